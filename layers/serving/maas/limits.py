@@ -1,0 +1,44 @@
+"""Every limit in one frozen value. Imports nothing.
+
+LIMITS.texts          # 32
+replace(LIMITS, texts=4)   # a test's own
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request, an answer and a bundle may be at the most (inclusive)."""
+
+    body_bytes: int = 1_048_576
+    """Bytes of a text or table request's body."""
+    response_bytes: int = 1_048_576
+    """Bytes of a text task's answer; Lambda itself ends at 6 MB."""
+    json_depth: int = 32
+    """Levels of nested lists and objects in a body."""
+    number_digits: int = 20
+    """Characters of a number in a body, as it is written."""
+    texts: int = 32
+    """Texts in one request."""
+    text_characters: int = 20_000
+    """Code points of one text: tokenising costs time before truncation does."""
+    request_characters: int = 100_000
+    """Code points of all texts of a request together."""
+    labels: int = 1_000
+    """Labels of a classifier, and so the largest `top_k`."""
+    deadline_seconds: float = 10.0
+    """Time that one request may take."""
+    deadline_margin_seconds: float = 0.5
+    """Part of Lambda's remaining time that is kept for the answer itself."""
+    tokens: int = 512
+    """Tokens of one text that a manifest may ask for; what is longer is cut."""
+    bundle_bytes: int = 2 * 1024**3
+    """Bytes of all files of a bundle together."""
+    bundle_files: int = 32
+    """Files of a bundle beside its manifest."""
+    manifest_bytes: int = 1_048_576
+    """Bytes of a manifest."""
+
+
+LIMITS = Limits()

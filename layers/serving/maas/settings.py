@@ -1,0 +1,146 @@
+"""The only reader of the environment.
+
+Imports `maas.errors` alone. Built once per process and passed down:
+
+    settings = read_settings()            # os.environ, read here and nowhere else
+    settings = Settings.parse({"MAAS_MODEL": "sentiment"})
+
+A variable that starts with `MAAS_` and is not known here is refused by name, so a typing error
+never becomes a silent default.
+"""
+
+import getpass
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maas.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MODEL_NAME = re.compile(r"[a-z][a-z0-9-]{1,31}")
+_KNOWN = frozenset(
+    f"MAAS_{name}"
+    for name in (
+        "ACTOR",
+        "BASE_PATH",
+        "BUNDLES",
+        "CACHE",
+        "HOME",
+        "LOG_LEVEL",
+        "MODEL",
+        "POLICY_TTL",
+        "REGISTRY",
+        "THREADS",
+    )
+)
+# Each of these would make a library log request content or obey a model's metadata.
+_REFUSED = {
+    "ORT_LOAD_CONFIG_FROM_MODEL": "a model file could change the session and write files",
+    "POWERTOOLS_LOGGER_LOG_EVENT": "whole requests would be logged",
+}
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says, checked.
+
+    Attributes:
+        home: Where a laptop keeps its state (`MAAS_HOME`, default `.maas`).
+        registry: The registry's URL (`MAAS_REGISTRY`, default the file registry.sqlite in home).
+        bundles: The folder of `<model>/<digest16>/` (`MAAS_BUNDLES`, default `bundles` in home).
+        cache: Where fetched data sets are kept (`MAAS_CACHE`, default `cache` in home).
+        model: The one model of this function (`MAAS_MODEL`); None where all are served.
+        base_path: A stage or custom-domain prefix, such as `/prod` (`MAAS_BASE_PATH`).
+        policy_ttl: Seconds for which a policy is taken as current (`MAAS_POLICY_TTL`, default 15).
+        threads: ONNX Runtime's intra-op threads (`MAAS_THREADS`, default 1).
+        log_level: DEBUG, INFO, WARNING or ERROR (`MAAS_LOG_LEVEL`, default INFO).
+        actor: Who changes the registry (`MAAS_ACTOR`, default the login name).
+    """
+
+    home: Path
+    registry: str
+    bundles: Path
+    cache: Path
+    model: str | None
+    base_path: str
+    policy_ttl: float
+    threads: int
+    log_level: str
+    actor: str
+
+    @classmethod
+    def parse(cls, environ: "Mapping[str, str]") -> "Settings":
+        """Check the variables and build the settings.
+
+        Raises:
+            SettingsError: A variable is unknown, refused or malformed; the message names it.
+        """
+        _refuse_unknown(environ)
+        home = Path(environ.get("MAAS_HOME") or ".maas").absolute()
+        model = environ.get("MAAS_MODEL") or None
+        if model is not None and not MODEL_NAME.fullmatch(model):
+            raise _malformed("MAAS_MODEL", "a name such as sentiment (a-z, 0-9 and -)")
+        base_path = (environ.get("MAAS_BASE_PATH") or "").rstrip("/")
+        if base_path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", base_path):
+            raise _malformed("MAAS_BASE_PATH", "a path such as /prod")
+        log_level = environ.get("MAAS_LOG_LEVEL") or "INFO"
+        if log_level not in _LOG_LEVELS:
+            raise _malformed("MAAS_LOG_LEVEL", "one of " + ", ".join(_LOG_LEVELS))
+        return cls(
+            home=home,
+            registry=environ.get("MAAS_REGISTRY") or f"sqlite:///{home / 'registry.sqlite'}",
+            bundles=Path(environ.get("MAAS_BUNDLES") or home / "bundles").absolute(),
+            cache=Path(environ.get("MAAS_CACHE") or home / "cache").absolute(),
+            model=model,
+            base_path=base_path,
+            policy_ttl=_number(environ, "MAAS_POLICY_TTL", default=15.0, low=0.0, high=3600.0),
+            threads=int(_number(environ, "MAAS_THREADS", default=1.0, low=1.0, high=64.0)),
+            log_level=log_level,
+            actor=environ.get("MAAS_ACTOR") or _login_name(),
+        )
+
+
+def read_settings() -> Settings:
+    """Read this process's environment."""
+    return Settings.parse(os.environ)
+
+
+def _refuse_unknown(environ: "Mapping[str, str]") -> None:
+    unknown = sorted(name for name in environ if name.startswith("MAAS_") and name not in _KNOWN)
+    if unknown:
+        known = ", ".join(sorted(_KNOWN))
+        raise SettingsError(f"{unknown[0]} is not a setting. Known: {known}.", field=unknown[0])
+    for name, reason in _REFUSED.items():
+        if environ.get(name, "").lower() not in ("", "0", "false"):
+            raise SettingsError(f"{name} must not be set: {reason}.", field=name)
+
+
+def _number(
+    environ: "Mapping[str, str]", name: str, *, default: float, low: float, high: float
+) -> float:
+    text = environ.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise _malformed(name, f"a number from {low:g} to {high:g}")
+    return value
+
+
+def _malformed(name: str, wanted: str) -> SettingsError:
+    return SettingsError(f"{name} must be {wanted}.", field=name)
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"

@@ -1,0 +1,1 @@
+"""Texts to token ids. The only room that imports `tokenizers`."""

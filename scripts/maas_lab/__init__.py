@@ -1,0 +1,5 @@
+"""The lab: training, export, bundling, releases and the `maas` command.
+
+Runs on a laptop, in CI and in the GPU job, never inside Lambda. May import `maas` and anything
+that pyproject's extra `lab` names.
+"""

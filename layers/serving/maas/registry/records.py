@@ -1,0 +1,233 @@
+"""What the registry stores, as frozen structs that refuse what they do not know.
+
+Imports msgspec alone. `encode` and `decode` go between a struct and the JSON-able dict that a store
+keeps; a struct made in code is checked only there, so decode what you did not make yourself:
+
+    policy = Policy("sentiment", 4, {"production": (Route(1, WEIGHT_TOTAL),)}, {1: "sha256:…"})
+    decode(encode(policy), Policy) == policy
+"""
+
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+WEIGHT_TOTAL = 10_000
+"""Sum of an alias's weights: a weight of 1 is a hundredth of a percent."""
+ALIASES_MAX = 16
+"""Aliases of one model."""
+ROUTES_MAX = 8
+"""Versions that share one alias."""
+POLICY_VERSIONS = 256
+"""Digests in a policy: the routed versions, then the newest (86 bytes each)."""
+POLICY_BYTES = 32_768
+"""Bytes of an encoded policy; the three limits above keep every policy below it."""
+
+# `$` alone would let a last line feed pass.
+ModelName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$(?!\n)")]
+AliasName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,31}$(?!\n)")]
+Digest = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)")]
+VersionNumber = Annotated[int, Meta(ge=1, le=99_999_999)]
+Revision = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=0)]
+
+RecordT = TypeVar("RecordT", bound=Struct)
+
+
+class Route(Struct, frozen=True, forbid_unknown_fields=True):
+    """One version's share of an alias.
+
+    Attributes:
+        version: The version's number.
+        weight: Its share in hundredths of a percent; an alias's weights sum to `WEIGHT_TOTAL`.
+    """
+
+    version: VersionNumber
+    weight: Annotated[int, Meta(ge=1, le=WEIGHT_TOTAL)]
+
+
+class ModelRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """A model by name (`META`).
+
+    Attributes:
+        name: The model's name.
+        task: What it does, such as `text-classification`; the same for all of its versions.
+        last_version: The newest version's number.
+        revision: Counts every change of anything of the model, so that history has no gaps.
+        created_at: When its first version was registered (ISO 8601, UTC).
+        description: One line for people.
+        schema: The layout of all records of the model.
+    """
+
+    name: ModelName
+    task: str
+    last_version: VersionNumber
+    revision: Revision
+    created_at: str
+    description: str = ""
+    schema: Literal[1] = 1
+
+
+class TensorSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """One input or output of the graph.
+
+    Attributes:
+        name: The tensor's name in the graph.
+        dtype: Its element type, such as `int64` or `float32`.
+        shape: Its dimensions; a name stands for one that varies, such as `batch`.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+class Verification(Struct, frozen=True, forbid_unknown_fields=True):
+    """Proof that a bundle answered its golden requests before it was registered.
+
+    Attributes:
+        golden: Golden requests that were replayed.
+        max_difference: The largest absolute difference of a score from the recorded answer.
+        seconds: How long the replay took.
+    """
+
+    golden: Count
+    max_difference: float
+    seconds: float
+
+
+class Candidate(Struct, frozen=True, forbid_unknown_fields=True):
+    """A verified bundle on its way to become a version; fields as in `VersionRecord`."""
+
+    model: ModelName
+    digest: Digest
+    task: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    verification: Verification
+    labels: tuple[str, ...] = ()
+    metrics: dict[str, float] = {}
+    lineage: dict[str, str] = {}
+    description: str = ""
+
+
+class VersionRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """One immutable version of a model (`VERSION#00000007`).
+
+    Attributes:
+        model: The model's name.
+        number: 1, 2, 3 … in order of registration.
+        status: Where it is in its life; only a verified version is given traffic.
+        digest: `sha256:` and 64 hex digits of the bundle's canonical manifest.
+        task: The model's task.
+        inputs: What the graph reads.
+        outputs: What the graph answers.
+        labels: A classifier's labels in the order of its outputs.
+        metrics: Figures of the test split, by name.
+        lineage: Where it comes from: recipe, commit, data digest, job.
+        verification: The replay that came before the registration.
+        registered_at: When (ISO 8601, UTC).
+        registered_by: Who.
+    """
+
+    model: ModelName
+    number: VersionNumber
+    status: Literal["registered", "verified", "retired", "blocked"]
+    digest: Digest
+    task: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    labels: tuple[str, ...]
+    metrics: dict[str, float]
+    lineage: dict[str, str]
+    verification: Verification
+    registered_at: str
+    registered_by: str
+
+
+class DigestRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which version has a digest (`DIGEST#<64 hex>`): one digest is one version for ever."""
+
+    number: VersionNumber
+
+
+class AliasRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """A name that routes to one version or shares its traffic among several (`ALIAS#production`).
+
+    Attributes:
+        model: The model's name.
+        name: The alias.
+        routes: Who answers, ascending by version; the weights sum to `WEIGHT_TOTAL`.
+        previous: The routes of the revision before, which a rollback restores; None at first.
+        revision: The alias's own count of changes: 1, 2, 3 …
+        at: When this revision was made (ISO 8601, UTC).
+        by: Who made it.
+        reason: Why, in the words of who made it.
+    """
+
+    model: ModelName
+    name: AliasName
+    routes: tuple[Route, ...]
+    previous: tuple[Route, ...] | None
+    revision: Revision
+    at: str
+    by: str
+    reason: str
+
+
+class Policy(Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a function needs to choose a version, in one read (`POLICY`).
+
+    Attributes:
+        model: The model's name.
+        revision: The model's revision at which this was written.
+        aliases: Routes by alias.
+        digests: Full digest by version number, for the routed versions and the newest
+            (`POLICY_VERSIONS` in all).
+    """
+
+    model: ModelName
+    revision: Revision
+    aliases: dict[AliasName, tuple[Route, ...]]
+    digests: dict[VersionNumber, Digest]
+
+
+class EventRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """One change, kept for ever (`EVENT#<revision, 12 digits>`).
+
+    Attributes:
+        model: The model's name.
+        revision: The model's revision that the change made; orders history, never the clock.
+        at: When (ISO 8601, UTC).
+        by: Who.
+        action: What was done.
+        subject: What it was done to: a version's number or an alias.
+        before: The subject before: routes of an alias, or None for what is new.
+        after: The subject after.
+        reason: Why.
+    """
+
+    model: ModelName
+    revision: Revision
+    at: str
+    by: str
+    action: Literal["register", "promote", "rollback"]
+    subject: str
+    before: dict[str, object] | None
+    after: dict[str, object]
+    reason: str
+
+
+def encode(record: Struct) -> dict[str, object]:
+    """The record as a JSON-able dict (keys of maps become text)."""
+    body: dict[str, object] = msgspec.to_builtins(record, str_keys=True)
+    return body
+
+
+def decode(body: dict[str, object], kind: type[RecordT]) -> RecordT:
+    """The record of a JSON-able dict.
+
+    Raises:
+        msgspec.ValidationError: A field is missing, unknown or not acceptable.
+    """
+    return msgspec.convert(body, kind, str_keys=True)

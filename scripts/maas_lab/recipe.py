@@ -45,7 +45,7 @@ class DataRecipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     validation: Share = 0.1
     """Share of the rows that decides when to stop (0.01 to 0.4)."""
     test: Share = 0.1
-    """Share of the rows that is looked at once, at the end (0.01 to 0.4); the rest is trained on."""
+    """Share of the rows that is looked at once, at the end (0.01 to 0.4). Training has the rest."""
     split_seed: Seed = 0
     """Seed of the split alone."""
 

@@ -1,0 +1,1 @@
+"""Rows with a schema: readers, one module per source, splits and digests. See `dataset`."""

@@ -1,0 +1,183 @@
+"""A user's own rows: CSV, JSON lines and Parquet with a named text and label column.
+
+Imports pyarrow (when a Parquet file is read), msgspec, `maas.errors` and `maas_lab.data.rows`:
+
+    reading = read_rows(Path("reviews.csv"), recipe)
+    reading.unusable[0].line, reading.unusable[0].reason      # 17, "wrong number of fields"
+
+The file is read row by row; a row that is broken is reported, and the next one is read. Blank lines
+hold no row.
+"""
+
+import csv
+from typing import TYPE_CHECKING, TextIO
+
+import msgspec
+
+from maas.errors import FieldError
+from maas_lab.data.rows import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from maas_lab.recipe import DataRecipe
+
+_COLUMNS_SHOWN = 20
+
+
+def read_rows(path: "Path", recipe: "DataRecipe") -> Reading:
+    """Read a file by the reader that its ending names.
+
+    Args:
+        path: A .csv, .jsonl, .ndjson or .parquet file.
+        recipe: Names the columns and the labels.
+
+    Raises:
+        FieldError: The file cannot be read at all, or a named column is missing.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        allowed = ", ".join(sorted(_READERS))
+        raise FieldError(f"{path.name}: cannot tell its format; allowed: {allowed}.", field="data")
+    try:
+        return reader(path, recipe)
+    except OSError as error:
+        reason = error.strerror or "it is damaged"
+        raise FieldError(f"{path}: cannot be read ({reason}).", field="data") from None
+
+
+# ---- CSV ----------------------------------------------------------------------------------------
+
+
+def _read_csv(path: "Path", recipe: "DataRecipe") -> Reading:
+    reading = Reading(recipe.labels)
+    # Bytes that are not UTF-8 become lone surrogates, which the row's own check finds: one bad
+    # byte costs one row and not the file.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        records = _csv_records(file, reading)
+        _, header = next(records, (1, []))
+        text, label = _columns(path, recipe, header)
+        for line, record in records:
+            if len(record) != len(header):
+                detail = f"{len(record)} where the header has {len(header)}"
+                reading.refuse(line, "wrong number of fields", detail)
+            else:
+                reading.add(line, record[text], record[label])
+    return reading
+
+
+def _csv_records(file: TextIO, reading: Reading) -> "Iterator[tuple[int, list[str]]]":
+    """Records with the line on which each begins; those that are not CSV are reported."""
+    records = csv.reader(file, strict=True)
+    while True:
+        line = records.line_num + 1
+        try:
+            record = next(records)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            reading.refuse(line, "not CSV", str(error))
+            continue
+        if record:
+            yield line, record
+
+
+def _columns(path: "Path", recipe: "DataRecipe", header: list[str]) -> tuple[int, int]:
+    names = [name.strip() for name in header]
+    _require_columns(path, recipe, names)
+    return names.index(recipe.text_column), names.index(recipe.label_column)
+
+
+# ---- JSON lines ---------------------------------------------------------------------------------
+
+
+def _read_jsonl(path: "Path", recipe: "DataRecipe") -> Reading:
+    reading = Reading(recipe.labels)
+    columns: dict[str, None] = {}
+    with path.open("rb") as file:
+        for line, encoded in enumerate(file, start=1):
+            content = encoded.removeprefix(b"\xef\xbb\xbf") if line == 1 else encoded
+            if content.strip():
+                row = _json_object(line, content, reading)
+                if row is not None:
+                    columns.update(dict.fromkeys(row))
+                    reading.add(line, row.get(recipe.text_column), row.get(recipe.label_column))
+    if columns:  # otherwise no line is an object, and each line's own reason says more
+        _require_columns(path, recipe, columns)
+    return reading
+
+
+def _json_object(line: int, encoded: bytes, reading: Reading) -> dict[str, object] | None:
+    try:
+        row = msgspec.json.decode(encoded.decode())
+    except UnicodeDecodeError:
+        reading.refuse(line, "not UTF-8")
+    except (msgspec.DecodeError, RecursionError) as error:
+        reading.refuse(line, "not JSON", str(error))
+    else:
+        if isinstance(row, dict):
+            return row
+        reading.refuse(line, "not an object", type(row).__name__)
+    return None
+
+
+# ---- Parquet ------------------------------------------------------------------------------------
+
+
+def _read_parquet(path: "Path", recipe: "DataRecipe") -> Reading:
+    import pyarrow as pa  # noqa: PLC0415 - 60 MB that only Parquet needs
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    reading = Reading(recipe.labels)
+    try:
+        with pq.ParquetFile(path) as file:
+            _require_columns(path, recipe, file.schema_arrow.names)
+            line = 0
+            columns = [recipe.text_column, recipe.label_column]
+            for batch in file.iter_batches(columns=columns):
+                texts = _values(batch.column(recipe.text_column))
+                labels = _values(batch.column(recipe.label_column))
+                for text, label in zip(texts, labels, strict=True):
+                    line += 1
+                    reading.add(line, text, label)
+    except pa.ArrowException as error:
+        first = str(error).splitlines()[0]
+        raise FieldError(f"{path}: is not a Parquet file ({first}).", field="data") from None
+    return reading
+
+
+def _values(column: "pa.Array") -> "Iterator[object]":
+    """A column's values; text as text even where its bytes are not UTF-8."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.dictionary_decode(), kind.value_type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        yield from column.to_pylist()
+        return
+    for value in column.cast(pa.large_binary()).to_pylist():
+        yield None if value is None else value.decode("utf-8", "surrogateescape")
+
+
+def _require_columns(path: "Path", recipe: "DataRecipe", names: "Collection[str]") -> None:
+    for key, column in (("text", recipe.text_column), ("label", recipe.label_column)):
+        if column not in names:
+            shown = ", ".join(list(names)[:_COLUMNS_SHOWN]) or "none"
+            shown = shown.encode("utf-8", "replace").decode()
+            raise FieldError(
+                f"{path.name}: has no column {column}. Columns: {shown}. "
+                f"Name the right one with --{key}-column.",
+                field=f"data.{key}_column",
+            )
+
+
+_READERS = {
+    ".csv": _read_csv,
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+    ".parquet": _read_parquet,
+}

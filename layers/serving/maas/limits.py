@@ -33,6 +33,8 @@ class Limits:
     """Part of Lambda's remaining time that is kept for the answer itself."""
     tokens: int = 512
     """Tokens of one text that a manifest may ask for; what is longer is cut."""
+    loaded_versions: int = 8
+    """Versions of one model that a process keeps in memory; the least recently used goes first."""
     bundle_bytes: int = 2 * 1024**3
     """Bytes of all files of a bundle together."""
     bundle_files: int = 32

@@ -1,0 +1,83 @@
+"""From settings to services: opens the registry and makes a service per model, when asked for.
+
+May import everything of `maas` but `maas.http`.
+
+    services = build_services(read_settings(), full=False)
+    service = services("sentiment")
+"""
+
+import random
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from maas.errors import ModelNotFoundError
+from maas.registry.policy_cache import PolicyCache
+from maas.registry.stores import open_registry
+from maas.service import Service
+
+if TYPE_CHECKING:
+    from maas.registry.registry import Registry
+    from maas.settings import Settings
+
+
+def utc_now() -> datetime:
+    """The clock of everything that is recorded."""
+    return datetime.now(UTC)
+
+
+def build_registry(settings: "Settings") -> "Registry":
+    """Open the registry that the settings name."""
+    return open_registry(settings.registry, clock=utc_now, actor=settings.actor)
+
+
+class Services:
+    """A service per model, made when its name is first asked for. Safe to share between threads."""
+
+    def __init__(self, settings: "Settings", registry: "Registry", *, full: bool) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._full = full
+        self._services: dict[str, Service] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, model: str) -> Service:
+        """Find the service of a model.
+
+        Raises:
+            ModelNotFoundError: The registry has no such model, or this function serves another.
+        """
+        if self._settings.model not in (None, model):
+            raise ModelNotFoundError("No model of this name is served here.")
+        with self._lock:
+            if model not in self._services:
+                self._services[model] = self._build(model)
+            return self._services[model]
+
+    def _build(self, model: str) -> Service:
+        policies = PolicyCache(
+            lambda: self._registry.policy(model),
+            ttl=self._settings.policy_ttl,
+            clock=time.monotonic,
+            rng=random.random,
+        )
+        policies.current()  # an unknown name is refused here and leaves nothing behind
+        return Service(
+            model,
+            policies=policies,
+            bundles=self._settings.bundles / model,
+            threads=self._settings.threads,
+            full=self._full,
+            draw=random.random,
+        )
+
+
+def build_services(settings: "Settings", *, full: bool) -> Services:
+    """Make the services of this process.
+
+    Args:
+        settings: Where the registry and the bundles are, and which model is served.
+        full: Hash every byte of a bundle before it answers.
+    """
+    return Services(settings, build_registry(settings), full=full)

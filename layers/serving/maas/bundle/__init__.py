@@ -1,0 +1,1 @@
+"""A model that can be shipped: what its manifest says, and the proof that its files are so."""

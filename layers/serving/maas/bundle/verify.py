@@ -1,0 +1,141 @@
+"""Whether a folder is what its manifest says: plain files only, none missing, extra or changed.
+
+May import `maas.bundle.manifest`, `maas.errors` and `maas.limits`.
+
+    bundle = verify_bundle(folder)                 # every byte hashed
+    bundle = verify_bundle(folder, full=False)     # a cold start: the large files by size only
+
+Every refusal is a BundleError that names the file and the reason.
+"""
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maas.bundle.manifest import MANIFEST, FileEntry, Form, Manifest, bundle_digest, parse_manifest
+from maas.errors import BundleError
+from maas.limits import LIMITS, Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL_FILE_BYTES = 1_048_576
+"""Files up to this size are hashed even when `full` is off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A folder that was verified.
+
+    Attributes:
+        folder: Where the files lie.
+        manifest: What they are.
+        digest: `sha256:` and 64 hex characters, of the manifest.
+        full: Whether every byte was hashed.
+    """
+
+    folder: "Path"
+    manifest: Manifest
+    digest: str
+    full: bool
+
+    def graph(self, form: Form) -> "Path":
+        """The path of a form's ONNX graph."""
+        return self.folder / form.graph
+
+
+def verify_bundle(
+    folder: "Path",
+    *,
+    digest: str | None = None,
+    full: bool = True,
+    limits: Limits = LIMITS,
+) -> Bundle:
+    """Check a bundle's folder against its manifest.
+
+    Args:
+        folder: The bundle.
+        digest: What the bundle's digest must be, as the registry has it.
+        full: Hash every byte; otherwise files above SMALL_FILE_BYTES are checked by size, which is
+            enough where the file system is an immutable layer.
+        limits: Sizes and counts.
+
+    Raises:
+        BundleError: The folder, its manifest or a file is not acceptable.
+    """
+    if not stat.S_ISDIR(_lstat(folder, "the bundle").st_mode):
+        raise BundleError("The bundle is not a folder (a link to one is refused).")
+    data = _read_manifest(folder, limits)
+    actual = bundle_digest(data)
+    if digest is not None and actual != digest:
+        raise BundleError(
+            f"{MANIFEST} has digest {actual[:19]}…, the registry says {digest[:19]}…."
+        )
+    manifest = parse_manifest(data, limits=limits)
+    entries = {entry.path: entry for entry in manifest.entries()}
+    found = _plain_files(folder)
+    if missing := sorted(entries.keys() - found):
+        raise BundleError(f"Missing from the bundle: {', '.join(missing)}.")
+    if extra := sorted(found - entries.keys() - {MANIFEST}):
+        raise BundleError(f"Not named in {MANIFEST}: {', '.join(extra)}.")
+    for entry in entries.values():
+        _check_file(folder, entry, hashed=full or entry.size <= SMALL_FILE_BYTES)
+    return Bundle(folder=folder, manifest=manifest, digest=actual, full=full)
+
+
+def sha256_file(path: "Path") -> str:
+    """Hash a file's content, without following a link; lower-case hex."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_manifest(folder: "Path", limits: Limits) -> bytes:
+    path = folder / MANIFEST
+    _check_plain(_lstat(path, MANIFEST), MANIFEST)
+    with path.open("rb") as file:
+        return file.read(limits.manifest_bytes + 1)
+
+
+def _plain_files(folder: "Path", prefix: str = "") -> set[str]:
+    """Relative paths of all files; anything that is neither file nor first-level folder raises."""
+    found = set()
+    with os.scandir(folder) as listing:
+        for entry in listing:
+            name = prefix + entry.name
+            if not entry.is_dir(follow_symlinks=False):
+                _check_plain(entry.stat(follow_symlinks=False), name)
+                found.add(name)
+            elif prefix:
+                raise BundleError(f"{name}/ is nested too deep; a bundle has one level of folders.")
+            elif not (below := _plain_files(folder / entry.name, f"{name}/")):
+                raise BundleError(f"{name}/ is an empty folder.")
+            else:
+                found |= below
+    return found
+
+
+def _check_plain(status: os.stat_result, name: str) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise BundleError(f"{name} is a symbolic link; a bundle holds plain files only.")
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError(f"{name} is not a plain file.")
+    if status.st_nlink != 1:
+        raise BundleError(f"{name} has {status.st_nlink} hard links; a bundle's files have one.")
+
+
+def _check_file(folder: "Path", entry: FileEntry, *, hashed: bool) -> None:
+    path = folder / entry.path
+    size = _lstat(path, entry.path).st_size
+    if size != entry.size:
+        raise BundleError(f"{entry.path} has {size} bytes, {MANIFEST} says {entry.size}.")
+    if hashed and sha256_file(path) != entry.sha256:
+        raise BundleError(f"{entry.path} was changed: its sha256 is not the one in {MANIFEST}.")
+
+
+def _lstat(path: "Path", name: str) -> os.stat_result:
+    try:
+        return path.lstat()
+    except OSError as error:
+        raise BundleError(f"{name} cannot be read: {error.strerror}.") from None

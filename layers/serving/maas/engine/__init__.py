@@ -1,0 +1,1 @@
+"""Running an ONNX graph. The only room that imports `onnxruntime`."""

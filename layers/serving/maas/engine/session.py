@@ -1,0 +1,98 @@
+"""An ONNX Runtime session that has no fallback, prints nothing and ends at a deadline.
+
+The only module that imports `onnxruntime`. A session is opened once per version and shared by all
+threads:
+
+    session = open_session(folder / "model.onnx", optimised=True, threads=1)
+    (logits,) = session.run({"input_ids": ids, "attention_mask": mask}, deadline=deadline)
+"""
+
+from typing import TYPE_CHECKING
+
+import onnxruntime
+
+from maas.engine.watchdog import Watchdog
+from maas.errors import DeadlineError, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+_PROVIDERS = ["CPUExecutionProvider"]
+_FATAL = 4  # the library's own log goes to stderr and may name paths
+_WATCHDOG = Watchdog()
+
+
+class Session:
+    """A model that is ready to run. Safe to share between threads."""
+
+    def __init__(self, native: onnxruntime.InferenceSession) -> None:
+        self._native = native
+        self.inputs = tuple((node.name, node.type) for node in native.get_inputs())
+        """Name and ONNX type, such as `("input_ids", "tensor(int64)")`, per input."""
+        self.outputs = tuple(node.name for node in native.get_outputs())
+        """Names of the outputs, in the graph's order."""
+
+    def run(
+        self, feeds: "Mapping[str, npt.NDArray[np.generic]]", *, deadline: float
+    ) -> "list[npt.NDArray[np.generic]]":
+        """Run the graph once.
+
+        Args:
+            feeds: One array per input of the graph.
+            deadline: Seconds on `time.monotonic`'s clock at which the run is stopped.
+
+        Returns:
+            One array per output, in the graph's order.
+
+        Raises:
+            DeadlineError: The run was stopped; the session stays usable.
+            ModelError: The graph failed on these arrays.
+        """
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = _FATAL
+        stopped = False
+
+        def stop() -> None:
+            nonlocal stopped
+            stopped = options.terminate = True
+
+        try:
+            with _WATCHDOG.armed(deadline, stop):
+                outputs: list[npt.NDArray[np.generic]] = self._native.run(None, feeds, options)
+        except Exception:  # noqa: BLE001 - the library's errors share no base but Exception
+            if stopped:
+                raise DeadlineError("The model did not finish before the deadline.") from None
+            raise ModelError("The model failed on this input.") from None
+        return outputs
+
+
+def open_session(path: "Path", *, optimised: bool, threads: int) -> Session:
+    """Open a graph whose files were verified.
+
+    Args:
+        path: The graph; external weights lie in its own folder and are memory-mapped.
+        optimised: Whether the graph was optimised offline, so that opening it need not.
+        threads: Intra-op threads.
+
+    Raises:
+        ModelError: ONNX Runtime refuses the graph.
+    """
+    level = onnxruntime.GraphOptimizationLevel
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL
+    options.graph_optimization_level = level.ORT_DISABLE_ALL if optimised else level.ORT_ENABLE_ALL
+    # Spinning threads steal the CPU share that Lambda meters.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        native = onnxruntime.InferenceSession(
+            str(path), options, providers=_PROVIDERS, enable_fallback=0
+        )
+    except Exception:  # noqa: BLE001 - the library's errors share no base but Exception
+        raise ModelError("ONNX Runtime cannot open the model.") from None
+    return Session(native)

@@ -1,0 +1,246 @@
+"""The one ASGI app: routes, versions, headers, errors. On Lambda and under uvicorn it is the same.
+
+May import everything of `maas` but `maas.http.entry`.
+
+    app = build_app(services, observer=observer, new_id=new_id)
+    await app(scope, receive, send)
+
+`services` is asked by model name: a function knows one model, a laptop all that its registry has.
+"""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
+from maas.errors import (
+    BadRequestError,
+    MaasError,
+    MethodNotAllowedError,
+    ModelNotFoundError,
+    NotFoundError,
+    TryAgainError,
+)
+from maas.http.body import check_json_type, parse_json, read_body
+from maas.http.exchange import Exchange
+from maas.http.problems import JSON, encode_error, encode_json
+from maas.http.protocols import hf
+from maas.limits import LIMITS
+from maas.registry.addresses import VersionAddress, parse_address
+from maas.settings import MODEL_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from maas.observe import Observer
+    from maas.service import Service
+
+    Endpoint = Callable[[Request, Exchange], Awaitable[bytes]]
+
+ResultT = TypeVar("ResultT")
+
+
+def build_app(
+    services: "Callable[[str], Service]",
+    *,
+    observer: "Observer",
+    new_id: "Callable[[], str]",
+    base_path: str = "",
+    threads: bool = False,
+) -> "ASGIApp":
+    """Build the app.
+
+    Args:
+        services: The service of a model; raises ModelNotFoundError for a name it does not know.
+        observer: Told of every answer.
+        new_id: Makes a request id where Lambda gives none.
+        base_path: A stage or domain prefix that is stripped, such as `/prod`.
+        threads: Run the model in a thread, for a server with many requests at a time. Lambda gives
+            a process one request at a time, where a thread would only cost.
+    """
+    return _App(services, observer, new_id, base_path, threads=threads)
+
+
+class _App:
+    """Routes inside a guard that turns every outcome into an answer and one observation."""
+
+    def __init__(
+        self,
+        services: "Callable[[str], Service]",
+        observer: "Observer",
+        new_id: "Callable[[], str]",
+        base_path: str,
+        *,
+        threads: bool,
+    ) -> None:
+        self._services = services
+        self._observer = observer
+        self._new_id = new_id
+        self._base_path = base_path
+        self._threads = threads
+        model = self._route({"GET": self._describe, "POST": self._predict})
+        self._router = Router(
+            [
+                Route("/models/{model}", model),
+                Route("/models/{model}/versions/{version}", model),
+            ],
+            redirect_slashes=False,
+            default=self._route({}),
+        )
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Answer one request; anything but HTTP is left unanswered."""
+        if scope["type"] != "http":
+            return
+        context = scope.get("aws.context")
+        exchange = Exchange(
+            request_id=getattr(context, "aws_request_id", None) or self._new_id(),
+            deadline=time.monotonic() + LIMITS.deadline_seconds,
+        )
+        scope = {**scope, "app": self, "exchange": exchange, "path": self._stripped(scope["path"])}
+        try:
+            _limit_to_remaining(exchange, context)
+            await self._router(scope, receive, send)
+        except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the guard; a Rust panic is no Exception
+            await self._refuse(error, exchange, scope, receive, send)
+
+    def _stripped(self, path: str) -> str:
+        inside = path == self._base_path or path.startswith(self._base_path + "/")
+        return path[len(self._base_path) :] or "/" if inside else path
+
+    def _route(self, methods: "dict[str, Endpoint]") -> "Callable[[Request], Awaitable[Response]]":
+        async def answer(request: Request) -> Response:
+            exchange: Exchange = request.scope["exchange"]
+            if not methods:
+                raise NotFoundError("No route answers this path.")
+            if request.method not in methods:
+                allowed = ", ".join(methods)
+                raise MethodNotAllowedError(f"This route answers {allowed}.")
+            body = await methods[request.method](request, exchange)
+            self._observer.answered(exchange, status=200)
+            return Response(body, media_type=JSON, headers=exchange.headers())
+
+        return answer
+
+    async def _refuse(
+        self,
+        error: BaseException,
+        exchange: Exchange,
+        scope: "Scope",
+        receive: "Receive",
+        send: "Send",
+    ) -> None:
+        problem = _as_maas_error(error)
+        if problem is not error:
+            self._observer.failed(exchange, error)
+        headers = exchange.headers()
+        if problem.retry_after is not None:
+            headers["retry-after"] = str(problem.retry_after)
+        if isinstance(problem, MethodNotAllowedError):
+            headers["allow"] = "GET, POST"
+        self._observer.answered(exchange, status=problem.status, code=problem.code)
+        response = Response(
+            encode_error(problem, exchange), problem.status, headers=headers, media_type=JSON
+        )
+        await response(scope, receive, send)
+
+    async def _predict(self, request: Request, exchange: Exchange) -> bytes:
+        service, address = self._addressed(request, exchange)
+        check_json_type(request.headers)
+        data = await _read_in_time(request)
+        asked = hf.decode_classify(parse_json(data))
+        exchange.texts = len(asked.texts)
+        turn = exchange.turn = await self._run(lambda: service.turn(address))
+        answer = await self._run(lambda: turn.task.predict(asked, deadline=exchange.deadline))
+        exchange.tokens = sum(answer.tokens)
+        exchange.truncated = sum(answer.truncated)
+        exchange.seconds.update(answer.seconds)
+        return encode_json(hf.encode_classify(answer))
+
+    async def _describe(self, request: Request, exchange: Exchange) -> bytes:
+        service, address = self._addressed(request, exchange)
+        turn = exchange.turn = await self._run(lambda: service.turn(address))
+        manifest = turn.loaded.bundle.manifest
+        return encode_json(
+            {
+                "name": service.model,
+                "task": manifest.task,
+                "version": turn.version,
+                "digest": turn.digest,
+                "form": turn.loaded.form,
+                "labels": manifest.labels,
+                "max_tokens": manifest.limits.max_tokens,
+                "metrics": manifest.metrics,
+                "aliases": {
+                    alias: [
+                        {"version": route.version, "weight": route.weight / 100} for route in routes
+                    ]
+                    for alias, routes in service.policy().aliases.items()
+                },
+                "versions": sorted(service.policy().digests),
+            }
+        )
+
+    def _addressed(
+        self, request: Request, exchange: Exchange
+    ) -> "tuple[Service, VersionAddress | None]":
+        """Which service and which version the path, header and query name."""
+        model = request.path_params["model"]
+        if not MODEL_NAME.fullmatch(model):
+            raise ModelNotFoundError("No model of this name is served here.")
+        service = self._services(model)
+        exchange.model = model
+        return service, _requested_version(request)
+
+    async def _run(self, work: "Callable[[], ResultT]") -> ResultT:
+        return await asyncio.to_thread(work) if self._threads else work()
+
+
+async def _read_in_time(request: Request) -> bytes:
+    """Read the body, but do not wait for ever for a caller who sends it byte by byte."""
+    try:
+        async with asyncio.timeout(LIMITS.deadline_seconds):
+            return await read_body(request.receive, request.headers, limit=LIMITS.body_bytes)
+    except TimeoutError:
+        raise BadRequestError("The body did not arrive in time.") from None
+
+
+def _requested_version(request: Request) -> VersionAddress | None:
+    """The version by path, header or query; what names it twice must say the same."""
+    queried = request.query_params.getlist("version")
+    if len(queried) > 1:
+        raise BadRequestError("version occurs twice in the query.", field="version")
+    named = [request.path_params.get("version"), request.headers.get("x-maas-version"), *queried]
+    wanted = [text for text in named if text is not None]
+    if len(set(wanted)) > 1:
+        raise BadRequestError(
+            "The path, x-maas-version and ?version= name different versions.", field="version"
+        )
+    return parse_address(wanted[0]) if wanted else None
+
+
+def _limit_to_remaining(exchange: Exchange, context: object) -> None:
+    """Shorten the deadline to what Lambda leaves, less the time to answer."""
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    if remaining is None:
+        return
+    left = remaining() / 1000 - LIMITS.deadline_margin_seconds
+    if left <= 0:
+        raise TryAgainError("Too little time is left for this request.")
+    exchange.deadline = min(exchange.deadline, time.monotonic() + left)
+
+
+def _as_maas_error(error: BaseException) -> MaasError:
+    if isinstance(error, MaasError):
+        return error
+    if isinstance(error, HTTPException) and error.status_code == 404:
+        return NotFoundError("No route answers this path.")
+    return MaasError("Something failed on our side; the request id says which request it was.")

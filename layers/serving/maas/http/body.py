@@ -1,0 +1,123 @@
+"""The one bounded reader of bodies: bytes to JSON values, before any framework sees them.
+
+May import `maas.errors`, `maas.limits` and starlette's types. It refuses what JSON libraries let
+pass: NaN, numbers of thousands of digits, duplicate keys, nesting without end.
+
+    data = await read_body(receive, headers, limit=LIMITS.body_bytes)
+    value = parse_json(data)
+"""
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, NoReturn
+
+from maas.errors import BadRequestError, MediaTypeError, TooLargeError
+from maas.limits import LIMITS, Limits
+
+if TYPE_CHECKING:
+    from starlette.datastructures import Headers
+    from starlette.types import Receive
+
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+_OPENING = (b"[", b"{")
+_CLOSING = (b"]", b"}")
+
+
+async def read_body(receive: "Receive", headers: "Headers", *, limit: int) -> bytes:
+    """Read a body of at most `limit` bytes, stopping at the first byte too many.
+
+    Raises:
+        TooLargeError: The body is, or says that it is, above the limit.
+        BadRequestError: `content-length` is no number, or the caller went away.
+    """
+    too_large = TooLargeError(f"The body must be at most {limit} bytes.")
+    declared = headers.get("content-length", "0")
+    if not (declared.isascii() and declared.isdigit()):
+        raise BadRequestError("content-length is not a number.")
+    if len(declared) > 15 or int(declared) > limit:
+        raise too_large
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequestError("The caller went away before the body was whole.")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise too_large
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def check_json_type(headers: "Headers") -> None:
+    """Refuse a body that says that it is not plain JSON; one that says nothing may be.
+
+    Raises:
+        MediaTypeError: With what is read instead.
+    """
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise MediaTypeError("content-encoding is not supported here; send the body as it is.")
+    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    if media_type.strip().lower() not in ("", "application/json"):
+        raise MediaTypeError("content-type must be application/json.")
+    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
+    if charset and charset[1].lower() not in ("utf-8", "utf8"):
+        raise MediaTypeError("charset must be utf-8.")
+
+
+def parse_json(data: bytes, *, limits: Limits = LIMITS) -> object:
+    """Parse a JSON document strictly.
+
+    Raises:
+        BadRequestError: It is empty, not UTF-8, not JSON, nested too deep, or holds a duplicate
+            key or a number that is not finite or too long.
+    """
+    if not data.strip():
+        raise BadRequestError("The body is empty; send a JSON object.")
+    _check_depth(data, limits)
+
+    def number(text: str) -> int | float:
+        if len(text) > limits.number_digits:
+            raise BadRequestError(f"A number has more than {limits.number_digits} characters.")
+        value = float(text) if set(text) & set(".eE") else int(text)
+        if not math.isfinite(value):
+            raise BadRequestError("A number is too large.")
+        return value
+
+    try:
+        return json.loads(
+            data.decode(),
+            parse_int=number,
+            parse_float=number,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_unique_keys,
+        )
+    except UnicodeDecodeError:
+        raise BadRequestError("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise BadRequestError(f"The body is not JSON: {error.msg} at byte {error.pos}.") from None
+
+
+def _check_depth(data: bytes, limits: Limits) -> None:
+    if data.count(b"[") + data.count(b"{") <= limits.json_depth:
+        return
+    depth = 0
+    for match in _STRING_OR_BRACKET.finditer(data):
+        token = match[0]
+        depth += (token in _OPENING) - (token in _CLOSING)
+        if depth > limits.json_depth:
+            raise BadRequestError(f"The body is nested deeper than {limits.json_depth} levels.")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise BadRequestError(f"{name} is not a JSON number.")
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise BadRequestError("A key occurs twice in one object.")
+    return value

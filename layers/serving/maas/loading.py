@@ -1,0 +1,107 @@
+"""From a verified bundle to a version that answers, proven on its golden requests.
+
+May import `maas.bundle`, `maas.engine`, `maas.text`, `maas.tasks` and `maas.errors`.
+
+    loaded = load_version(verify_bundle(folder), form=None, threads=1)
+    loaded.task.predict(request, deadline=deadline)
+"""
+
+import platform
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maas.bundle.golden import TOLERANCE, read_golden
+from maas.engine.session import open_session
+from maas.errors import BundleError
+from maas.tasks import TASKS
+from maas.text.tokenizer import load_tokenizer
+
+if TYPE_CHECKING:
+    from maas.bundle.manifest import Form, Manifest
+    from maas.bundle.verify import Bundle
+    from maas.tasks.classify import Classifier
+
+TOKENIZER = "tokenizer.json"
+_REPLAY_SECONDS = 30.0
+_ARCHITECTURES = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm64", "arm64": "arm64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What the golden requests showed.
+
+    Attributes:
+        requests: How many were replayed.
+        max_difference: Largest absolute difference of a logit from the recorded one.
+        seconds: How long it took.
+    """
+
+    requests: int
+    max_difference: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedVersion:
+    """A bundle in memory, ready to answer. Safe to share between threads."""
+
+    bundle: "Bundle"
+    form: str
+    task: "Classifier"
+    replay: Replay
+    seconds: float
+
+
+def optimised_form() -> str:
+    """The form's name whose graph was optimised for this machine's kind of processor."""
+    machine = platform.machine().lower()
+    return f"optimised-{_ARCHITECTURES.get(machine, machine)}"
+
+
+def choose_form(manifest: "Manifest") -> "Form":
+    """Choose the form for this machine: optimised for it if there is one, else portable."""
+    names = [form.name for form in manifest.forms]
+    return manifest.form(optimised_form() if optimised_form() in names else "portable")
+
+
+def load_version(
+    bundle: "Bundle", *, form: str | None = None, threads: int, replays: int | None = None
+) -> LoadedVersion:
+    """Open a bundle's model and replay its golden requests.
+
+    Args:
+        bundle: A verified bundle.
+        form: Which form to open; the one for this machine when None.
+        threads: Intra-op threads of ONNX Runtime.
+        replays: Golden requests to replay; all when None.
+
+    Raises:
+        BundleError: The model is not the one that was exported.
+        ModelError: The tokenizer or the graph cannot be loaded.
+    """
+    started = time.perf_counter()
+    manifest = bundle.manifest
+    chosen = manifest.form(form) if form else choose_form(manifest)
+    tokenizer = load_tokenizer(bundle.folder / TOKENIZER, max_tokens=manifest.limits.max_tokens)
+    session = open_session(bundle.graph(chosen), optimised=chosen.optimised, threads=threads)
+    task = TASKS[manifest.task](manifest, tokenizer, session)
+    replay = _replay(bundle, task, replays)
+    return LoadedVersion(bundle, chosen.name, task, replay, time.perf_counter() - started)
+
+
+def _replay(bundle: "Bundle", task: "Classifier", count: int | None) -> Replay:
+    started = time.perf_counter()
+    worst = 0.0
+    goldens = read_golden(bundle)[:count]
+    for golden in goldens:
+        logits = task.logits(golden.texts, deadline=time.monotonic() + _REPLAY_SECONDS)
+        worst = max(worst, float(np.abs(logits - np.asarray(golden.logits)).max()))
+    if not worst <= TOLERANCE:
+        raise BundleError(
+            f"A golden request's answer differs by {worst:.3g} (at most {TOLERANCE:g}):"
+            " this is not the model that was exported."
+        )
+    return Replay(len(goldens), worst, time.perf_counter() - started)

@@ -1,0 +1,110 @@
+"""One log line and three metrics per request, by Powertools. Never any content of a request.
+
+May import `maas.errors` and Powertools. What may be logged is what `Exchange` has a field for:
+
+    observer = Observer("INFO", metrics=True)
+    observer.answered(exchange, status=200)
+"""
+
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+
+if TYPE_CHECKING:
+    from maas.http.exchange import Exchange
+
+LOG_KEYS = frozenset(
+    {
+        "code",
+        "digest",
+        "error",
+        "milliseconds",
+        "model",
+        "policy",
+        "request_id",
+        "status",
+        "texts",
+        "tokens",
+        "truncated",
+        "verify",
+        "version",
+    }
+)
+"""All keys that a log line of ours may carry beside Powertools' own."""
+
+
+class Observer:
+    """Writes what happened. A log or a metric that cannot be written never fails a request.
+
+    Args:
+        level: DEBUG, INFO, WARNING or ERROR.
+        metrics: Whether to write CloudWatch metrics (embedded metric format) to standard output.
+        stream: Where the log goes; standard output is what Lambda collects.
+    """
+
+    def __init__(self, level: str, *, metrics: bool, stream: TextIO | None = None) -> None:
+        self._logger = Logger(service="maas", level=level, stream=stream or sys.stdout)
+        self._metrics = Metrics(namespace="maas", service="maas") if metrics else None
+
+    def loaded(self, *, model: str, milliseconds: float) -> None:
+        """Say that the start is over and how long it took."""
+        self._write("ready", model=model, milliseconds=round(milliseconds, 1))
+
+    def answered(self, exchange: "Exchange", *, status: int, code: str | None = None) -> None:
+        """Say how one request ended."""
+        turn = exchange.turn
+        spent = (time.perf_counter() - exchange.started) * 1000
+        self._write(
+            "answered",
+            request_id=exchange.request_id,
+            model=exchange.model,
+            version=turn.version if turn else None,
+            digest=turn.digest if turn else None,
+            policy=turn.policy if turn else None,
+            verify=None if turn is None else "full" if turn.loaded.bundle.full else "sizes",
+            status=status,
+            code=code,
+            texts=exchange.texts,
+            tokens=exchange.tokens,
+            truncated=exchange.truncated,
+            milliseconds=round(spent, 2),
+        )
+        if self._metrics is not None:
+            self._count(self._metrics, exchange, status, spent)
+
+    def failed(self, exchange: "Exchange", error: BaseException) -> None:
+        """Say that something unforeseen happened: the error's class and place, not its text."""
+        self._write(
+            "failed",
+            request_id=exchange.request_id,
+            model=exchange.model,
+            error=f"{type(error).__name__} at {_place(error)}",
+        )
+
+    def _write(self, message: str, **values: object) -> None:
+        assert values.keys() <= LOG_KEYS  # noqa: S101 - the promise of this module, see its test
+        with suppress(Exception):  # standard output may be closed; the answer matters more
+            self._logger.info(message, extra={k: v for k, v in values.items() if v is not None})
+
+    @staticmethod
+    def _count(metrics: Metrics, exchange: "Exchange", status: int, milliseconds: float) -> None:
+        with suppress(Exception):
+            metrics.add_dimension("model", exchange.model or "none")
+            metrics.add_metric("Requests", MetricUnit.Count, 1)
+            metrics.add_metric("Errors", MetricUnit.Count, int(status >= 500))
+            metrics.add_metric("Latency", MetricUnit.Milliseconds, milliseconds)
+            metrics.flush_metrics()
+
+
+def _place(error: BaseException) -> str:
+    """Module and line where an error was raised; a path would name the machine."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown"
+    return f"{trace.tb_frame.f_globals.get('__name__', 'unknown')}:{trace.tb_lineno}"

@@ -1,0 +1,156 @@
+"""The versions of one model: which one answers, loaded once, and its answer.
+
+May import everything of `maas` but `maas.http`.
+
+    service = Service("sentiment", policies=cache, bundles=folder, threads=1, full=True, draw=rng)
+    service.warm_up()
+    turn = service.turn(address)                         # which version, and why
+    response = turn.task.predict(request, deadline=deadline)
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from maas.bundle.manifest import digest16
+from maas.bundle.verify import verify_bundle
+from maas.errors import BundleError, ModelError, NotReadyError, VersionNotServedError
+from maas.limits import LIMITS
+from maas.loading import LoadedVersion, load_version
+from maas.registry.addresses import ByDigest, ByNumber
+from maas.traffic import DEFAULT_ALIAS, choose_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from maas.registry.addresses import VersionAddress
+    from maas.registry.policy_cache import PolicyCache
+    from maas.registry.records import Policy
+    from maas.tasks.classify import Classifier
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Who answers one request.
+
+    Attributes:
+        version: The version's number.
+        digest: Its bundle's digest.
+        policy: Where the policy came from: live, stale or baked.
+        loaded: The version in memory.
+    """
+
+    version: int
+    digest: str
+    policy: Literal["live", "stale", "baked"]
+    loaded: LoadedVersion
+
+    @property
+    def task(self) -> "Classifier":
+        """What answers."""
+        return self.loaded.task
+
+
+class Service:
+    """All versions of one model that this process can answer with. Safe to share between threads.
+
+    Args:
+        model: The model's name.
+        policies: The registry's policy for it.
+        bundles: The folder that holds its bundles, each in a folder named by 16 hex characters.
+        threads: Intra-op threads per session.
+        full: Hash every byte of a bundle and replay all of its golden requests before it answers;
+            otherwise only what a cold start can afford (the layer is immutable).
+        draw: Random numbers, 0 ≤ draw < 1.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        policies: "PolicyCache",
+        bundles: "Path",
+        threads: int,
+        full: bool,
+        draw: "Callable[[], float]",
+    ) -> None:
+        self.model = model
+        self._policies = policies
+        self._bundles = bundles
+        self._threads = threads
+        self._full = full
+        self._draw = draw
+        self._loaded: OrderedDict[str, LoadedVersion] = OrderedDict()
+        self._lock = threading.Lock()
+        self._opening = threading.Lock()
+
+    def policy(self) -> "Policy":
+        """The policy that decides now."""
+        return self._policies.current().policy
+
+    def warm_up(self) -> None:
+        """Load the versions that the default alias routes to; others load when first asked for.
+
+        Raises:
+            MaasError: There is nothing to load, or it was refused.
+        """
+        policy = self.policy()
+        routes = policy.aliases.get(DEFAULT_ALIAS)
+        if not routes:
+            raise NotReadyError(f"No version of {self.model} is promoted yet.")
+        for route in routes:
+            self._load(policy.digests[route.version])
+
+    def turn(self, address: "VersionAddress | None") -> Turn:
+        """Choose the version for a request and load it if need be.
+
+        Args:
+            address: What the caller pinned, or None.
+
+        Raises:
+            VersionNotServedError: The pinned version is not here.
+            NotReadyError: The version is routed to and cannot be loaded.
+        """
+        view = self._policies.current()
+        number = choose_version(view.policy, address, draw=self._draw())
+        digest = view.policy.digests[number]
+        if _is_pin(address) and not self._carries(digest):
+            raise VersionNotServedError(
+                f"{self.model} {number} is registered, but its bundle is not here.", field="version"
+            )
+        return Turn(number, digest, view.source, self._load(digest))
+
+    def _carries(self, digest: str) -> bool:
+        return digest in self._loaded or (self._bundles / digest16(digest)).exists()
+
+    def _load(self, digest: str) -> LoadedVersion:
+        if hit := self._cached(digest):
+            return hit
+        with self._opening:  # one at a time; loaded versions go on answering meanwhile
+            if hit := self._cached(digest):
+                return hit
+            loaded = self._open(digest)
+            with self._lock:
+                self._loaded[digest] = loaded
+                while len(self._loaded) > LIMITS.loaded_versions:
+                    self._loaded.popitem(last=False)
+            return loaded
+
+    def _cached(self, digest: str) -> LoadedVersion | None:
+        with self._lock:
+            if digest in self._loaded:
+                self._loaded.move_to_end(digest)
+            return self._loaded.get(digest)
+
+    def _open(self, digest: str) -> LoadedVersion:
+        try:
+            bundle = verify_bundle(self._bundles / digest16(digest), digest=digest, full=self._full)
+            return load_version(bundle, threads=self._threads, replays=None if self._full else 1)
+        except (BundleError, ModelError) as error:
+            raise NotReadyError(f"{self.model} {digest[:19]}… was refused: {error}") from error
+
+
+def _is_pin(address: "VersionAddress | None") -> bool:
+    return isinstance(address, (ByNumber, ByDigest))

@@ -1,0 +1,54 @@
+"""Whether texts may be tokenised at all: counts and characters, before any real work.
+
+May import `maas.errors` and `maas.limits`. Tokenising costs time before truncation does (a 5 MB
+text takes seconds), so the caps count characters.
+"""
+
+from typing import TYPE_CHECKING
+
+from maas.errors import FieldError
+from maas.limits import LIMITS, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def check_texts(texts: "Sequence[str]", *, field: str, limits: Limits = LIMITS) -> None:
+    """Refuse texts that are too many, too long, empty or not Unicode.
+
+    Args:
+        texts: The texts of one request.
+        field: The request field that they came from, for the message.
+        limits: The caps.
+
+    Raises:
+        FieldError: With the field, the index where there is one, and the limit.
+    """
+    if not 1 <= len(texts) <= limits.texts:
+        raise FieldError(f"must be 1 to {limits.texts} texts, got {len(texts)}", field=field)
+    for index, text in enumerate(texts):
+        where = field if len(texts) == 1 else f"{field}[{index}]"
+        if len(text) > limits.text_characters:
+            raise FieldError(
+                f"must be at most {limits.text_characters} characters, got {len(text)}", field=where
+            )
+        if not text or text.isspace():
+            raise FieldError("must not be empty", field=where)
+        if not _is_unicode(text):
+            raise FieldError(
+                "holds half of a surrogate pair, which is not a character", field=where
+            )
+    total = sum(map(len, texts))
+    if total > limits.request_characters:
+        raise FieldError(
+            f"must be at most {limits.request_characters} characters in all, got {total}",
+            field=field,
+        )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

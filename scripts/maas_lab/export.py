@@ -1,0 +1,205 @@
+"""torch → ONNX, and the proof that the graph answers what the network answers.
+
+Imports torch, onnx, `maas` and the lab. Writes `export/` into the run, whole or not at all:
+
+    exported = export_run(run)
+    exported.parity.max_difference           # absolute, over all rows and forms
+
+Every form is compared with torch on test rows and on rows made by hand; above the tolerance nothing
+is written. Golden requests are recorded with torch's own answers.
+"""
+
+import shutil
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import torch
+from safetensors.torch import load_file
+
+from maas.bundle.golden import GOLDEN, TOLERANCE, Golden
+from maas.engine.session import open_session
+from maas.errors import RefusedError
+from maas.loading import TOKENIZER, optimised_form
+from maas.text.tokenizer import Tokenizer, load_tokenizer
+from maas_lab.exports import EXPORT_RECORD, EXPORTED, ExportedForm, ExportRecord, Parity
+from maas_lab.networks import build_network
+from maas_lab.optimise import optimise_graph
+from maas_lab.records import encode_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from maas_lab.runs import Run
+
+    Rows = Sequence[tuple[str, ...]]
+
+OPSET = 20
+"""Version of the default operator set: the newest that the exporter writes without conversion."""
+PARITY_ROWS = 256
+"""Test rows that are compared."""
+_BATCH = 32
+_GOLDEN_ROWS = 8
+_INPUTS = ("input_ids", "attention_mask")
+_RUN_SECONDS = 120.0
+
+
+def export_run(run: "Run") -> ExportRecord:
+    """Export a finished run in all forms.
+
+    Raises:
+        RefusedError: The run is not finished, or a form does not answer what torch answers.
+    """
+    recipe, summary = run.recipe(), run.summary()
+    tokenizer = load_tokenizer(run.tokenizer_file, max_tokens=recipe.vocabulary.max_tokens)
+    network = trained_network(run, tokenizer.vocabulary_size)
+    folder = run.folder / f".{EXPORTED}.part"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        portable, optimised = folder / "portable", folder / optimised_form()
+        _export_graph(network, portable / "model.onnx")
+        optimise_graph(portable / "model.onnx", optimised)
+        rows = [row.text for row in run.test_rows()][:PARITY_ROWS]
+        batches = [tuple(rows[at : at + _BATCH]) for at in range(0, len(rows), _BATCH)]
+        edges = edge_batches(rows, recipe.vocabulary.max_tokens)
+        forms = tuple(
+            _compared(form, network, tokenizer, [*batches, *edges], optimised=form is optimised)
+            for form in sorted((portable, optimised))
+        )
+        golden = [*((row,) for row in rows[:_GOLDEN_ROWS]), *edges]
+        _record_golden(folder / GOLDEN, network, tokenizer, golden)
+        shutil.copyfile(run.tokenizer_file, folder / TOKENIZER)
+        record = ExportRecord(
+            opset=OPSET,
+            forms=forms,
+            parity=Parity(
+                rows=len(rows),
+                edge_rows=sum(map(len, edges)),
+                tolerance=TOLERANCE,
+                max_difference=max(form.max_difference for form in forms),
+            ),
+            golden=len(golden),
+            test_accuracy=summary.test.accuracy,
+        )
+        (folder / EXPORT_RECORD).write_bytes(encode_record(record))
+        shutil.rmtree(run.folder / EXPORTED, ignore_errors=True)
+        folder.rename(run.folder / EXPORTED)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return record
+
+
+def trained_network(run: "Run", vocabulary_size: int) -> torch.nn.Module:
+    """Build a run's network with its best weights, ready to answer."""
+    recipe = run.recipe()
+    network = build_network(
+        recipe.network, vocabulary_size=vocabulary_size, classes=len(recipe.data.labels)
+    )
+    network.load_state_dict(load_file(run.best_file))
+    return network.eval()
+
+
+def edge_batches(rows: "Sequence[str]", max_tokens: int) -> "Rows":
+    """Rows that a test set rarely holds: nothing left, one token, the longest, all of them padded.
+
+    Args:
+        rows: Real texts; the longest row is made of them.
+        max_tokens: Where the tokenizer cuts.
+    """
+    nothing, one = "\u200b", "good"  # a zero-width space is no word of any vocabulary
+    longest = " ".join(rows * (max_tokens // max(1, len(rows)) + 1))[: max_tokens * 40]
+    return [("",), (nothing,), (one,), (longest,), ("", one, longest, rows[0], nothing)]
+
+
+def _export_graph(network: torch.nn.Module, path: Path) -> None:
+    """Trace with two rows of different length; both dimensions stay free in the graph."""
+    path.parent.mkdir(parents=True)
+    input_ids = torch.ones((2, 7), dtype=torch.int64)
+    attention_mask = torch.ones_like(input_ids)
+    attention_mask[1, 4:] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns about its own internals
+        program = torch.onnx.export(
+            network,
+            (input_ids, attention_mask),
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=list(_INPUTS),
+            output_names=["logits"],
+            dynamic_shapes=({0: "batch", 1: "sequence"}, {0: "batch", 1: "sequence"}),
+        )
+    if program is None:
+        raise RefusedError("torch.onnx.export gave no graph.")
+    onnx.save(strip_graph(program.model_proto), path)
+
+
+def strip_graph(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Remove what has no effect and names this machine: doc strings, metadata, stack traces."""
+    model.ClearField("metadata_props")
+    model.ClearField("doc_string")
+    model.producer_version = ""
+    graphs = [model.graph]
+    while graphs:
+        graph = graphs.pop()
+        graph.ClearField("doc_string")
+        graph.ClearField("metadata_props")
+        values = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
+        for part in (*values, *graph.node):
+            part.ClearField("doc_string")
+            part.ClearField("metadata_props")
+        graphs += [a.g for node in graph.node for a in node.attribute if a.HasField("g")]
+    return model
+
+
+def _compared(
+    folder: Path,
+    network: torch.nn.Module,
+    tokenizer: Tokenizer,
+    batches: "Rows",
+    *,
+    optimised: bool,
+) -> ExportedForm:
+    """Run a form and torch on the same rows; refuse the form above the tolerance."""
+    session = open_session(folder / "model.onnx", optimised=optimised, threads=1)
+    worst = 0.0
+    for texts in batches:
+        encoded = tokenizer.encode(texts)
+        feeds = dict(zip(_INPUTS, (encoded.input_ids, encoded.attention_mask), strict=True))
+        (logits,) = session.run(feeds, deadline=time.monotonic() + _RUN_SECONDS)
+        worst = max(worst, float(np.abs(logits - torch_logits(network, tokenizer, texts)).max()))
+    if not worst <= TOLERANCE:
+        raise RefusedError(
+            f"The form {folder.name} differs from torch by {worst:.3g} in a logit"
+            f" (at most {TOLERANCE:g}); no model was written."
+        )
+    return ExportedForm(name=folder.name, optimised=optimised, max_difference=worst)
+
+
+def torch_logits(
+    network: torch.nn.Module, tokenizer: Tokenizer, texts: "Sequence[str]"
+) -> "npt.NDArray[np.float32]":
+    """The trained network's own answer; float32 `[texts, labels]`."""
+    encoded = tokenizer.encode(texts)
+    with torch.inference_mode():
+        logits = network(
+            torch.from_numpy(encoded.input_ids), torch.from_numpy(encoded.attention_mask)
+        )
+    answer: npt.NDArray[np.float32] = logits.numpy()
+    return answer
+
+
+def _record_golden(
+    path: Path, network: torch.nn.Module, tokenizer: Tokenizer, requests: "Rows"
+) -> None:
+    lines = []
+    for texts in requests:
+        logits = torch_logits(network, tokenizer, texts)
+        rows = tuple(tuple(float(value) for value in row) for row in logits)
+        lines.append(Golden(texts=texts, logits=rows).encode())
+    path.write_bytes(b"".join(line + b"\n" for line in lines))

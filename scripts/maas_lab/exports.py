@@ -1,0 +1,77 @@
+"""What an export wrote about itself, and how it is read back.
+
+Imports `maas.errors` and `maas_lab.records`.
+
+    record = read_export(run)          # RefusedError names `maas export` when there is none
+"""
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from maas.errors import RefusedError
+from maas_lab.records import decode_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from maas_lab.runs import Run
+
+EXPORTED = "export"
+"""The folder of a run that holds the forms, the tokenizer and the golden requests."""
+EXPORT_RECORD = "export.json"
+
+
+class Parity(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How closely the graphs answer what torch answers."""
+
+    rows: int
+    """Test rows that were compared."""
+    edge_rows: int
+    """Rows made by hand: nothing left, one token, the longest, padded."""
+    tolerance: float
+    """Largest absolute difference of a logit that is accepted."""
+    max_difference: float
+    """Largest absolute difference of a logit that was seen, over all forms."""
+
+
+class ExportedForm(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One form of the model."""
+
+    name: str
+    optimised: bool
+    """Whether the graph was optimised offline."""
+    max_difference: float
+    """Largest absolute difference of a logit from torch."""
+
+
+class ExportRecord(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The outcome of `maas export`."""
+
+    opset: int
+    forms: tuple[ExportedForm, ...]
+    parity: Parity
+    golden: int
+    """Golden requests that were recorded."""
+    test_accuracy: float
+    """Of the network that was exported."""
+
+
+def export_folder(run: "Run") -> "Path":
+    """Where a run keeps its exported model."""
+    return run.folder / EXPORTED
+
+
+def read_export(run: "Run") -> ExportRecord:
+    """Read the record of a run's export.
+
+    Raises:
+        RefusedError: The run was not exported.
+    """
+    try:
+        data = (export_folder(run) / EXPORT_RECORD).read_bytes()
+    except FileNotFoundError:
+        raise RefusedError(
+            f"Run {run.name} was not exported; run: maas export {run.name}"
+        ) from None
+    return decode_record(data, ExportRecord)

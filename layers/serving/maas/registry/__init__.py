@@ -1,9 +1,8 @@
 """Which versions of a model exist, which of them answers, and who changed that when.
 
-Imports nothing: the rooms are `records` (what is stored), `addresses` (how versions are named),
-`rules` (what a change does), `store` and `sqlite` (where it lies), `registry` (the door) and
-`policy_cache` (how a function reads it).
+Imports nothing. The rooms: `records` (what is stored), `addresses` (how versions are named),
+`rules` and `weights` (what a change does), `registry` and `reader` (the door), `store`, `layout`
+and `sqlite` (where it lies), `policy_cache` (how a function reads it).
 
-    from maas.registry.registry import Registry
-    from maas.registry.stores import open_store
+    from maas.registry.opening import open_registry
 """

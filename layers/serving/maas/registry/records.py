@@ -14,6 +14,8 @@ from msgspec import Meta, Struct
 
 WEIGHT_TOTAL = 10_000
 """Sum of an alias's weights: a weight of 1 is a hundredth of a percent."""
+VERSIONS_MAX = 99_999_999
+"""The largest version number: eight digits in a key."""
 ALIASES_MAX = 16
 """Aliases of one model."""
 ROUTES_MAX = 8
@@ -27,7 +29,7 @@ POLICY_BYTES = 32_768
 ModelName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$(?!\n)")]
 AliasName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,31}$(?!\n)")]
 Digest = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)")]
-VersionNumber = Annotated[int, Meta(ge=1, le=99_999_999)]
+VersionNumber = Annotated[int, Meta(ge=1, le=VERSIONS_MAX)]
 Revision = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
 

@@ -1,0 +1,72 @@
+"""What a change of the registry starts from, and what it writes.
+
+Imports `maas.errors` and the records. Values only; `rules` makes one from the other:
+
+    Stamp(at="2030-01-02T03:04:05.678Z", by="ada", reason="better on long texts")
+"""
+
+from dataclasses import dataclass
+
+from maas.errors import FieldError
+from maas.registry.records import AliasRecord, EventRecord, ModelRecord, Policy, VersionRecord
+
+TEXT_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When, who and why.
+
+    Attributes:
+        at: ISO 8601, UTC.
+        by: The actor, 1 to 500 printable characters.
+        reason: Up to 500 printable characters; may be empty.
+
+    Raises:
+        FieldError: A text is too long or would not print, for it is shown on terminals.
+    """
+
+    at: str
+    by: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        for field, text, least in (("actor", self.by, 1), ("reason", self.reason, 0)):
+            if not least <= len(text) <= TEXT_CHARACTERS or not text.isprintable():
+                message = f"must be {least} to {TEXT_CHARACTERS} printable characters, one line"
+                raise FieldError(message, field=field)
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """A model as it is: its record and its policy, of one revision."""
+
+    model: ModelRecord
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """The records that a registration writes, in one transaction.
+
+    The model's and the policy's must replace the revision before (or nothing, at first); the
+    others must be new.
+    """
+
+    model: ModelRecord
+    policy: Policy
+    event: EventRecord
+    version: VersionRecord
+
+
+@dataclass(frozen=True, slots=True)
+class NewRoutes:
+    """The records that a change of an alias writes, in one transaction.
+
+    The event must be new; each of the others must replace its revision before.
+    """
+
+    model: ModelRecord
+    policy: Policy
+    event: EventRecord
+    alias: AliasRecord

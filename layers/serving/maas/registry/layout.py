@@ -1,0 +1,104 @@
+"""Where each record lies in the table.
+
+Imports `maas.errors`, the records, the changes and the store's items:
+
+    store.transact(writes_of(change))
+    (item,) = store.read([policy_key("sentiment")])   # None for an unknown model
+    policy = record_of(item, Policy)
+"""
+
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from maas.errors import SettingsError
+from maas.registry.changes import NewRoutes, NewVersion
+from maas.registry.records import DigestRecord, encode
+from maas.registry.records import decode as decode_record
+from maas.registry.store import Item, Key, Write
+
+MODELS = "MODEL"
+"""The sparse index that lists the models."""
+VERSION_PREFIX = "VERSION#"
+ALIAS_PREFIX = "ALIAS#"
+EVENT_PREFIX = "EVENT#"
+
+RecordT = TypeVar("RecordT", bound=Struct)
+
+
+def partition(model: str) -> str:
+    """All items of a model lie together, so that one transaction and one role cover them."""
+    return f"MODEL#{model}"
+
+
+def model_key(model: str) -> Key:
+    """Key of the `ModelRecord`."""
+    return Key(partition(model), "META")
+
+
+def policy_key(model: str) -> Key:
+    """Key of the `Policy`."""
+    return Key(partition(model), "POLICY")
+
+
+def version_key(model: str, number: int) -> Key:
+    """Key of a `VersionRecord`; the zeros make the order of keys that of numbers."""
+    return Key(partition(model), f"{VERSION_PREFIX}{number:08}")
+
+
+def alias_key(model: str, name: str) -> Key:
+    """Key of an `AliasRecord`."""
+    return Key(partition(model), f"{ALIAS_PREFIX}{name}")
+
+
+def event_key(model: str, revision: int) -> Key:
+    """Key of an `EventRecord`; ordered by revision, never by the clock."""
+    return Key(partition(model), f"{EVENT_PREFIX}{revision:012}")
+
+
+def digest_key(model: str, digest: str) -> Key:
+    """Key of a `DigestRecord`, or with a digest's start the prefix that such keys share."""
+    return Key(partition(model), "DIGEST#" + digest.removeprefix("sha256:"))
+
+
+def record_of(item: Item, kind: type[RecordT]) -> RecordT:
+    """The record in an item.
+
+    Raises:
+        SettingsError: The item is not one that this release can read.
+    """
+    try:
+        return decode_record(item.body, kind)
+    except msgspec.ValidationError as error:
+        raise SettingsError(
+            f"The registry's record {item.key.pk} {item.key.sk} was not written by this release "
+            "of maas or an older one. Upgrade maas."
+        ) from error
+
+
+def writes_of(change: NewVersion | NewRoutes) -> list[Write]:
+    """The transaction that makes a change: each record only if its predecessor is still there."""
+    name, revision = change.model.name, change.model.revision
+    writes = [
+        _successor(model_key(name), change.model, revision, index=MODELS),
+        _successor(policy_key(name), change.policy, revision),
+        _new(event_key(name, revision), change.event, revision),
+    ]
+    match change:
+        case NewVersion(version=version):
+            digest = DigestRecord(version.number)
+            writes.append(_new(version_key(name, version.number), version, 1))
+            writes.append(_new(digest_key(name, version.digest), digest, 1))
+        case NewRoutes(alias=alias):
+            writes.append(_successor(alias_key(name, alias.name), alias, alias.revision))
+    return writes
+
+
+def _successor(key: Key, record: Struct, revision: int, *, index: str | None = None) -> Write:
+    before = revision - 1 if revision > 1 else None
+    return Write(Item(key, revision, encode(record), index), expected=before)
+
+
+def _new(key: Key, record: Struct, revision: int) -> Write:
+    return Write(Item(key, revision, encode(record)), expected=None)

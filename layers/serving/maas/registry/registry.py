@@ -1,0 +1,218 @@
+"""The registry's one door: register, promote, roll back, and read.
+
+Imports `maas.errors` and the rooms beside it. Each change reads one snapshot, asks the rules, and
+writes one transaction that fails where anything of the model changed in between:
+
+    registry = Registry(store, clock=lambda: datetime.now(UTC), actor="ada")
+    registry.register(candidate).record.number                      # 2
+    registry.promote("sentiment", ByNumber(2), weight=10)           # 10 % of production
+    registry.rollback("sentiment", reason="more errors than before")
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from maas.errors import ConflictError
+from maas.registry import layout, rules
+from maas.registry.addresses import ByNumber, VersionAddress, parse_alias, parse_model
+from maas.registry.changes import Current, NewRoutes, Stamp
+from maas.registry.reader import Reader, no_alias, no_model
+from maas.registry.records import (
+    AliasRecord,
+    Candidate,
+    DigestRecord,
+    ModelRecord,
+    Policy,
+    VersionRecord,
+)
+from maas.registry.store import Item, Store
+
+DEFAULT_ALIAS = "production"
+REGISTER_TRIES = 100
+"""Each try is lost only to somebody else's success, so many writers need many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version, and whether this call made it or found its digest already there."""
+
+    record: VersionRecord
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AliasChange:
+    """An alias as it is now, and whether this call changed it."""
+
+    record: AliasRecord
+    changed: bool
+
+
+class Registry(Reader):
+    """Reads and changes the registry. Safe to share among threads; close it after use.
+
+    Args:
+        store: Where it lies.
+        clock: The time now, with its zone.
+        actor: Who makes the changes, as history shows it.
+    """
+
+    def __init__(self, store: Store, *, clock: Callable[[], datetime], actor: str) -> None:
+        super().__init__(store)
+        self._clock = clock
+        self._actor = actor
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the store's files and connections."""
+        self._store.close()
+
+    def register(self, candidate: Candidate) -> Registered:
+        """Make a verified bundle the model's next version; the same digest again is a no-op.
+
+        A lost race is tried again, because the intent does not depend on what the others did.
+
+        Raises:
+            FieldError: The candidate is malformed.
+            RefusedError: A rule says no.
+            ConflictError: Every try was lost to somebody else's change.
+        """
+        stamp = self._stamp("")
+        parse_model(candidate.model)
+        for _ in range(REGISTER_TRIES):
+            try:
+                return self._register_once(candidate, stamp)
+            except ConflictError:
+                continue
+        raise ConflictError(f"Others keep changing {candidate.model}. Try again.")
+
+    def promote(
+        self,
+        model: str,
+        address: VersionAddress,
+        *,
+        alias: str = DEFAULT_ALIAS,
+        weight: int = 100,
+        reason: str = "",
+        expected_revision: int | None = None,
+    ) -> AliasChange:
+        """Give a version `weight` percent of an alias's traffic; the others share the rest.
+
+        Args:
+            model: The model's name.
+            address: The version: number, digest, or another alias that routes to one version.
+            alias: The alias to change; the first promote makes it.
+            weight: 1 to 100 percent. The others keep their proportions.
+            reason: Why, for history.
+            expected_revision: The alias's revision that the caller saw (0: no alias yet).
+
+        Raises:
+            FieldError: A name, the weight or the reason is malformed.
+            ModelNotFoundError: There is no such model.
+            VersionNotServedError: There is no such version.
+            RefusedError: A rule says no; the message names the remedy.
+            ConflictError: The alias is at another revision than expected, or somebody changed the
+                model meanwhile. Nothing was written; the message names the present revision.
+        """
+        stamp = self._stamp(reason)
+        parse_alias(alias)
+        current, before = self._snapshot(model, alias)
+        _require_revision(model, alias, before, expected_revision)
+        version = self.version(model, address)
+        change = rules.promote(current, before, version, name=alias, weight=weight, stamp=stamp)
+        if isinstance(change, AliasRecord):
+            return AliasChange(change, changed=False)
+        return self._write(change)
+
+    def rollback(self, model: str, *, alias: str = DEFAULT_ALIAS, reason: str = "") -> AliasChange:
+        """Restore the alias's previous routes as a new revision; twice is back again.
+
+        Raises:
+            FieldError: A name or the reason is malformed.
+            ModelNotFoundError: There is no such model.
+            VersionNotServedError: The model has no such alias.
+            RefusedError: There is nothing to go back to.
+            ConflictError: Somebody changed the model meanwhile; nothing was written.
+        """
+        stamp = self._stamp(reason)
+        current, before = self._snapshot(model, alias)
+        if before is None:
+            raise no_alias(model, alias)
+        versions = [self.version(model, ByNumber(r.version)) for r in before.previous or ()]
+        change = rules.rollback(current, before, versions, stamp=stamp)
+        return self._write(change)
+
+    def _register_once(self, candidate: Candidate, stamp: Stamp) -> Registered:
+        model = candidate.model
+        keys = (
+            layout.digest_key(model, candidate.digest),
+            layout.model_key(model),
+            layout.policy_key(model),
+        )
+        digest, meta, policy = self._store.read(keys)
+        if digest is not None:
+            number = layout.record_of(digest, DigestRecord).number
+            return Registered(self.version(model, ByNumber(number)), created=False)
+        change = rules.register(_current(meta, policy), candidate, stamp)
+        self._store.transact(layout.writes_of(change))
+        return Registered(change.version, created=True)
+
+    def _snapshot(self, model: str, alias: str) -> tuple[Current, AliasRecord | None]:
+        """What a change of an alias starts from.
+
+        What is read of the model later than this is covered too: the write is conditioned on the
+        model's revision here, and every change of the model raises that.
+        """
+        keys = (
+            layout.model_key(parse_model(model)),
+            layout.policy_key(model),
+            layout.alias_key(model, parse_alias(alias)),
+        )
+        meta, policy, item = self._store.read(keys)
+        current = _current(meta, policy)
+        if current is None:
+            raise no_model(model)
+        return current, layout.record_of(item, AliasRecord) if item else None
+
+    def _write(self, change: NewRoutes) -> AliasChange:
+        try:
+            self._store.transact(layout.writes_of(change))
+        except ConflictError as error:
+            model, name = change.alias.model, change.alias.name
+            _, now = self._snapshot(model, name)
+            raise ConflictError(
+                f"{model} was changed by somebody else meanwhile and nothing was written; "
+                f"{name} is at revision {_revision(now)}. Look at it, then try again."
+            ) from error
+        return AliasChange(change.alias, changed=True)
+
+    def _stamp(self, reason: str) -> Stamp:
+        at = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        return Stamp(at=at.replace("+00:00", "Z"), by=self._actor, reason=reason)
+
+
+def _current(meta: Item | None, policy: Item | None) -> Current | None:
+    if meta is None or policy is None:
+        return None
+    return Current(layout.record_of(meta, ModelRecord), layout.record_of(policy, Policy))
+
+
+def _revision(alias: AliasRecord | None) -> int:
+    return alias.revision if alias else 0
+
+
+def _require_revision(
+    model: str, name: str, alias: AliasRecord | None, expected: int | None
+) -> None:
+    if expected is not None and expected != _revision(alias):
+        raise ConflictError(
+            f"{name} of {model} is at revision {_revision(alias)}, not {expected}: somebody else "
+            "changed it. Look at it, then try again."
+        )

@@ -4,5 +4,5 @@ Imports nothing. The rooms: `records` (what is stored), `addresses` (how version
 `rules` and `weights` (what a change does), `registry` and `reader` (the door), `store`, `layout`
 and `sqlite` (where it lies), `policy_cache` (how a function reads it).
 
-    from maas.registry.opening import open_registry
+    from maas.registry.stores import open_registry
 """

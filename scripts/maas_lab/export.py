@@ -112,7 +112,7 @@ def edge_batches(rows: "Sequence[str]", max_tokens: int) -> "Rows":
         max_tokens: Where the tokenizer cuts.
     """
     nothing, one = "\u200b", "good"  # a zero-width space is no word of any vocabulary
-    longest = " ".join(rows * (max_tokens // max(1, len(rows)) + 1))[: max_tokens * 40]
+    longest = " ".join(list(rows) * (max_tokens // len(rows) + 1))[: max_tokens * 40]
     return [("",), (nothing,), (one,), (longest,), ("", one, longest, rows[0], nothing)]
 
 
@@ -172,7 +172,8 @@ def _compared(
         encoded = tokenizer.encode(texts)
         feeds = dict(zip(_INPUTS, (encoded.input_ids, encoded.attention_mask), strict=True))
         (logits,) = session.run(feeds, deadline=time.monotonic() + _RUN_SECONDS)
-        worst = max(worst, float(np.abs(logits - torch_logits(network, tokenizer, texts)).max()))
+        expected = torch_logits(network, tokenizer, texts)
+        worst = max(worst, float(np.abs(np.subtract(logits, expected)).max()))
     if not worst <= TOLERANCE:
         raise RefusedError(
             f"The form {folder.name} differs from torch by {worst:.3g} in a logit"

@@ -55,6 +55,18 @@ class Services:
                 self._services[model] = self._build(model)
             return self._services[model]
 
+    def models(self) -> list[str]:
+        """The names that this process may be asked for, as far as the registry has them."""
+        if self._settings.model is not None:
+            return [self._settings.model]
+        names: list[str] = []
+        more = True
+        while more:
+            page = self._registry.models(after=names[-1] if names else None)
+            names += [record.name for record in page.records]
+            more = page.more
+        return names
+
     def _build(self, model: str) -> Service:
         policies = PolicyCache(
             lambda: self._registry.policy(model),

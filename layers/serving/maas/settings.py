@@ -110,6 +110,19 @@ def read_settings() -> Settings:
     return Settings.parse(os.environ)
 
 
+def child_environment(settings: Settings, model: str) -> dict[str, str]:
+    """The environment of a process that serves one model as a function does."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAAS_")}
+    return kept | {
+        "MAAS_MODEL": model,
+        "MAAS_HOME": str(settings.home),
+        "MAAS_REGISTRY": settings.registry,
+        "MAAS_BUNDLES": str(settings.bundles),
+        "MAAS_THREADS": str(settings.threads),
+        "MAAS_LOG_LEVEL": settings.log_level,
+    }
+
+
 def _refuse_unknown(environ: "Mapping[str, str]") -> None:
     unknown = sorted(name for name in environ if name.startswith("MAAS_") and name not in _KNOWN)
     if unknown:

@@ -37,7 +37,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What every part of a manifest has in common."""
 
 
-class FileEntry(_Strict):
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file of a bundle."""
 
     path: str
@@ -48,7 +48,7 @@ class FileEntry(_Strict):
     """Of the content, lower-case hex."""
 
 
-class Form(_Strict):
+class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One way in which the bundle holds the model; packaging ships exactly one."""
 
     name: FormName
@@ -63,14 +63,14 @@ class Form(_Strict):
     """The graph and its external weights, in path order."""
 
 
-class ModelLimits(_Strict):
+class ModelLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the model was trained for."""
 
     max_tokens: Annotated[int, Meta(ge=1)]
     """Tokens of a text that are kept; what is longer is cut."""
 
 
-class Manifest(_Strict):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that there is to know about a bundle without opening its files."""
 
     format: Literal[1]

@@ -31,8 +31,8 @@ class Session:
 
     def __init__(self, native: onnxruntime.InferenceSession) -> None:
         self._native = native
-        self.inputs = tuple((node.name, node.type) for node in native.get_inputs())
-        """Name and ONNX type, such as `("input_ids", "tensor(int64)")`, per input."""
+        self.inputs = tuple((node.name, _dtype(node.type)) for node in native.get_inputs())
+        """Name and dtype, such as `("input_ids", "int64")`, per input."""
         self.outputs = tuple(node.name for node in native.get_outputs())
         """Names of the outputs, in the graph's order."""
 
@@ -68,6 +68,12 @@ class Session:
                 raise DeadlineError("The model did not finish before the deadline.") from None
             raise ModelError("The model failed on this input.") from None
         return outputs
+
+
+def _dtype(onnx_type: str) -> str:
+    """Turn `tensor(float)` into numpy's name for it."""
+    name = onnx_type.removeprefix("tensor(").removesuffix(")")
+    return {"float": "float32", "double": "float64"}.get(name, name)
 
 
 def open_session(path: "Path", *, optimised: bool, threads: int) -> Session:

@@ -2,17 +2,17 @@
 
 May import everything of `maas` but `maas.http.entry`.
 
-    app = build_app(services, observer=observer, new_id=new_id)
+    app = App(services, observer=observer, new_id=new_id)
     await app(scope, receive, send)
 
 `services` is asked by model name: a function knows one model, a laptop all that its registry has.
 """
 
 import asyncio
+import functools
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
@@ -36,8 +36,9 @@ from maas.settings import MODEL_NAME
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
+    from maas.assembly import Services
     from maas.observe import Observer
     from maas.service import Service
 
@@ -46,15 +47,8 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 
 
-def build_app(
-    services: "Callable[[str], Service]",
-    *,
-    observer: "Observer",
-    new_id: "Callable[[], str]",
-    base_path: str = "",
-    threads: bool = False,
-) -> "ASGIApp":
-    """Build the app.
+class App:
+    """Routes inside a guard that turns every outcome into an answer and one observation.
 
     Args:
         services: The service of a model; raises ModelNotFoundError for a name it does not know.
@@ -64,20 +58,15 @@ def build_app(
         threads: Run the model in a thread, for a server with many requests at a time. Lambda gives
             a process one request at a time, where a thread would only cost.
     """
-    return _App(services, observer, new_id, base_path, threads=threads)
-
-
-class _App:
-    """Routes inside a guard that turns every outcome into an answer and one observation."""
 
     def __init__(
         self,
-        services: "Callable[[str], Service]",
+        services: "Services",
+        *,
         observer: "Observer",
         new_id: "Callable[[], str]",
-        base_path: str,
-        *,
-        threads: bool,
+        base_path: str = "",
+        threads: bool = False,
     ) -> None:
         self._services = services
         self._observer = observer
@@ -89,9 +78,10 @@ class _App:
             [
                 Route("/models/{model}", model),
                 Route("/models/{model}/versions/{version}", model),
+                Route("/health", self._route({"GET": self._health})),
             ],
             redirect_slashes=False,
-            default=self._route({}),
+            default=_no_route,
         )
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
@@ -119,8 +109,6 @@ class _App:
     def _route(self, methods: "dict[str, Endpoint]") -> "Callable[[Request], Awaitable[Response]]":
         async def answer(request: Request) -> Response:
             exchange: Exchange = request.scope["exchange"]
-            if not methods:
-                raise NotFoundError("No route answers this path.")
             if request.method not in methods:
                 allowed = ", ".join(methods)
                 raise MethodNotAllowedError(f"This route answers {allowed}.")
@@ -189,6 +177,14 @@ class _App:
             }
         )
 
+    async def _health(self, _: Request, exchange: Exchange) -> bytes:
+        """Whether every model can answer; the first that cannot makes it 503."""
+        for model in self._services.models():
+            exchange.model = model
+            await self._run(functools.partial(self._services(model).turn, None))
+        exchange.model = None
+        return encode_json({"status": "ok"})
+
     def _addressed(
         self, request: Request, exchange: Exchange
     ) -> "tuple[Service, VersionAddress | None]":
@@ -227,6 +223,10 @@ def _requested_version(request: Request) -> VersionAddress | None:
     return parse_address(wanted[0]) if wanted else None
 
 
+async def _no_route(_scope: "Scope", _receive: "Receive", _send: "Send") -> None:
+    raise NotFoundError("No route answers this path.")
+
+
 def _limit_to_remaining(exchange: Exchange, context: object) -> None:
     """Shorten the deadline to what Lambda leaves, less the time to answer."""
     remaining = getattr(context, "get_remaining_time_in_millis", None)
@@ -241,6 +241,4 @@ def _limit_to_remaining(exchange: Exchange, context: object) -> None:
 def _as_maas_error(error: BaseException) -> MaasError:
     if isinstance(error, MaasError):
         return error
-    if isinstance(error, HTTPException) and error.status_code == 404:
-        return NotFoundError("No route answers this path.")
     return MaasError("Something failed on our side; the request id says which request it was.")

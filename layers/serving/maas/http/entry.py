@@ -18,7 +18,7 @@ from mangum import Mangum
 
 from maas.assembly import build_services
 from maas.errors import BadRequestError, MaasError
-from maas.http.app import build_app
+from maas.http.app import App
 from maas.http.exchange import Exchange
 from maas.http.problems import JSON, encode_error
 from maas.observe import Observer
@@ -40,7 +40,7 @@ def build_handler(settings: "Settings") -> "Handler":
     started = time.perf_counter()
     observer = Observer(settings.log_level, metrics=True)
     services = build_services(settings, full=False)
-    app = build_app(services, observer=observer, new_id=_new_id, base_path=settings.base_path)
+    app = App(services, observer=observer, new_id=_new_id, base_path=settings.base_path)
     adapter = Mangum(app, lifespan="off")
     if settings.model is not None:
         try:

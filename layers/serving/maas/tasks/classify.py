@@ -81,7 +81,7 @@ class Classifier:
         Raises:
             BundleError: The graph is not the one that the manifest describes.
         """
-        declared = tuple((spec.name, f"tensor({spec.dtype})") for spec in manifest.inputs)
+        declared = tuple((spec.name, spec.dtype) for spec in manifest.inputs)
         if session.inputs != declared:
             raise BundleError("The graph's inputs are not those of the manifest.", field="inputs")
         if session.outputs != tuple(spec.name for spec in manifest.outputs):

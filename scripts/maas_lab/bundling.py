@@ -1,0 +1,204 @@
+"""Run → bundle: copies files, writes the canonical manifest, and a card beside it.
+
+Imports `maas` and the lab; computes nothing that an export has not computed.
+
+    made = bundle_run(run, settings.bundles)
+    made.bundle.digest                        # "sha256:…", the same for this run anywhere
+
+The bundle lies in `<bundles>/<model>/<digest16>/`, its card in `<digest16>.card/` beside it and
+outside its digest.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import onnx
+
+from maas.bundle.golden import GOLDEN
+from maas.bundle.manifest import (
+    MANIFEST,
+    FileEntry,
+    Form,
+    Manifest,
+    ModelLimits,
+    bundle_digest,
+    canonical_json,
+    digest16,
+)
+from maas.bundle.verify import Bundle, sha256_file, verify_bundle
+from maas.errors import RefusedError
+from maas.loading import TOKENIZER
+from maas.registry.records import TensorSpec
+from maas_lab.card import write_card
+from maas_lab.exports import ExportedForm, export_folder, read_export
+from maas_lab.files import write_file
+
+if TYPE_CHECKING:
+    from maas_lab.exports import ExportRecord
+    from maas_lab.runs import Run
+
+_SHARED = (GOLDEN, TOKENIZER)
+_POINTER = "bundle.json"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBundle:
+    """A bundle on disk.
+
+    Attributes:
+        bundle: Verified.
+        created: False where the same bundle lay there already.
+        card: The card's folder.
+    """
+
+    bundle: Bundle
+    created: bool
+    card: Path
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files but the manifest."""
+        return sum(entry.size for entry in self.bundle.manifest.entries())
+
+    @property
+    def bytes_by_form(self) -> dict[str, int]:
+        """Size of each form's own files."""
+        forms = self.bundle.manifest.forms
+        return {form.name: sum(entry.size for entry in form.files) for form in forms}
+
+
+def bundle_run(run: "Run", bundles: Path) -> MadeBundle:
+    """Make the bundle of an exported run, or find that it is there.
+
+    Args:
+        run: A run that was exported.
+        bundles: The folder of all bundles.
+
+    Raises:
+        RefusedError: The run was not exported.
+        BundleError: A bundle of this digest lies there and is damaged.
+    """
+    record = read_export(run)
+    manifest = build_manifest(run, record)
+    data = canonical_json(manifest)
+    digest = bundle_digest(data)
+    folder = bundles / manifest.name / digest16(digest)
+    created = not folder.exists()
+    if created:
+        _place(export_folder(run), manifest, data, folder)
+    bundle = verify_bundle(folder, digest=digest)
+    card = folder.with_name(folder.name + ".card")
+    write_card(card, run, record, bundle)
+    write_file(run.folder / _POINTER, digest.encode() + b"\n")
+    return MadeBundle(bundle, created, card)
+
+
+def bundle_of(run: "Run", bundles: Path) -> Path:
+    """The folder of the bundle that was made of a run.
+
+    Raises:
+        RefusedError: None was made.
+    """
+    try:
+        digest = (run.folder / _POINTER).read_text().strip()
+    except FileNotFoundError:
+        raise RefusedError(f"Run {run.name} has no bundle; run: maas bundle {run.name}") from None
+    return bundles / run.recipe().name / digest16(digest)
+
+
+def build_manifest(run: "Run", record: "ExportRecord") -> Manifest:
+    """Describe an exported run: no time, no host and no path goes in."""
+    recipe, summary, environment = run.recipe(), run.summary(), run.environment()
+    exported = export_folder(run)
+    inputs, outputs = _signature(exported / "portable" / "model.onnx")
+    return Manifest(
+        format=1,
+        name=recipe.name,
+        task=recipe.task,
+        labels=recipe.data.labels,
+        inputs=inputs,
+        outputs=outputs,
+        limits=ModelLimits(max_tokens=recipe.vocabulary.max_tokens),
+        metrics={
+            "test_accuracy": summary.test.accuracy,
+            "test_loss": summary.test.loss,
+            "test_calibration_error": summary.test.calibration_error,
+            "baseline_majority": summary.baselines.majority,
+            "baseline_linear": summary.baselines.linear,
+            "parity_max_difference": record.parity.max_difference,
+        },
+        lineage={
+            "run": run.name,
+            "recipe": "sha256:" + sha256_file(run.recipe_file),
+            "data": run.data_card().digest,
+            "weights": "sha256:" + sha256_file(run.best_file),
+            "commit": environment.commit or "none",
+            **{f"version_{name}": version for name, version in environment.libraries.items()},
+        },
+        files=tuple(_entry(exported, name) for name in sorted(_SHARED)),
+        forms=tuple(_form(exported, form, record.opset) for form in record.forms),
+    )
+
+
+def _form(exported: Path, form: ExportedForm, opset: int) -> Form:
+    folder = exported / form.name
+    paths = sorted(f"{form.name}/{path.name}" for path in folder.iterdir())
+    weights = _external_files(folder / "model.onnx")
+    if stray := weights - {path.name for path in folder.iterdir()}:
+        raise RefusedError(f"{form.name}/model.onnx points at {sorted(stray)}, outside its folder.")
+    return Form(
+        name=form.name,
+        graph=f"{form.name}/model.onnx",
+        optimised=form.optimised,
+        opset=opset,
+        files=tuple(_entry(exported, path) for path in paths),
+    )
+
+
+def _external_files(graph: Path) -> set[str]:
+    model = onnx.load(graph, load_external_data=False)
+    return {
+        entry.value
+        for tensor in model.graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+
+
+def _signature(graph: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    model = onnx.load(graph)
+    return _specs(model.graph.input), _specs(model.graph.output)
+
+
+def _specs(values: "list[onnx.ValueInfoProto]") -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(
+            name=value.name,
+            dtype=str(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)),
+            shape=tuple(dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim),
+        )
+        for value in values
+    )
+
+
+def _entry(folder: Path, path: str) -> FileEntry:
+    return FileEntry(
+        path=path, size=(folder / path).stat().st_size, sha256=sha256_file(folder / path)
+    )
+
+
+def _place(exported: Path, manifest: Manifest, data: bytes, folder: Path) -> None:
+    """Copy beside the target and rename, so that a bundle is whole or absent."""
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        for entry in manifest.entries():
+            target = part / entry.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(exported / entry.path, target)
+        (part / MANIFEST).write_bytes(data)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

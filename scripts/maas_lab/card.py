@@ -1,0 +1,109 @@
+"""The card of a bundle: what the model is, how good it is beside simple methods, where it is not.
+
+Imports `maas` and the lab's records. Written beside the bundle, outside its digest:
+
+    write_card(folder, run, export_record, bundle)      # folder/card.md and the run's plots
+"""
+
+import shutil
+from typing import TYPE_CHECKING
+
+from maas_lab.files import write_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from maas.bundle.verify import Bundle
+    from maas_lab.exports import ExportRecord
+    from maas_lab.runs import Run
+
+
+def write_card(folder: "Path", run: "Run", export: "ExportRecord", bundle: "Bundle") -> None:
+    """Write card.md and copy the run's plots beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plots = sorted(run.plots.glob("*.png"))
+    for plot in plots:
+        shutil.copyfile(plot, folder / plot.name)
+    sections = [
+        _header(run, bundle),
+        _figures(run),
+        _labels(run),
+        _data(run),
+        _export(export, bundle),
+        "\n\n".join(f"![{plot.stem.replace('-', ' ')}]({plot.name})" for plot in plots),
+    ]
+    write_file(folder / "card.md", ("\n\n".join(sections) + "\n").encode())
+
+
+def _header(run: "Run", bundle: "Bundle") -> str:
+    recipe = run.recipe()
+    labels = ", ".join(recipe.data.labels)
+    return (
+        f"# {recipe.name}\n\n"
+        f"`{bundle.digest}`\n\n"
+        f"A {recipe.task} model with the labels {labels}. Texts are cut after"
+        f" {recipe.vocabulary.max_tokens} tokens. Run `{run.name}`, seed {recipe.seed}."
+    )
+
+
+def _figures(run: "Run") -> str:
+    summary = run.summary()
+    test, baselines = summary.test, summary.baselines
+    gap = 100 * (test.accuracy - baselines.linear)
+    margin = 100 * 1.96 * (test.accuracy * (1 - test.accuracy) / test.rows) ** 0.5
+    verdict = (
+        f"The linear baseline is {-gap:.1f} points better: use it unless you need this network."
+        if gap < 0
+        else f"That is {gap:.1f} points above the linear baseline"
+        + (", which is within the margin of error." if gap < margin else ".")
+    )
+    return (
+        "## How good it is\n\n"
+        "| on the test rows | accuracy |\n| --- | --- |\n"
+        f"| this model | {test.accuracy:.3f} |\n"
+        f"| TF-IDF and logistic regression, same split | {baselines.linear:.3f} |\n"
+        f"| always the most frequent label | {baselines.majority:.3f} |\n\n"
+        f"{verdict} With {test.rows} test rows an accuracy is known to about ±{margin:.1f} points."
+        f" Calibration error {test.calibration_error:.3f}, loss {test.loss:.3f}."
+        f" The recipe's target of {summary.target_accuracy:.2f} is"
+        f" {'met' if summary.target_met else '**not met**'}."
+    )
+
+
+def _labels(run: "Run") -> str:
+    rows = [
+        f"| {label} | {s.precision:.3f} | {s.recall:.3f} | {s.f1:.3f} | {s.rows} |"
+        for label, s in run.summary().test.labels.items()
+    ]
+    head = "| label | precision | recall | F1 | rows |\n| --- | --- | --- | --- | --- |"
+    return "\n".join([head, *rows])
+
+
+def _data(run: "Run") -> str:
+    card = run.data_card()
+    counts = {split: sum(by_label.values()) for split, by_label in card.counts.items()}
+    parts = ", ".join(f"{count} {split}" for split, count in counts.items())
+    left_out = len(card.duplicates.repeated) + len(card.duplicates.conflicting)
+    return (
+        "## What it learned from\n\n"
+        f"{card.title} Rows: {parts}; {len(card.unusable)} unusable and {left_out} duplicate rows"
+        f" were left out. Digest `{card.digest}`.\n\n"
+        f"Licence: {card.licence}. {card.citation}\n\n"
+        "It knows texts like these and no others: expect less on other subjects, lengths and"
+        " languages. The golden requests inside the bundle hold texts of the test split."
+    )
+
+
+def _export(export: "ExportRecord", bundle: "Bundle") -> str:
+    parity = export.parity
+    rows = [
+        f"| {form.name} | {sum(entry.size for entry in form.files) / 1e6:.1f} MB |"
+        for form in bundle.manifest.forms
+    ]
+    return (
+        "## What was exported\n\n"
+        f"ONNX opset {export.opset}. On {parity.rows} test rows and {parity.edge_rows} edge rows no"
+        f" logit differs from torch by more than {parity.max_difference:.1e}"
+        f" ({parity.tolerance:.0e} is accepted).\n\n"
+        "| form | size |\n| --- | --- |\n" + "\n".join(rows)
+    )

@@ -1,0 +1,295 @@
+"""The `maas` command: one thin function per verb. Logic lives in the modules that they call.
+
+Exit codes: 0 done, 1 our fault, 2 usage, 3 refused by a rule, 4 conflict, 5 try again.
+"""
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+
+from maas.assembly import build_registry
+from maas.errors import FieldError, MaasError, NotFoundError
+from maas.registry.addresses import parse_alias, parse_model, parse_reference
+from maas.settings import Settings, read_settings
+from maas_lab import run_views, serving_views, views
+from maas_lab.output import Output, show_error
+from maas_lab.runs import Run, list_runs, open_run
+
+Params = ParamSpec("Params")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Model as a Service: train, export, ship and serve versioned models.",
+    epilog="Exit codes: 0 done, 2 usage, 3 refused by a rule, 4 conflict, 5 try again.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+RunName = Annotated[
+    str | None, typer.Argument(help="A run's name or folder; the newest run when left out.")
+]
+Model = Annotated[str, typer.Argument(help="A model, such as sentiment.")]
+Reference = Annotated[
+    str, typer.Argument(help="A version, such as sentiment@2, @production or @sha256:….")
+]
+Alias = Annotated[str, typer.Option(help="The alias that is meant.")]
+Why = Annotated[str, typer.Option("--why", help="The reason, kept in the history.")]
+
+
+def main() -> None:
+    """Run the command; the console script."""
+    app()
+
+
+def verb(function: Callable[Params, None]) -> Callable[Params, None]:
+    """Make a function a verb: an error of ours becomes a line on stderr and its exit code."""
+
+    @functools.wraps(function)
+    def guarded(*args: Params.args, **kwargs: Params.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+            sys.stdout.flush()
+        except MaasError as error:
+            show_error(error, as_json=bool(kwargs.get("as_json")))
+            raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:  # `maas list | head`
+            sys.stderr.close()
+            raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+
+    app.command(function.__name__.rstrip("_"))(guarded)  # list_: `list` is taken
+    return guarded
+
+
+@verb
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A recipe, such as scripts/recipes/….toml.")],
+    seed: Annotated[int | None, typer.Option(help="Another seed: another model.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Your rows: .csv, .jsonl or .parquet.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Its column of texts.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Its column of labels.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="Each label, in order.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was ended.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin an unfinished run anew.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a recipe; the run folder keeps everything that it was made of."""
+    from maas_lab.recipe import load_recipe
+    from maas_lab.train import train as train_recipe
+
+    settings = read_settings()
+    loaded = load_recipe(
+        recipe,
+        seed=seed,
+        data=data,
+        text_column=text_column,
+        label_column=label_column,
+        labels=tuple(label) if label else None,
+    )
+    output = Output(as_json=as_json)
+    run = train_recipe(
+        loaded,
+        home=settings.home,
+        cache=settings.cache,
+        resume=resume,
+        restart=restart,
+        console=output.progress,
+    )
+    output.show(run_views.run_view(run))
+
+
+@verb
+def export(run: RunName = None, as_json: Json = False) -> None:
+    """Export a run to ONNX in every form, proven equal to what was trained."""
+    from maas_lab.export import export_run
+
+    chosen = _run(read_settings(), run)
+    Output(as_json=as_json).show(run_views.export_view(chosen, export_run(chosen)))
+
+
+@verb
+def bundle(run: RunName = None, as_json: Json = False) -> None:
+    """Make the bundle of an exported run: model, tokenizer, golden requests, manifest."""
+    from maas_lab.bundling import bundle_run
+
+    settings = read_settings()
+    made = bundle_run(_run(settings, run), settings.bundles)
+    Output(as_json=as_json).show(run_views.bundle_view(made))
+
+
+@verb
+def register(run: RunName = None, as_json: Json = False) -> None:
+    """Replay a bundle's golden requests and store it as the model's next version."""
+    from maas_lab.bundling import bundle_of
+    from maas_lab.releasing import register_bundle
+
+    settings = read_settings()
+    folder = bundle_of(_run(settings, run), settings.bundles)
+    with build_registry(settings) as registry:
+        outcome = register_bundle(registry, folder)
+    Output(as_json=as_json).show(views.registered_view(outcome))
+
+
+@verb
+def promote(
+    version: Reference,
+    alias: Alias = "production",
+    weight: Annotated[int, typer.Option(min=1, max=100, help="Percent of the requests.")] = 100,
+    why: Why = "",
+    as_json: Json = False,
+) -> None:
+    """Let a version answer an alias: all of its requests, or a share of them."""
+    from maas_lab.releasing import promote as promote_version
+
+    settings = read_settings()
+    model, address = parse_reference(version)
+    if address is None:
+        raise FieldError(f"say which version, such as {model}@2", field="version")
+    with build_registry(settings) as registry:
+        change = promote_version(
+            registry,
+            settings.bundles,
+            model,
+            address,
+            alias=parse_alias(alias),
+            weight=weight,
+            reason=why,
+        )
+    Output(as_json=as_json).show(views.alias_view(change))
+
+
+@verb
+def rollback(
+    model: Model, alias: Alias = "production", why: Why = "", as_json: Json = False
+) -> None:
+    """Restore what an alias routed to before its last change; twice is back again."""
+    with build_registry(read_settings()) as registry:
+        change = registry.rollback(parse_model(model), alias=parse_alias(alias), reason=why)
+    Output(as_json=as_json).show(views.alias_view(change))
+
+
+@verb
+def list_(
+    model: Annotated[str | None, typer.Argument(help="A model: its versions.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Rows at the most.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List the models, or the versions of one."""
+    with build_registry(read_settings()) as registry:
+        if model is None:
+            view = views.models_view(registry, limit)
+        else:
+            view = views.versions_view(registry, parse_model(model), limit)
+    Output(as_json=as_json).show(view)
+
+
+@verb
+def show(reference: Reference, as_json: Json = False) -> None:
+    """Show a model, or everything that is known of one version."""
+    with build_registry(read_settings()) as registry:
+        view = views.reference_view(registry, reference)
+    Output(as_json=as_json).show(view)
+
+
+@verb
+def history(
+    model: Model,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Changes at the most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Show who changed what, when and why; the newest first."""
+    with build_registry(read_settings()) as registry:
+        view = views.history_view(registry, parse_model(model), limit)
+    Output(as_json=as_json).show(view)
+
+
+@verb
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    policy_ttl: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds until a promote is seen.")
+    ] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Serve all models of the registry over HTTP, with the app that runs on Lambda."""
+    from maas_lab.serving import serve as serve_models
+
+    output = Output(as_json=as_json)
+    serve_models(
+        read_settings(),
+        host=host,
+        port=port,
+        policy_ttl=policy_ttl,
+        ready=lambda url, models: output.show(serving_views.serving_view(url, models)),
+    )
+
+
+@verb
+def predict(
+    version: Annotated[str, typer.Argument(help="A model or version, such as sentiment@2.")],
+    texts: Annotated[list[str], typer.Argument(help="Texts; - reads one a line.")],
+    url: Annotated[
+        str | None, typer.Option(help="A server, such as http://127.0.0.1:8080.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="Labels per text.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Classify texts, in this process or by asking a server."""
+    from maas_lab.predicting import predict_here, predict_there
+
+    model, address = parse_reference(version)
+    lines = [line.rstrip("\n") for line in sys.stdin] if texts == ["-"] else texts
+    if url is None:
+        answer = predict_here(read_settings(), model, address, lines, top_k=top_k)
+    else:
+        answer = predict_there(url, model, address, lines, top_k=top_k)
+    Output(as_json=as_json).show(serving_views.prediction_view(lines, answer))
+
+
+@verb
+def bench(
+    version: Annotated[str, typer.Argument(help="A model or version, such as sentiment@2.")],
+    processes: Annotated[int, typer.Option(min=3, max=100, help="Cold starts of each.")] = 11,
+    requests: Annotated[int, typer.Option(min=20, max=100_000, help="Warm requests each.")] = 300,
+    as_json: Json = False,
+) -> None:
+    """Measure cold start and warm speed beside a bare script, interleaved in one run."""
+    from maas_lab.bench import bench_version
+
+    settings = read_settings()
+    model, address = parse_reference(version)
+    output = Output(as_json=as_json)
+    result = bench_version(
+        settings, model, address, processes=processes, requests=requests, console=output.progress
+    )
+    output.show(serving_views.bench_view(result))
+
+
+@verb
+def doctor(as_json: Json = False) -> None:
+    """Check what this machine has, and say what to do about what it lacks."""
+    from maas_lab.doctor import examine
+
+    findings = examine()
+    Output(as_json=as_json).show(serving_views.doctor_view(findings))
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(3)
+
+
+def _run(settings: Settings, reference: str | None) -> Run:
+    """The run that is meant; the newest when none is named."""
+    if reference is not None:
+        return open_run(settings.home, reference)
+    runs = list_runs(settings.home)
+    if not runs:
+        raise NotFoundError("No run yet; begin with: maas train scripts/recipes/….toml")
+    return runs[-1]

@@ -1,0 +1,1 @@
+"""Programs that `maas bench` starts in fresh processes; they import nothing of the lab."""

@@ -1,0 +1,70 @@
+"""The bare script that every service is measured against: tokenise, run ONNX Runtime, no more.
+
+Arguments: the time of its start, tokenizer.json, the graph, whether that was optimised offline, the
+texts, and how many warm requests. Prints one JSON object, as `handler` does.
+"""
+
+import sys
+import time
+
+STARTED = float(sys.argv[1])
+CLOCK = time.monotonic
+INTERPRETER = CLOCK()
+
+
+def main() -> None:
+    """Start, answer, measure, report."""
+    import json
+
+    import numpy as np
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    tokenizer_file, graph, optimised, text_file, count = sys.argv[2:7]
+    with open(text_file, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs a cold start
+        texts = json.load(file)
+    tokenizer = Tokenizer.from_file(tokenizer_file)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    if optimised == "yes":
+        level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.graph_optimization_level = level
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    tokenizer.enable_padding()
+
+    def answer(batch: list[str]) -> object:
+        rows = tokenizer.encode_batch(batch)
+        return session.run(
+            None,
+            {
+                "input_ids": np.array([row.ids for row in rows], dtype=np.int64),
+                "attention_mask": np.array([row.attention_mask for row in rows], dtype=np.int64),
+            },
+        )
+
+    ready = CLOCK()
+    answer(texts["one"])
+    first = CLOCK()
+
+    def seconds(batch: list[str]) -> float:
+        before = time.perf_counter()
+        answer(batch)
+        return time.perf_counter() - before
+
+    warm = [seconds(texts["one"]) for _ in range(int(count))]
+    batch = [seconds(texts["batch"]) for _ in range(max(5, int(count) // 30))]
+
+    import resource
+
+    report = {
+        "interpreter": INTERPRETER - STARTED,
+        "ready": ready - STARTED,
+        "cold": first - STARTED,
+        "warm": warm,
+        "batch": batch,
+        "max_rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
+    sys.stdout.write(json.dumps(report) + "\n")
+
+
+main()

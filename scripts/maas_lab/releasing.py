@@ -1,0 +1,99 @@
+"""Bundle → registry: register after a replay, promote only what answers.
+
+Imports `maas` and the lab.
+
+    outcome = register_bundle(registry, folder)       # replays the golden requests of every form
+    change = promote(registry, settings.bundles, "sentiment", ByNumber(2), weight=10)
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maas.bundle.manifest import digest16
+from maas.bundle.verify import Bundle, verify_bundle
+from maas.errors import BundleError, ModelError, RefusedError
+from maas.loading import load_version
+from maas.registry.records import Candidate, Verification
+from maas.traffic import DEFAULT_ALIAS
+
+if TYPE_CHECKING:
+    from maas.registry.addresses import VersionAddress
+    from maas.registry.registry import AliasChange, Registered, Registry
+
+
+def register_bundle(registry: "Registry", folder: Path) -> "Registered":
+    """Verify a bundle, replay its golden requests in every form, and store it as a version.
+
+    Raises:
+        BundleError: The bundle is not acceptable or does not answer as it should; nothing was
+            written.
+    """
+    bundle = verify_bundle(folder)
+    if (folder.parent.name, folder.name) != (bundle.manifest.name, digest16(bundle.digest)):
+        raise BundleError(
+            f"The bundle must lie in <bundles>/{bundle.manifest.name}/{digest16(bundle.digest)}/,"
+            " where serving looks for it."
+        )
+    verification = replay_bundle(bundle)
+    manifest = bundle.manifest
+    return registry.register(
+        Candidate(
+            model=manifest.name,
+            digest=bundle.digest,
+            task=manifest.task,
+            inputs=manifest.inputs,
+            outputs=manifest.outputs,
+            verification=verification,
+            labels=manifest.labels,
+            metrics=manifest.metrics,
+            lineage=manifest.lineage,
+        )
+    )
+
+
+def replay_bundle(bundle: Bundle) -> Verification:
+    """Replay the golden requests in every form of a verified bundle.
+
+    Raises:
+        BundleError: A form does not load, or an answer is outside the tolerance.
+    """
+    try:
+        replays = [
+            load_version(bundle, form=form.name, threads=1).replay for form in bundle.manifest.forms
+        ]
+    except ModelError as error:
+        raise BundleError(f"The bundle cannot be loaded: {error}") from error
+    return Verification(
+        golden=sum(replay.requests for replay in replays),
+        max_difference=max(replay.max_difference for replay in replays),
+        seconds=sum(replay.seconds for replay in replays),
+    )
+
+
+def promote(
+    registry: "Registry",
+    bundles: Path,
+    model: str,
+    address: "VersionAddress",
+    *,
+    alias: str = DEFAULT_ALIAS,
+    weight: int = 100,
+    reason: str = "",
+) -> "AliasChange":
+    """Route an alias to a version whose bundle lies here, whole.
+
+    Raises:
+        RefusedError: The bundle is absent or damaged, so that the version could not answer; or a
+            rule of the registry says no.
+        ConflictError: Somebody else changed the model first.
+    """
+    version = registry.version(model, address)
+    folder = bundles / model / digest16(version.digest)
+    try:
+        verify_bundle(folder, digest=version.digest)
+    except BundleError as error:
+        raise RefusedError(
+            f"Version {version.number} could not answer: {error} Make its bundle again with"
+            f" maas bundle {version.lineage.get('run', '')}."
+        ) from error
+    return registry.promote(model, address, alias=alias, weight=weight, reason=reason)

@@ -1,0 +1,68 @@
+"""What train, export and bundle say, for people and for machines.
+
+Imports the lab's records and rich's tables.
+"""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from maas_lab.output import View, table
+
+if TYPE_CHECKING:
+    from maas_lab.bundling import MadeBundle
+    from maas_lab.exports import ExportRecord
+    from maas_lab.runs import Run
+
+
+def run_view(run: "Run") -> View:
+    """A finished run: its accuracy beside simple methods."""
+    summary = run.summary()
+    rows = [
+        ("this model", f"{summary.test.accuracy:.4f}"),
+        ("TF-IDF and logistic regression", f"{summary.baselines.linear:.4f}"),
+        ("most frequent label", f"{summary.baselines.majority:.4f}"),
+        (
+            f"run {run.name}",
+            f"target {summary.target_accuracy} " + ("met" if summary.target_met else "not met"),
+        ),
+    ]
+    data: dict[str, object] = {"run": run.name, "folder": str(run.folder)}
+    data["data"] = run.data_card().digest
+    data["summary"] = msgspec.to_builtins(summary)
+    return View(data, table("on the test rows", "accuracy", rows=rows))
+
+
+def export_view(run: "Run", record: "ExportRecord") -> View:
+    """An export: its forms and how far they are from torch."""
+    rows = [(form.name, f"{form.max_difference:.1e}") for form in record.forms]
+    rows.append(
+        (
+            f"{record.parity.rows} test rows, {record.parity.edge_rows} edge rows",
+            f"at most {record.parity.tolerance:.0e}",
+        )
+    )
+    data: dict[str, object] = {"run": run.name, **msgspec.to_builtins(record)}
+    return View(data, table("form", "difference from torch", rows=rows))
+
+
+def bundle_view(made: "MadeBundle") -> View:
+    """A bundle: its digest and its size."""
+    bundle = made.bundle
+    data: dict[str, object] = {
+        "created": made.created,
+        "digest": bundle.digest,
+        "folder": str(bundle.folder),
+        "card": str(made.card / "card.md"),
+        "bytes": made.bytes,
+        "bytes_by_form": made.bytes_by_form,
+    }
+    forms = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in made.bytes_by_form.items())
+    state = "bundle" if made.created else "the same bundle was there already"
+    lines = (
+        f"{state} {bundle.manifest.name}: {forms}",
+        f"digest {bundle.digest}",
+        f"folder {bundle.folder}",
+        f"card   {made.card / 'card.md'}",
+    )
+    return View(data, "\n".join(lines))

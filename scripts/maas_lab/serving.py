@@ -1,0 +1,102 @@
+"""The laptop's server: the app that runs on Lambda, under uvicorn.
+
+Imports `maas`, starlette and uvicorn. It serves every model of the registry and every version whose
+bundle lies here; new ones are found without a restart.
+
+    serve(settings, host="127.0.0.1", port=8080)
+"""
+
+import socket
+import sys
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from maas.assembly import Services, build_services
+from maas.errors import MaasError, TryAgainError
+from maas.http.app import App
+from maas.observe import Observer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from maas.settings import Settings
+
+_GRACE_SECONDS = 5
+_CONNECTIONS = 64
+
+
+def build_local_app(settings: "Settings") -> "tuple[App, Services]":
+    """Build the app with everything that a laptop adds: whole verification, threads, health."""
+    services = build_services(settings, full=True)
+    observer = Observer(settings.log_level, metrics=False, stream=sys.stderr)
+    app = App(
+        services,
+        observer=observer,
+        new_id=lambda: str(uuid.uuid4()),
+        base_path=settings.base_path,
+        threads=True,
+    )
+    return app, services
+
+
+def serve(
+    settings: "Settings",
+    *,
+    host: str,
+    port: int,
+    policy_ttl: float,
+    ready: "Callable[[str, list[str]], None]",
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; requests under way get five seconds to end.
+
+    Args:
+        settings: Where the registry and the bundles are.
+        host: The address to listen on.
+        port: The port; 0 takes a free one.
+        policy_ttl: Seconds until a promote or rollback is seen.
+        ready: Told the URL and the models once requests are answered.
+
+    Raises:
+        TryAgainError: The port is taken.
+    """
+    app, services = build_local_app(replace(settings, policy_ttl=policy_ttl))
+    models = _warm_up(services)
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        server_header=False,
+    )
+    with _listen(host, port) as listening:
+        name = f"[{host}]" if ":" in host else host
+        ready(f"http://{name}:{listening.getsockname()[1]}", models)
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise TryAgainError(
+            f"Cannot listen on port {port} of {host} ({error.strerror}); choose another by --port."
+        ) from None
+
+
+def _warm_up(services: Services) -> list[str]:
+    """Load what is promoted, so that the first request does not wait; say which models answer."""
+    answering = []
+    for model in services.models():
+        try:
+            services(model).warm_up()
+        except MaasError as error:
+            print(f"maas: {model} does not answer yet: {error}", file=sys.stderr)  # noqa: T201
+        else:
+            answering.append(model)
+    return answering

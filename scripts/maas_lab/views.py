@@ -1,0 +1,143 @@
+"""What each registry verb says, for people and for machines. See `output` for how it is printed.
+
+Imports `maas`, the lab's records and rich's tables.
+"""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from maas.registry.addresses import parse_reference
+from maas_lab.output import View, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from maas.registry.records import AliasRecord, Route, VersionRecord
+    from maas.registry.registry import AliasChange, Registered, Registry
+
+
+def registered_view(outcome: "Registered") -> View:
+    """What `maas register` stored or found."""
+    record = outcome.record
+    proof = record.verification
+    done = (
+        f"registered {record.model}@{record.number}: verified, {proof.golden} golden answers within"
+        f" {proof.max_difference:.1e}"
+        if outcome.created
+        else f"{record.model}@{record.number} has this digest already; nothing was written"
+    )
+    return View({"created": outcome.created, **_data(record)}, f"{done}\ndigest {record.digest}")
+
+
+def alias_view(change: "AliasChange") -> View:
+    """What `maas promote` or `maas rollback` made of an alias."""
+    record = change.record
+    done = (
+        f"{record.model}@{record.name} is now {routes_text(record.routes)}"
+        if change.changed
+        else f"{record.model}@{record.name} is {routes_text(record.routes)} already;"
+        " nothing was written"
+    )
+    return View(
+        {"changed": change.changed, **_data(record)}, f"{done} (revision {record.revision})"
+    )
+
+
+def models_view(registry: "Registry", limit: int) -> View:
+    """All models with what their aliases route to."""
+    page = registry.models(limit=limit)
+    rows = []
+    for model in page.records:
+        aliases = ", ".join(
+            f"{alias.name} → {routes_text(alias.routes)}" for alias in registry.aliases(model.name)
+        )
+        rows.append((model.name, model.task, model.last_version, aliases or "nothing promoted"))
+    data = {"models": [_data(model) for model in page.records], "more": page.more}
+    if not rows:
+        return View(data, "No model yet. Begin with: maas train scripts/recipes/….toml")
+    return View(data, table("model", "task", "versions", "aliases", rows=rows))
+
+
+def versions_view(registry: "Registry", model: str, limit: int) -> View:
+    """The versions of a model, the newest first."""
+    page = registry.versions(model, limit=limit)
+    aliases = registry.aliases(model)
+    rows = [
+        (
+            f"{model}@{version.number}",
+            version.status,
+            version.digest[:23] + "…",
+            _metric(version, "test_accuracy"),
+            version.registered_at[:19],
+            _aliases_of(version.number, aliases),
+        )
+        for version in page.records
+    ]
+    data = {"versions": [_data(version) for version in page.records], "more": page.more}
+    columns = ("version", "status", "digest", "accuracy", "registered", "answers")
+    return View(data, table(*columns, rows=rows))
+
+
+def reference_view(registry: "Registry", reference: str) -> View:
+    """One model, or one version of it."""
+    model, address = parse_reference(reference)
+    if address is None:
+        record = registry.model(model)
+        aliases = registry.aliases(model)
+        lines = [
+            (alias.name, routes_text(alias.routes), alias.at[:19], alias.by) for alias in aliases
+        ]
+        data = {**_data(record), "aliases": [_data(alias) for alias in aliases]}
+        return View(data, table("alias", "answers", "since", "by", rows=lines))
+    version = registry.version(model, address)
+    fields = _flat(_data(version))
+    return View(_data(version), table("field", "value", rows=fields))
+
+
+def history_view(registry: "Registry", model: str, limit: int) -> View:
+    """The changes of a model, the newest first."""
+    page = registry.history(model, limit=limit)
+    rows = [
+        (event.revision, event.at[:19], event.by, event.action, event.subject, event.reason)
+        for event in page.records
+    ]
+    data = {"events": [_data(event) for event in page.records], "more": page.more}
+    return View(data, table("revision", "when", "who", "what", "of", "why", rows=rows))
+
+
+def routes_text(routes: "Iterable[Route]") -> str:
+    """Routes as people say them: `1 90 %, 2 10 %`."""
+    routes = tuple(routes)
+    if len(routes) == 1:
+        return f"version {routes[0].version}"
+    return ", ".join(f"version {route.version} {route.weight / 100:g} %" for route in routes)
+
+
+def _aliases_of(number: int, aliases: "Iterable[AliasRecord]") -> str:
+    shares = [
+        f"{alias.name} {route.weight / 100:g} %"
+        for alias in aliases
+        for route in alias.routes
+        if route.version == number
+    ]
+    return ", ".join(shares)
+
+
+def _metric(version: "VersionRecord", name: str) -> str:
+    return f"{version.metrics[name]:.3f}" if name in version.metrics else ""
+
+
+def _data(record: msgspec.Struct) -> dict[str, object]:
+    data: dict[str, object] = msgspec.to_builtins(record)
+    return data
+
+
+def _flat(data: dict[str, object], prefix: str = "") -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for key, value in data.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{key}.")
+        else:
+            rows.append((prefix + key, value))
+    return rows

@@ -1,13 +1,27 @@
 """Files that are whole or absent, whatever happens while they are written.
 
-Imports the standard library alone. A reader never sees half a file, and a file that was written
-survives a power cut:
+Imports the standard library and `maas.errors`. A reader never sees half a file, a file that was
+written survives a power cut, and a folder has one writer at a time:
 
-    write_file(run.summary_file, encoded)
+    with lock_folder(run.folder):
+        write_file(run.summary_file, encoded)
 """
 
 import os
+import shutil
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maas.errors import ConflictError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows; there nobody is kept from starting a training twice
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -37,3 +51,31 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+@contextmanager
+def lock_folder(folder: Path) -> "Iterator[None]":
+    """Let one process at a time work on a folder; the lock ends with the process, however it ends.
+
+    The lock is a file beside the folder, so that the folder itself may be thrown away meanwhile.
+
+    Raises:
+        ConflictError: Another process is at work on it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("wb") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ConflictError(f"Another process is at work on {folder.name}.") from None
+        yield
+
+
+def drop_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it; at no moment is half of it in its place."""
+    if folder.is_dir():
+        doomed = folder.with_name(f".{folder.name}.dropped")
+        shutil.rmtree(doomed, ignore_errors=True)
+        folder.rename(doomed)
+        shutil.rmtree(doomed)

@@ -9,7 +9,7 @@ lies in scripts/recipes; the run keeps the canonical JSON of what was really use
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -17,6 +17,9 @@ from msgspec import Meta, Struct
 from maas.errors import FieldError
 from maas.limits import LIMITS
 from maas_lab.recipe_errors import explain, parse_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MOVIE_REVIEWS = "movie-reviews"
 
@@ -146,7 +149,7 @@ def load_recipe(
     data: Path | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
-    labels: tuple[str, ...] | None = None,
+    labels: "Sequence[str] | None" = None,
 ) -> Recipe:
     """Read and check a recipe; arguments that are not None replace what the file says.
 

@@ -111,7 +111,7 @@ def _refuse_hopeless(reading: "Reading", name: str) -> None:
     strange = sorted({row.detail for row in reading.unusable if row.reason == "unknown label"})
     remedy = ""
     if strange:
-        remedy = f" Other labels found: {_shown(strange)}. Name the right ones with --labels."
+        remedy = f" Other labels found: {_shown(strange)}. Name the right ones, each with --label."
     if not reading.samples:
         first = reading.unusable[0]
         raise FieldError(

@@ -1,0 +1,45 @@
+"""What simple methods reach on the very same rows; the figures a network has to stand beside.
+
+Imports scikit-learn and `maas_lab.records`:
+
+    baselines = measure_baselines(dataset.train, dataset.test)
+    baselines.linear                                            # computed, 0.77 or so
+"""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from maas_lab.records import Baselines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maas_lab.data.rows import Sample
+
+
+def measure_baselines(train: "Sequence[Sample]", test: "Sequence[Sample]") -> Baselines:
+    """Accuracy on the test rows of two methods that learn from the training rows alone."""
+    majority = Counter(sample.label for sample in train).most_common(1)[0][0]
+    guesses = [majority] * len(test)
+    return Baselines(majority=_accuracy(guesses, test), linear=_linear(train, test))
+
+
+def _linear(train: "Sequence[Sample]", test: "Sequence[Sample]") -> float:
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2))
+    try:
+        features = vectorizer.fit_transform([sample.text for sample in train])
+    except ValueError:  # no text has a word: nothing but the majority can be learned
+        majority = Counter(sample.label for sample in train).most_common(1)[0][0]
+        return _accuracy([majority] * len(test), test)
+    model = LogisticRegression(max_iter=1000)
+    model.fit(features, [sample.label for sample in train])
+    guesses = model.predict(vectorizer.transform([sample.text for sample in test]))
+    return _accuracy(list(guesses), test)
+
+
+def _accuracy(guesses: "Sequence[str]", truth: "Sequence[Sample]") -> float:
+    right = sum(guess == sample.label for guess, sample in zip(guesses, truth, strict=True))
+    return right / len(truth)

@@ -1,0 +1,80 @@
+"""metrics.jsonl: the course of a training run, one JSON object a line.
+
+Imports msgspec and `maas_lab.files`. Some lines tell a step, others the end of an epoch:
+
+    log = MetricsLog(run.metrics_file)
+    log.cut(progress.step)                  # what came after the checkpoint will come again
+    log.append(StepMetrics(step=50, train_loss=0.69))
+    steps, epochs = read_metrics(run.metrics_file)
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from maas_lab.files import write_file
+
+
+class StepMetrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="step"):
+    """A moment within an epoch."""
+
+    step: int
+    """Steps since the beginning."""
+    train_loss: float
+    """Mean loss of the epoch's batches so far (nats)."""
+
+
+class EpochMetrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="epoch"):
+    """The end of an epoch."""
+
+    step: int
+    """Steps since the beginning."""
+    epoch: int
+    """The first is 1."""
+    train_loss: float
+    """Mean loss of the epoch's batches, with dropout on (nats)."""
+    validation_loss: float
+    """Mean loss of the validation rows (nats)."""
+    validation_accuracy: float
+    """Share of the validation rows that are right (0 to 1)."""
+    seconds: float
+    """Time spent in training since the beginning; the only figure that no seed decides."""
+
+
+Metrics = StepMetrics | EpochMetrics
+
+
+class MetricsLog:
+    """The file, written line by line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def append(self, metrics: Metrics) -> None:
+        """Add a line; it is on the disk before a checkpoint that comes after it."""
+        with self._path.open("ab") as file:
+            file.write(msgspec.json.encode(metrics) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def cut(self, step: int) -> None:
+        """Keep the lines up to a step; later ones, and half a line at the end, are dropped."""
+        kept = [line for line in _lines(self._path) if line.step <= step]
+        write_file(self._path, b"".join(msgspec.json.encode(line) + b"\n" for line in kept))
+
+
+def read_metrics(path: Path) -> tuple[list[StepMetrics], list[EpochMetrics]]:
+    """The lines that tell a step and those that tell an epoch, each in order."""
+    lines = _lines(path)
+    steps = [line for line in lines if isinstance(line, StepMetrics)]
+    epochs = [line for line in lines if isinstance(line, EpochMetrics)]
+    return steps, epochs
+
+
+def _lines(path: Path) -> list[Metrics]:
+    if not path.is_file():
+        return []
+    whole, _, _half = path.read_bytes().rpartition(b"\n")
+    return [msgspec.json.decode(line, type=Metrics) for line in whole.splitlines()]

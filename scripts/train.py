@@ -1,0 +1,42 @@
+"""The entry of the GPU batch job: train one recipe; `--help` says how.
+
+Ends with the exit code of the error: 2 usage, 3 refused by a rule, 4 conflict, 5 try again.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from maas.errors import MaasError
+from maas.settings import read_settings
+from maas_lab.display import Display
+from maas_lab.recipe import load_recipe
+from maas_lab.train import train
+
+
+def main() -> int:
+    """Read the command line, train, and say what went wrong without a trace."""
+    parser = argparse.ArgumentParser(description="Train a recipe.", allow_abbrev=False)
+    add = parser.add_argument
+    add("recipe", type=Path, help="such as scripts/recipes/sentiment-lstm.toml")
+    add("--seed", type=int, help="another model on the same split")
+    add("--data", type=Path, metavar="FILE", help="your own rows: .csv, .jsonl or .parquet")
+    add("--text-column", metavar="NAME", help="where the text is; default: text")
+    add("--label-column", metavar="NAME", help="where the label is; default: label")
+    add("--label", action="append", dest="labels", metavar="NAME", help="once for each label")
+    add("--resume", action="store_true", help="go on with an unfinished run")
+    add("--restart", action="store_true", help="throw this run away and begin again")
+    given = vars(parser.parse_args())
+    how = {name: given.pop(name) for name in ("resume", "restart")}
+    try:
+        settings, recipe = read_settings(), load_recipe(given.pop("recipe"), **given)
+        run = train(recipe, home=settings.home, cache=settings.cache, **how)
+    except (MaasError, KeyboardInterrupt) as error:
+        print(str(error) or "Stopped.", file=sys.stderr)  # noqa: T201 - a command line speaks
+        return error.exit_code if isinstance(error, MaasError) else 5
+    Display().figures(run.summary())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -62,11 +62,19 @@ class MediaTypeError(MaasError):
 
 
 class MethodNotAllowedError(MaasError):
-    """The route exists and does not answer this method."""
+    """The route exists and does not answer this method.
+
+    Attributes:
+        allowed: The methods that it answers, as the header `allow` says them.
+    """
 
     code = "method_not_allowed"
     status = 405
     exit_code = 2
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"This route answers {allowed} only.")
+        self.allowed = allowed
 
 
 class NotFoundError(MaasError):

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from maas.assembly import Services
     from maas.observe import Observer
     from maas.service import Service
+    from maas.tasks.classify import ClassifyResponse
 
     Endpoint = Callable[[Request, Exchange], Awaitable[bytes]]
 
@@ -73,12 +74,12 @@ class App:
         self._new_id = new_id
         self._base_path = base_path
         self._threads = threads
-        model = self._route({"GET": self._describe, "POST": self._predict})
+        model, version = "/models/{model}", "/models/{model}/versions/{version}"
         self._router = Router(
             [
-                Route("/models/{model}", model),
-                Route("/models/{model}/versions/{version}", model),
-                Route("/health", self._route({"GET": self._health})),
+                self._route(model, GET=self._describe, POST=self._predict),
+                self._route(version, GET=self._describe, POST=self._predict),
+                self._route("/health", GET=self._health),
             ],
             redirect_slashes=False,
             default=_no_route,
@@ -106,17 +107,8 @@ class App:
         inside = path == self._base_path or path.startswith(self._base_path + "/")
         return path[len(self._base_path) :] or "/" if inside else path
 
-    def _route(self, methods: "dict[str, Endpoint]") -> "Callable[[Request], Awaitable[Response]]":
-        async def answer(request: Request) -> Response:
-            exchange: Exchange = request.scope["exchange"]
-            if request.method not in methods:
-                allowed = ", ".join(methods)
-                raise MethodNotAllowedError(f"This route answers {allowed}.")
-            body = await methods[request.method](request, exchange)
-            self._observer.answered(exchange, status=200)
-            return Response(body, media_type=JSON, headers=exchange.headers())
-
-        return answer
+    def _route(self, path: str, **methods: "Endpoint") -> Route:
+        return Route(path, _Methods(methods, self._observer))
 
     async def _refuse(
         self,
@@ -133,7 +125,7 @@ class App:
         if problem.retry_after is not None:
             headers["retry-after"] = str(problem.retry_after)
         if isinstance(problem, MethodNotAllowedError):
-            headers["allow"] = "GET, POST"
+            headers["allow"] = problem.allowed
         self._observer.answered(exchange, status=problem.status, code=problem.code)
         response = Response(
             encode_error(problem, exchange), problem.status, headers=headers, media_type=JSON
@@ -146,8 +138,12 @@ class App:
         data = await _read_in_time(request)
         asked = hf.decode_classify(parse_json(data))
         exchange.texts = len(asked.texts)
-        turn = exchange.turn = await self._run(lambda: service.turn(address))
-        answer = await self._run(lambda: turn.task.predict(asked, deadline=exchange.deadline))
+
+        def work() -> ClassifyResponse:
+            exchange.turn = service.turn(address)
+            return exchange.turn.task.predict(asked, deadline=exchange.deadline)
+
+        answer = await self._run(work)
         exchange.tokens = sum(answer.tokens)
         exchange.truncated = sum(answer.truncated)
         exchange.seconds.update(answer.seconds)
@@ -221,6 +217,24 @@ def _requested_version(request: Request) -> VersionAddress | None:
             "The path, x-maas-version and ?version= name different versions.", field="version"
         )
     return parse_address(wanted[0]) if wanted else None
+
+
+class _Methods:
+    """The methods of one route; Starlette's own refusal of the others would be plain text."""
+
+    def __init__(self, methods: "dict[str, Endpoint]", observer: "Observer") -> None:
+        self._methods = methods
+        self._observer = observer
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Answer a request, or raise for the guard."""
+        exchange: Exchange = scope["exchange"]
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        if method not in self._methods:
+            raise MethodNotAllowedError(", ".join(self._methods))
+        body = await self._methods[method](Request(scope, receive), exchange)
+        self._observer.answered(exchange, status=200)
+        await Response(body, media_type=JSON, headers=exchange.headers())(scope, receive, send)
 
 
 async def _no_route(_scope: "Scope", _receive: "Receive", _send: "Send") -> None:

@@ -9,29 +9,30 @@ Every form is compared with torch on test rows and on rows made by hand; above t
 is written. Golden requests are recorded with torch's own answers.
 """
 
+import logging
 import shutil
 import time
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 import torch
-from safetensors.torch import load_file
 
 from maas.bundle.golden import GOLDEN, TOLERANCE, Golden
 from maas.engine.session import open_session
 from maas.errors import RefusedError
 from maas.loading import TOKENIZER, optimised_form
 from maas.text.tokenizer import Tokenizer, load_tokenizer
+from maas_lab.checkpoint import load_best
 from maas_lab.exports import EXPORT_RECORD, EXPORTED, ExportedForm, ExportRecord, Parity
-from maas_lab.networks import build_network
 from maas_lab.optimise import optimise_graph
 from maas_lab.records import encode_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -57,7 +58,7 @@ def export_run(run: "Run") -> ExportRecord:
     """
     recipe, summary = run.recipe(), run.summary()
     tokenizer = load_tokenizer(run.tokenizer_file, max_tokens=recipe.vocabulary.max_tokens)
-    network = trained_network(run, tokenizer.vocabulary_size)
+    network = load_best(run)
     folder = run.folder / f".{EXPORTED}.part"
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -94,16 +95,6 @@ def export_run(run: "Run") -> ExportRecord:
     return record
 
 
-def trained_network(run: "Run", vocabulary_size: int) -> torch.nn.Module:
-    """Build a run's network with its best weights, ready to answer."""
-    recipe = run.recipe()
-    network = build_network(
-        recipe.network, vocabulary_size=vocabulary_size, classes=len(recipe.data.labels)
-    )
-    network.load_state_dict(load_file(run.best_file))
-    return network.eval()
-
-
 def edge_batches(rows: "Sequence[str]", max_tokens: int) -> "Rows":
     """Rows that a test set rarely holds: nothing left, one token, the longest, all of them padded.
 
@@ -122,8 +113,7 @@ def _export_graph(network: torch.nn.Module, path: Path) -> None:
     input_ids = torch.ones((2, 7), dtype=torch.int64)
     attention_mask = torch.ones_like(input_ids)
     attention_mask[1, 4:] = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns about its own internals
+    with _quiet_exporter():
         program = torch.onnx.export(
             network,
             (input_ids, attention_mask),
@@ -137,6 +127,20 @@ def _export_graph(network: torch.nn.Module, path: Path) -> None:
     if program is None:
         raise RefusedError("torch.onnx.export gave no graph.")
     onnx.save(strip_graph(program.model_proto), path)
+
+
+@contextmanager
+def _quiet_exporter() -> "Iterator[None]":
+    """Silence what the exporter says about its own internals and about torchvision's absence."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def strip_graph(model: onnx.ModelProto) -> onnx.ModelProto:

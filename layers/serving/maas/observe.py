@@ -47,7 +47,9 @@ class Observer:
     """
 
     def __init__(self, level: str, *, metrics: bool, stream: TextIO | None = None) -> None:
-        self._logger = Logger(service="maas", level=level, stream=stream or sys.stdout)
+        self._logger = Logger(
+            service="maas", level=level, location=None, stream=stream or sys.stdout
+        )
         self._metrics = Metrics(namespace="maas", service="maas") if metrics else None
 
     def loaded(self, *, model: str, milliseconds: float) -> None:

@@ -139,7 +139,7 @@ class App:
         asked = hf.decode_classify(parse_json(data))
         exchange.texts = len(asked.texts)
 
-        def work() -> ClassifyResponse:
+        def work() -> "ClassifyResponse":
             exchange.turn = service.turn(address)
             return exchange.turn.task.predict(asked, deadline=exchange.deadline)
 

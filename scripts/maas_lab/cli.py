@@ -107,12 +107,16 @@ def train(
 
 
 @verb
-def export(run: RunName = None, as_json: Json = False) -> None:
+def export(
+    run: RunName = None,
+    again: Annotated[bool, typer.Option("--again", help="Export anew what is exported.")] = False,
+    as_json: Json = False,
+) -> None:
     """Export a run to ONNX in every form, proven equal to what was trained."""
     from maas_lab.export import export_run
 
     chosen = _run(read_settings(), run)
-    Output(as_json=as_json).show(run_views.export_view(chosen, export_run(chosen)))
+    Output(as_json=as_json).show(run_views.export_view(chosen, export_run(chosen, again=again)))
 
 
 @verb
@@ -293,3 +297,7 @@ def _run(settings: Settings, reference: str | None) -> Run:
     if not runs:
         raise NotFoundError("No run yet; begin with: maas train scripts/recipes/….toml")
     return runs[-1]
+
+
+if __name__ == "__main__":
+    main()

@@ -27,7 +27,15 @@ from maas.errors import RefusedError
 from maas.loading import TOKENIZER, optimised_form
 from maas.text.tokenizer import Tokenizer, load_tokenizer
 from maas_lab.checkpoint import load_best
-from maas_lab.exports import EXPORT_RECORD, EXPORTED, ExportedForm, ExportRecord, Parity
+from maas_lab.exports import (
+    EXPORT_RECORD,
+    EXPORTED,
+    ExportedForm,
+    ExportRecord,
+    Parity,
+    is_exported,
+    read_export,
+)
 from maas_lab.optimise import optimise_graph
 from maas_lab.records import encode_record
 
@@ -50,13 +58,19 @@ _INPUTS = ("input_ids", "attention_mask")
 _RUN_SECONDS = 120.0
 
 
-def export_run(run: "Run") -> ExportRecord:
-    """Export a finished run in all forms.
+def export_run(run: "Run", *, again: bool = False) -> ExportRecord:
+    """Export a finished run in all forms, or find that this was done before.
+
+    Args:
+        run: A finished run.
+        again: Export it anew.
 
     Raises:
         RefusedError: The run is not finished, or a form does not answer what torch answers.
     """
     recipe, summary = run.recipe(), run.summary()
+    if is_exported(run) and not again:
+        return read_export(run)
     tokenizer = load_tokenizer(run.tokenizer_file, max_tokens=recipe.vocabulary.max_tokens)
     network = load_best(run)
     folder = run.folder / f".{EXPORTED}.part"

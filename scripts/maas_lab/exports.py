@@ -62,6 +62,11 @@ def export_folder(run: "Run") -> "Path":
     return run.folder / EXPORTED
 
 
+def is_exported(run: "Run") -> bool:
+    """Whether a run's export is there; it is whole or absent."""
+    return (export_folder(run) / EXPORT_RECORD).is_file()
+
+
 def read_export(run: "Run") -> ExportRecord:
     """Read the record of a run's export.
 

@@ -99,7 +99,7 @@ class Settings:
             model=model,
             base_path=base_path,
             policy_ttl=_number(environ, "MAAS_POLICY_TTL", default=15.0, low=0.0, high=3600.0),
-            threads=int(_number(environ, "MAAS_THREADS", default=1.0, low=1.0, high=64.0)),
+            threads=_whole_number(environ, "MAAS_THREADS", default=1, low=1, high=64),
             log_level=log_level,
             actor=environ.get("MAAS_ACTOR") or _login_name(),
         )
@@ -146,6 +146,15 @@ def _number(
     if not low <= value <= high:
         raise _malformed(name, f"a number from {low:g} to {high:g}")
     return value
+
+
+def _whole_number(
+    environ: "Mapping[str, str]", name: str, *, default: int, low: int, high: int
+) -> int:
+    text = environ.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+        raise _malformed(name, f"a whole number from {low} to {high}")
+    return int(text)
 
 
 def _malformed(name: str, wanted: str) -> SettingsError:

@@ -12,6 +12,8 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+DEFAULT_ALIAS = "production"
+"""The alias that answers where a caller names no version."""
 WEIGHT_TOTAL = 10_000
 """Sum of an alias's weights: a weight of 1 is a hundredth of a percent."""
 VERSIONS_MAX = 99_999_999

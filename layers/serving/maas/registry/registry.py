@@ -20,6 +20,7 @@ from maas.registry.addresses import ByNumber, VersionAddress, parse_alias, parse
 from maas.registry.changes import Current, NewRoutes, Stamp
 from maas.registry.reader import Reader, no_alias, no_model
 from maas.registry.records import (
+    DEFAULT_ALIAS,
     AliasRecord,
     Candidate,
     DigestRecord,
@@ -29,7 +30,6 @@ from maas.registry.records import (
 )
 from maas.registry.store import Item, Store
 
-DEFAULT_ALIAS = "production"
 REGISTER_TRIES = 100
 """Each try is lost only to somebody else's success, so many writers need many."""
 

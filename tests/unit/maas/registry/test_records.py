@@ -1,0 +1,86 @@
+"""What is stored: it round-trips, it is checked when read, and a policy stays small."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from maas.registry.records import (
+    ALIASES_MAX,
+    POLICY_BYTES,
+    POLICY_VERSIONS,
+    ROUTES_MAX,
+    VERSIONS_MAX,
+    WEIGHT_TOTAL,
+    AliasRecord,
+    Policy,
+    Route,
+    TensorSpec,
+    decode,
+    encode,
+)
+
+DIGEST = "sha256:" + "0" * 64
+POLICY: dict[str, Any] = {
+    "model": "sentiment",
+    "revision": 3,
+    "aliases": {"production": [{"version": 1, "weight": 10_000}]},
+    "digests": {"1": DIGEST},
+}
+
+
+def test_a_policy_survives_json_with_numbers_as_keys() -> None:
+    policy = Policy("sentiment", 3, {"production": (Route(1, 10_000),)}, {1: DIGEST})
+    text = json.dumps(encode(policy))
+    assert json.loads(text) == POLICY
+    assert decode(json.loads(text), Policy) == policy
+
+
+def test_shapes_keep_numbers_and_names() -> None:
+    spec = TensorSpec("input_ids", "int64", ("batch", 512))
+    assert decode(json.loads(json.dumps(encode(spec))), TensorSpec) == spec
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"extra": 1},
+        {"model": "Sentiment"},
+        {"model": "sentiment\n"},
+        {"revision": 0},
+        {"revision": "3"},
+        {"aliases": {"1": []}},
+        {"aliases": {"production": [{"version": 0, "weight": 10_000}]}},
+        {"aliases": {"production": [{"version": 1, "weight": 0}]}},
+        {"aliases": {"production": [{"version": 1, "weight": 10_001}]}},
+        {"aliases": {"production": [{"version": 1, "weight": 10_000, "extra": 1}]}},
+        {"digests": {"0": DIGEST}},
+        {"digests": {"one": DIGEST}},
+        {"digests": {"1": DIGEST[:-1]}},
+        {"digests": {"1": DIGEST + "\n"}},
+        {"digests": {"1": DIGEST.replace("0", "G")}},
+    ],
+    ids=str,
+)
+def test_a_record_that_is_not_acceptable_is_not_read(wrong: dict[str, Any]) -> None:
+    decode(POLICY, Policy)
+    with pytest.raises(msgspec.ValidationError):
+        decode(POLICY | wrong, Policy)
+
+
+def test_a_missing_field_is_not_read() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        decode({"model": "sentiment", "name": "production"}, AliasRecord)
+
+
+def test_the_largest_policy_fits() -> None:
+    routes = tuple(Route(VERSIONS_MAX - n, WEIGHT_TOTAL) for n in range(ROUTES_MAX))
+    policy = Policy(
+        model="m" * 32,
+        revision=10**12,
+        aliases={f"{'a' * 30}{n:02}": routes for n in range(ALIASES_MAX)},
+        digests={VERSIONS_MAX - n: DIGEST for n in range(POLICY_VERSIONS)},
+    )
+    room_for_fields_to_come = 3_000
+    assert len(json.dumps(encode(policy))) + room_for_fields_to_come <= POLICY_BYTES

@@ -7,12 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import pytest
+
 from maas.errors import ConflictError
 from maas.registry.addresses import ByNumber
 from maas.registry.records import Candidate
 from maas.registry.registry import Registry
 
 FORK = get_context("fork")
+# Python 3.12 warns of any fork beside threads; forking beside them is what is tested here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 MakeCandidate = Callable[..., Candidate]
 Invariants = Callable[..., int]
 WRITERS = 16

@@ -16,6 +16,8 @@ from maas.registry.records import Candidate
 from maas.registry.registry import Registry
 
 FORK = get_context("fork")
+# Python 3.12 warns of any fork beside threads; forking beside them is what is tested here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 MakeCandidate = Callable[..., Candidate]
 Invariants = Callable[..., int]
 SEEDS = range(20)

@@ -23,6 +23,8 @@ from maas.registry.sqlite_file import STEPS, connect, create
 from maas.registry.store import Item, Key, Write
 
 FORK = get_context("fork")
+# Python 3.12 warns of any fork beside threads; forking beside them is what is tested here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 A = Key("MODEL#a", "META")
 FIRST = [Write(Item(A, 1, {}), None)]
 

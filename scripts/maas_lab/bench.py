@@ -28,8 +28,8 @@ from maas.bundle.verify import Bundle, verify_bundle
 from maas.errors import MaasError, RefusedError
 from maas.loading import TOKENIZER, choose_form
 from maas.registry.addresses import ByAlias
+from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import child_environment
-from maas.traffic import DEFAULT_ALIAS
 
 if TYPE_CHECKING:
     from rich.console import Console

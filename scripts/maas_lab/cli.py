@@ -14,6 +14,7 @@ import typer
 from maas.assembly import build_registry
 from maas.errors import FieldError, MaasError, NotFoundError
 from maas.registry.addresses import parse_alias, parse_model, parse_reference
+from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import Settings, read_settings
 from maas_lab import run_views, serving_views, views
 from maas_lab.output import Output, show_error
@@ -145,7 +146,7 @@ def register(run: RunName = None, as_json: Json = False) -> None:
 @verb
 def promote(
     version: Reference,
-    alias: Alias = "production",
+    alias: Alias = DEFAULT_ALIAS,
     weight: Annotated[int, typer.Option(min=1, max=100, help="Percent of the requests.")] = 100,
     why: Why = "",
     as_json: Json = False,
@@ -172,7 +173,7 @@ def promote(
 
 @verb
 def rollback(
-    model: Model, alias: Alias = "production", why: Why = "", as_json: Json = False
+    model: Model, alias: Alias = DEFAULT_ALIAS, why: Why = "", as_json: Json = False
 ) -> None:
     """Restore what an alias routed to before its last change; twice is back again."""
     with build_registry(read_settings()) as registry:

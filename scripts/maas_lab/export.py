@@ -9,7 +9,6 @@ Every form is compared with torch on test rows and on rows made by hand; above t
 is written. Golden requests are recorded with torch's own answers.
 """
 
-import io
 import logging
 import shutil
 import time
@@ -132,12 +131,11 @@ def _export_graph(network: torch.nn.Module, path: Path) -> None:
     input_ids = torch.ones((2, 7), dtype=torch.int64)
     attention_mask = torch.ones_like(input_ids)
     attention_mask[1, 4:] = 0
-    graph = io.BytesIO()
     with _quiet_exporter():
         torch.onnx.export(
             network,
             (input_ids, attention_mask),
-            graph,
+            path,
             dynamo=False,
             opset_version=OPSET,
             input_names=list(_INPUTS),
@@ -147,7 +145,7 @@ def _export_graph(network: torch.nn.Module, path: Path) -> None:
                 "logits": {0: "batch"},
             },
         )
-    onnx.save(strip_graph(onnx.load_from_string(graph.getvalue())), path)
+    onnx.save(strip_graph(onnx.load(path)), path)
 
 
 @contextmanager

@@ -13,8 +13,7 @@ from maas.bundle.manifest import digest16
 from maas.bundle.verify import Bundle, verify_bundle
 from maas.errors import BundleError, ModelError, RefusedError
 from maas.loading import load_version
-from maas.registry.records import Candidate, Verification
-from maas.traffic import DEFAULT_ALIAS
+from maas.registry.records import DEFAULT_ALIAS, Candidate, Verification
 
 if TYPE_CHECKING:
     from maas.registry.addresses import VersionAddress

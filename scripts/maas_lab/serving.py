@@ -6,6 +6,7 @@ bundle lies here; new ones are found without a restart.
     serve(settings, host="127.0.0.1", port=8080)
 """
 
+import signal
 import socket
 import sys
 import uuid
@@ -76,17 +77,26 @@ def serve(
     with _listen(host, port) as listening:
         name = f"[{host}]" if ":" in host else host
         ready(f"http://{name}:{listening.getsockname()[1]}", models)
+        # uvicorn ends what is under way and then raises the signal again, for whom it concerns.
+        signal.signal(signal.SIGTERM, lambda *_: None)
         uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named because asyncio turns Nagle's algorithm off only where it sees it;
+    # with it on, every request of a kept connection waits 40 ms for a delayed acknowledgement.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen()
     except OSError as error:
+        listening.close()
         raise TryAgainError(
             f"Cannot listen on port {port} of {host} ({error.strerror}); choose another by --port."
         ) from None
+    return listening
 
 
 def _warm_up(services: Services) -> list[str]:

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from typer.testing import CliRunner, Result
+
 from maas_lab import cli
-from typer.testing import CliRunner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from click.testing import Result
 
 GOOD = ("lovely", "warm", "funny", "brilliant", "tender", "gripping", "moving", "bright")
 BAD = ("dull", "cold", "boring", "clumsy", "harsh", "tedious", "hollow", "grim")
@@ -86,13 +85,15 @@ class Laptop:
         """Where the bundles lie."""
         return self.home / "state" / "bundles"
 
-    def run(self, *arguments: str, stdin: str | None = None) -> "Result":
+    def run(self, *arguments: str, stdin: str | None = None) -> Result:
         """Run a verb in this process; its exit code is for the caller to look at."""
         return CliRunner().invoke(cli.app, arguments, input=stdin, env=self.environment)
 
     def ok(self, *arguments: str) -> dict[str, object]:
         """Run a verb that must succeed, and give its JSON."""
         result = self.run(*arguments, "--json")
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
         assert result.exit_code == 0, result.output
         answer: dict[str, object] = json.loads(result.stdout)
         return answer
@@ -108,13 +109,16 @@ class Laptop:
     def serving(self, *arguments: str) -> "Iterator[str]":
         """Run `maas serve` in a process of its own; gives its URL."""
         command = [sys.executable, "-m", "maas_lab.cli", "serve", "--port", "0", "--json"]
-        with subprocess.Popen(
-            [*command, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=(self.home / "serve.log").open("w"),
-            text=True,
-            env={"PATH": "", **self.environment},
-        ) as server:
+        with (
+            (self.home / "serve.log").open("w") as log,
+            subprocess.Popen(
+                [*command, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={"PATH": "", **self.environment},
+            ) as server,
+        ):
             try:
                 assert server.stdout is not None
                 yield json.loads(server.stdout.readline())["url"]

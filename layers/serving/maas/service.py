@@ -19,7 +19,8 @@ from maas.errors import BundleError, ModelError, NotReadyError, VersionNotServed
 from maas.limits import LIMITS
 from maas.loading import LoadedVersion, load_version
 from maas.registry.addresses import ByDigest, ByNumber
-from maas.traffic import DEFAULT_ALIAS, choose_version
+from maas.registry.records import DEFAULT_ALIAS
+from maas.traffic import choose_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 
 from maas.errors import AmbiguousDigestError, NotReadyError, VersionNotServedError
 from maas.registry.addresses import ByAlias, ByDigest, ByNumber, VersionAddress
-from maas.registry.records import WEIGHT_TOTAL
+from maas.registry.records import DEFAULT_ALIAS, WEIGHT_TOTAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maas.registry.records import Policy, Route
-
-DEFAULT_ALIAS = "production"
 
 
 def choose_version(policy: "Policy", address: VersionAddress | None, *, draw: float) -> int:

@@ -11,6 +11,7 @@ Every refusal is a BundleError that names the file and the reason.
 import hashlib
 import os
 import stat
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from maas.errors import BundleError
 from maas.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SMALL_FILE_BYTES = 1_048_576
@@ -94,16 +96,17 @@ def sha256_file(path: "Path") -> str:
 def _read_manifest(folder: "Path", limits: Limits) -> bytes:
     path = folder / MANIFEST
     _check_plain(_lstat(path, MANIFEST), MANIFEST)
-    with path.open("rb") as file:
+    with _readable(MANIFEST), path.open("rb") as file:
         return file.read(limits.manifest_bytes + 1)
 
 
 def _plain_files(folder: "Path", prefix: str = "") -> set[str]:
     """Relative paths of all files; anything that is neither file nor first-level folder raises."""
     found = set()
-    with os.scandir(folder) as listing:
+    with _readable(prefix or "the bundle"), os.scandir(folder) as listing:
         for entry in listing:
-            name = prefix + entry.name
+            # A name that is not UTF-8 could not be sent in the refusal.
+            name = prefix + entry.name.encode(errors="backslashreplace").decode()
             if not entry.is_dir(follow_symlinks=False):
                 _check_plain(entry.stat(follow_symlinks=False), name)
                 found.add(name)
@@ -130,12 +133,20 @@ def _check_file(folder: "Path", entry: FileEntry, *, hashed: bool) -> None:
     size = _lstat(path, entry.path).st_size
     if size != entry.size:
         raise BundleError(f"{entry.path} has {size} bytes, {MANIFEST} says {entry.size}.")
-    if hashed and sha256_file(path) != entry.sha256:
-        raise BundleError(f"{entry.path} was changed: its sha256 is not the one in {MANIFEST}.")
+    with _readable(entry.path):
+        if hashed and sha256_file(path) != entry.sha256:
+            raise BundleError(f"{entry.path} was changed: its sha256 is not the one in {MANIFEST}.")
 
 
 def _lstat(path: "Path", name: str) -> os.stat_result:
-    try:
+    with _readable(name):
         return path.lstat()
+
+
+@contextmanager
+def _readable(name: str) -> "Iterator[None]":
+    """Refuse what the operating system cannot read; its own message would name the whole path."""
+    try:
+        yield
     except OSError as error:
         raise BundleError(f"{name} cannot be read: {error.strerror}.") from None

@@ -7,9 +7,10 @@ request:
     for golden in read_golden(bundle): ...
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import Meta
 
 from maas.errors import BundleError
 
@@ -24,7 +25,7 @@ TOLERANCE = 1e-4
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One request and what the trained model answered."""
 
-    texts: tuple[str, ...]
+    texts: Annotated[tuple[str, ...], Meta(min_length=1)]
     """The request's texts, encoded and padded together."""
     logits: tuple[tuple[float, ...], ...]
     """One row per text, one number per label."""

@@ -45,7 +45,9 @@ class Watchdog:
                 self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
                 self._thread.start()
             elif self._entries[0] == (deadline, key):
-                self._condition.notify()
+                # All: after a fork the condition still counts the parent's thread as waiting, and a
+                # single notification would go to it.
+                self._condition.notify_all()
         try:
             yield
         finally:

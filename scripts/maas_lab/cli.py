@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, ParamSpec
 
+import msgspec
 import typer
 
 from maas.assembly import build_registry
@@ -72,6 +73,7 @@ def verb(function: Callable[Params, None]) -> Callable[Params, None]:
 def train(
     recipe: Annotated[Path, typer.Argument(help="A recipe, such as scripts/recipes/….toml.")],
     seed: Annotated[int | None, typer.Option(help="Another seed: another model.")] = None,
+    name: Annotated[str | None, typer.Option(help="Another name for the model.")] = None,
     data: Annotated[Path | None, typer.Option(help="Your rows: .csv, .jsonl or .parquet.")] = None,
     text_column: Annotated[str | None, typer.Option(help="Its column of texts.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Its column of labels.")] = None,
@@ -95,6 +97,8 @@ def train(
         label_column=label_column,
         labels=tuple(label) if label else None,
     )
+    if name is not None:
+        loaded = msgspec.structs.replace(loaded, name=parse_model(name))
     output = Output(as_json=as_json)
     run = train_recipe(
         loaded,

@@ -36,6 +36,7 @@ from maas_lab.exports import (
     is_exported,
     read_export,
 )
+from maas_lab.graphs import strip_graph
 from maas_lab.optimise import optimise_graph
 from maas_lab.records import encode_record
 
@@ -77,7 +78,7 @@ def export_run(run: "Run", *, again: bool = False) -> ExportRecord:
     shutil.rmtree(folder, ignore_errors=True)
     try:
         portable, optimised = folder / "portable", folder / optimised_form()
-        _export_graph(network, portable / "model.onnx")
+        export_graph(network, portable / "model.onnx")
         optimise_graph(portable / "model.onnx", optimised)
         rows = [row.text for row in run.test_rows()][:PARITY_ROWS]
         batches = [tuple(rows[at : at + _BATCH]) for at in range(0, len(rows), _BATCH)]
@@ -121,7 +122,7 @@ def edge_batches(rows: "Sequence[str]", max_tokens: int) -> "Rows":
     return [("",), (nothing,), (one,), (longest,), ("", one, longest, rows[0], nothing)]
 
 
-def _export_graph(network: torch.nn.Module, path: Path) -> None:
+def export_graph(network: torch.nn.Module, path: Path) -> None:
     """Trace with two rows of different length; both dimensions stay free in the graph.
 
     By the TorchScript exporter: the newer one unrolls a recurrence over the traced length, or
@@ -160,24 +161,6 @@ def _quiet_exporter() -> "Iterator[None]":
             yield
     finally:
         logger.setLevel(level)
-
-
-def strip_graph(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Remove what has no effect and names this machine: doc strings, metadata, stack traces."""
-    model.ClearField("metadata_props")
-    model.ClearField("doc_string")
-    model.producer_version = ""
-    graphs = [model.graph]
-    while graphs:
-        graph = graphs.pop()
-        graph.ClearField("doc_string")
-        graph.ClearField("metadata_props")
-        values = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
-        for part in (*values, *graph.node):
-            part.ClearField("doc_string")
-            part.ClearField("metadata_props")
-        graphs += [a.g for node in graph.node for a in node.attribute if a.HasField("g")]
-    return model
 
 
 def _compared(

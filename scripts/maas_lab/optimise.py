@@ -1,6 +1,6 @@
 """The offline-optimised form: the graph as ONNX Runtime would rewrite it, weights beside it.
 
-Imports onnx and onnxruntime. Opening such a form skips the rewriting, and its weights are
+Imports onnx, onnxruntime and `maas_lab.graphs`. Opening such a form skips the rewriting, and its weights are
 memory-mapped instead of copied:
 
     optimise_graph(portable / "model.onnx", folder)     # writes model.onnx and model.data
@@ -10,6 +10,8 @@ from pathlib import Path
 
 import onnx
 import onnxruntime
+
+from maas_lab.graphs import strip_graph
 
 WEIGHTS = "model.data"
 _MIN_EXTERNAL_BYTES = 1024  # smaller tensors stay in the graph; a page of memory costs more
@@ -34,6 +36,4 @@ def optimise_graph(graph: Path, folder: Path) -> None:
     for key, value in entries.items():
         options.add_session_config_entry(key, value)
     onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-    model = onnx.load(target, load_external_data=False)
-    model.ClearField("metadata_props")
-    onnx.save(model, target)
+    onnx.save(strip_graph(onnx.load(target, load_external_data=False)), target)

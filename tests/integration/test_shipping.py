@@ -1,0 +1,202 @@
+"""Export, bundle and register, from a real run: what is proven, what is refused, what is stable."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+from support.laptop import Laptop
+
+from maas.bundle.golden import GOLDEN
+from maas.bundle.manifest import MANIFEST, parse_manifest
+from maas.bundle.verify import verify_bundle
+from maas.engine.session import open_session
+from maas.errors import RefusedError
+from maas.loading import load_version
+from maas.text.tokenizer import load_tokenizer
+from maas_lab import export
+from maas_lab.checkpoint import load_best
+from maas_lab.runs import Run, list_runs
+
+
+def first_run(laptop: Laptop) -> Run:
+    return list_runs(laptop.home / "state")[0]
+
+
+def bundle_folder(laptop: Laptop, version: int = 1) -> Path:
+    digest = str(laptop.ok("show", f"sentiment@{version}")["digest"])
+    return laptop.bundles / "sentiment" / digest.removeprefix("sha256:")[:16]
+
+
+# ---- Export -------------------------------------------------------------------------------------
+
+
+def test_every_form_answers_what_torch_answers_on_rows_of_any_shape(shipped: Laptop) -> None:
+    run = first_run(shipped)
+    network = load_best(run)
+    tokenizer = load_tokenizer(run.tokenizer_file, max_tokens=64)
+    texts = ["", "lovely", "a dull film " * 40, "\u200b", "warm story"]
+    for graph in (run.folder / "export").glob("*/model.onnx"):
+        session = open_session(graph, optimised=graph.parent.name != "portable", threads=1)
+        for batch in ([texts[0]], [texts[2]], texts, texts * 7):
+            encoded = tokenizer.encode(batch)
+            feeds = {"input_ids": encoded.input_ids, "attention_mask": encoded.attention_mask}
+            (logits,) = session.run(feeds, deadline=float("inf"))
+            expected = export.torch_logits(network, tokenizer, batch)
+            assert float(np.abs(np.subtract(logits, expected)).max()) <= 1e-4
+
+
+def test_the_record_says_what_was_compared(shipped: Laptop) -> None:
+    record = shipped.ok("export", first_run(shipped).name)
+    parity = record["parity"]
+    assert isinstance(parity, dict)
+    assert parity["rows"] >= 200
+    assert parity["edge_rows"] == 9
+    assert 0 < parity["max_difference"] <= 1e-4
+
+
+def test_a_graph_that_differs_is_not_written(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an exporter that makes a graph of other weights
+    run = first_run(laptop)
+    good = (run.folder / "export" / "export.json").read_bytes()
+    real = export.export_graph
+
+    def wrong_graph(network: object, path: Path) -> None:
+        real(network, path)  # type: ignore[arg-type]
+        model = onnx.load(path)
+        for tensor in model.graph.initializer:
+            if tensor.dims == [2]:
+                values = onnx.numpy_helper.to_array(tensor) + np.float32(0.01)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+        onnx.save(model, path)
+
+    monkeypatch.setattr(export, "export_graph", wrong_graph)
+
+    # When it is exported again, then it is refused and the earlier export is untouched
+    with pytest.raises(RefusedError, match=r"differs from torch by 0\.01"):
+        export.export_run(run, again=True)
+    assert (run.folder / "export" / "export.json").read_bytes() == good
+    assert [path.name for path in run.folder.glob(".export*")] == []
+
+
+def test_graphs_hold_no_trace_of_the_machine(shipped: Laptop) -> None:
+    for graph in (first_run(shipped).folder / "export").glob("*/model.onnx"):
+        model = onnx.load(graph, load_external_data=False)
+        assert list(model.metadata_props) == []
+        assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
+        assert b"site-packages" not in graph.read_bytes()
+        assert b".py" not in graph.read_bytes()
+
+
+# ---- Bundle -------------------------------------------------------------------------------------
+
+
+def test_one_run_gives_one_digest_anywhere(shipped: Laptop, tmp_path: Path) -> None:
+    # Given the same run in another place, under another time zone, locale and umask
+    run = first_run(shipped)
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(run.folder, elsewhere / "runs" / run.name)
+    command = f"umask 077; '{sys.executable}' -m maas_lab.cli bundle {run.name} --json"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env={"MAAS_HOME": str(elsewhere), "TZ": "Asia/Tokyo", "LC_ALL": "C", "HOME": "/nowhere"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    there = msgspec.json.decode(done.stdout)["digest"]
+    again = shipped.ok("bundle", run.name)
+    assert there == again["digest"] == shipped.ok("show", "sentiment@1")["digest"]
+    assert again["created"] is False
+
+
+def test_the_manifest_names_no_time_host_or_path(shipped: Laptop) -> None:
+    folder = bundle_folder(shipped)
+    text = (folder / MANIFEST).read_text()
+    assert str(shipped.home) not in text
+    manifest = parse_manifest(text.encode())
+    assert [form.name for form in manifest.forms] == ["optimised-x86", "portable"]
+    assert manifest.inputs[0].shape == ("batch", "sequence")
+    assert manifest.outputs[0].shape == ("batch", 2)
+    assert {"run", "recipe", "data", "weights", "commit"} <= manifest.lineage.keys()
+
+
+def test_the_card_says_how_good_the_model_is_beside_simple_methods(shipped: Laptop) -> None:
+    folder = bundle_folder(shipped)
+    card = folder.with_name(folder.name + ".card")
+    text = (card / "card.md").read_text()
+    summary = first_run(shipped).summary()
+    assert f"{summary.test.accuracy:.3f}" in text
+    assert f"{summary.baselines.linear:.3f}" in text
+    for plot in ("confusion", "reliability", "loss", "accuracy"):
+        assert any(plot in path.name for path in card.glob("*.png")), plot
+
+
+# ---- Register -----------------------------------------------------------------------------------
+
+
+def test_the_same_digest_again_is_a_no_op_that_says_so(laptop: Laptop) -> None:
+    before = laptop.ok("history", "sentiment")
+    again = laptop.run("register", first_run(laptop).name)
+    assert again.exit_code == 0
+    assert "already" in again.stdout
+    assert laptop.ok("history", "sentiment") == before
+
+
+def test_a_changed_bundle_is_refused_and_nothing_is_written(laptop: Laptop) -> None:
+    before = laptop.ok("list", "sentiment")
+    weights = bundle_folder(laptop) / "optimised-x86" / "model.data"
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    result = laptop.run("register", first_run(laptop).name)
+    assert result.exit_code == 3
+    assert "optimised-x86/model.data was changed" in result.stderr
+    assert laptop.ok("list", "sentiment") == before
+
+
+def test_a_bundle_that_answers_otherwise_is_refused(laptop: Laptop) -> None:
+    # Given a bundle, whole by its digests, whose model is not the one that was exported
+    run = first_run(laptop)
+    golden = run.folder / "export" / GOLDEN
+    other = list_runs(laptop.home / "state")[1].folder / "export" / GOLDEN
+    golden.write_bytes(other.read_bytes())
+    laptop.ok("bundle", run.name)
+
+    # When it is registered, then it is refused
+    result = laptop.run("register", run.name)
+    assert result.exit_code == 3
+    assert "not the model that was exported" in result.stderr
+
+
+def test_promote_refuses_a_version_whose_bundle_is_gone(laptop: Laptop) -> None:
+    shutil.rmtree(bundle_folder(laptop, 2))
+    result = laptop.run("promote", "sentiment@2")
+    assert result.exit_code == 3
+    assert "maas bundle" in result.stderr
+    assert laptop.run("doctor").exit_code == 0
+
+
+def test_doctor_names_a_promoted_version_that_cannot_answer(laptop: Laptop) -> None:
+    (bundle_folder(laptop, 1) / "tokenizer.json").unlink()
+    result = laptop.run("doctor")
+    assert result.exit_code == 3
+    assert "tokenizer.json" in result.stdout
+
+
+def test_a_bundle_answers_the_same_in_every_form(shipped: Laptop) -> None:
+    bundle = verify_bundle(bundle_folder(shipped))
+    answers = [
+        load_version(bundle, form=form.name, threads=1).task.logits(
+            ["a lovely film", "a dull one"], deadline=float("inf")
+        )
+        for form in bundle.manifest.forms
+    ]
+    np.testing.assert_allclose(answers[0], answers[1], rtol=0, atol=1e-5)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _KEPT = 2  # the newest and one to fall back on
 _NETWORK = "network."
 _ADAM = "adam."
+_SEAL = "maas"
 
 
 class Progress(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +49,8 @@ class Progress(Struct, kw_only=True, forbid_unknown_fields=True):
     """Batches of the present epoch that were made."""
     loss_sum: float = 0.0
     """Sum of the losses of those batches."""
+    recent_sum: float = 0.0
+    """Sum of the losses since the last step that was reported."""
     best_loss: float | None = None
     """The lowest validation loss so far; None before the first epoch's end."""
     best_epoch: int = 0
@@ -67,6 +70,7 @@ class Progress(Struct, kw_only=True, forbid_unknown_fields=True):
         self.step += 1
         self.batch += 1
         self.loss_sum += loss
+        self.recent_sum += loss
         self.seconds = seconds
 
     def end_epoch(self, loss: float) -> bool:
@@ -103,8 +107,7 @@ def save_checkpoint(
         tensors |= {f"{_ADAM}{index}.{key}": tensor for key, tensor in state.items()}
     path = run.checkpoints / f"step-{progress.step:09d}.safetensors"
     write_file(path, _pack(tensors, msgspec.json.encode(progress)))
-    for old in _files(run)[:-_KEPT]:
-        old.unlink()
+    _drop_old(run)
 
 
 def load_checkpoint(
@@ -118,6 +121,7 @@ def load_checkpoint(
     Returns:
         Where training stands: at the very beginning if there is no checkpoint.
     """
+    _drop_old(run)  # a kill may have come before this
     for path in reversed(_files(run)):
         try:
             tensors, note = _unpack(path.read_bytes())
@@ -178,12 +182,20 @@ def load_best(run: "Run") -> "nn.Module":
 # ---- The format ---------------------------------------------------------------------------------
 
 
+class _Seal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a file of ours says beside its tensors."""
+
+    note: str
+    sha256: str
+
+
 def _pack(tensors: "Mapping[str, Tensor]", note: bytes) -> bytes:
     """Tensors, a note and a checksum over both, which safetensors itself does not have."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     checksum = hashlib.sha256(note + safetensors.torch.save(plain)).hexdigest()
-    metadata = {"note": note.decode(), "sha256": checksum}
-    return safetensors.torch.save(plain, metadata)
+    # One entry: the library writes several in an order that changes from process to process.
+    seal = msgspec.json.encode(_Seal(note=note.decode(), sha256=checksum)).decode()
+    return safetensors.torch.save(plain, {_SEAL: seal})
 
 
 def _unpack(content: bytes) -> "tuple[dict[str, Tensor], bytes]":
@@ -195,12 +207,13 @@ def _unpack(content: bytes) -> "tuple[dict[str, Tensor], bytes]":
     try:
         tensors = safetensors.torch.load(content)
         length = int.from_bytes(content[:8], "little")
-        metadata = msgspec.json.decode(content[8 : 8 + length])["__metadata__"]
-        note = metadata["note"].encode()
+        header = msgspec.json.decode(content[8 : 8 + length])
+        seal = msgspec.json.decode(header["__metadata__"][_SEAL], type=_Seal)
+        note = seal.note.encode()
         packed = safetensors.torch.save(tensors)
     except (SafetensorError, msgspec.DecodeError, KeyError, ValueError, TypeError) as error:
         raise DamagedError("Not a checkpoint.") from error
-    if hashlib.sha256(note + packed).hexdigest() != metadata["sha256"]:
+    if hashlib.sha256(note + packed).hexdigest() != seal.sha256:
         raise DamagedError("The checksum of a checkpoint does not fit.")
     return tensors, note
 
@@ -221,6 +234,11 @@ def _restore_adam(optimizer: torch.optim.Adam, tensors: "Mapping[str, Tensor]") 
         state.setdefault(int(index), {})[key] = tensor
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _drop_old(run: "Run") -> None:
+    for path in _files(run)[:-_KEPT]:
+        path.unlink()
 
 
 def _files(run: "Run") -> "list[Path]":

@@ -4,10 +4,11 @@ import onnx
 
 
 def strip_graph(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Remove what has no effect and names this machine: doc strings, metadata, stack traces."""
+    """Remove what has no effect or names this machine: doc strings, metadata, unused domains."""
     model.ClearField("metadata_props")
     model.ClearField("doc_string")
     model.producer_version = ""
+    domains = {""}
     graphs = [model.graph]
     while graphs:
         graph = graphs.pop()
@@ -17,5 +18,9 @@ def strip_graph(model: onnx.ModelProto) -> onnx.ModelProto:
         for part in (*values, *graph.node):
             part.ClearField("doc_string")
             part.ClearField("metadata_props")
+        domains |= {node.domain for node in graph.node}
         graphs += [a.g for node in graph.node for a in node.attribute if a.HasField("g")]
+    opsets = [opset for opset in model.opset_import if opset.domain in domains]
+    model.ClearField("opset_import")
+    model.opset_import.extend(opsets)
     return model

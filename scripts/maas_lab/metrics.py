@@ -23,7 +23,7 @@ class StepMetrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     step: int
     """Steps since the beginning."""
     train_loss: float
-    """Mean loss of the epoch's batches so far (nats)."""
+    """Mean loss of the steps since the last such line, with dropout on (nats)."""
 
 
 class EpochMetrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="epoch"):

@@ -1,7 +1,7 @@
 """The offline-optimised form: the graph as ONNX Runtime would rewrite it, weights beside it.
 
-Imports onnx, onnxruntime and `maas_lab.graphs`. Opening such a form skips the rewriting, and its weights are
-memory-mapped instead of copied:
+Imports onnx, onnxruntime and `maas_lab.graphs`. Opening such a form skips the rewriting, and its
+weights are memory-mapped instead of copied:
 
     optimise_graph(portable / "model.onnx", folder)     # writes model.onnx and model.data
 """

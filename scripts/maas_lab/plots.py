@@ -55,7 +55,7 @@ def _draw_loss(
         [line.train_loss for line in steps],
         color=_BLUE,
         alpha=0.4,
-        label="training, within the epoch",
+        label="training, every few steps",
     )
     axes.plot(
         numbers[1:], [line.train_loss for line in epochs], "o-", color=_BLUE, label="training"

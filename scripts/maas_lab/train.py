@@ -144,8 +144,9 @@ def _fit(
                     progress.end_step(loss, seconds=clock() - started)
                     advance(progress.mean_loss)
                     if progress.step % _REPORT_STEPS == 0:
-                        line = StepMetrics(step=progress.step, train_loss=progress.mean_loss)
-                        metrics.append(line)
+                        recent = progress.recent_sum / _REPORT_STEPS
+                        metrics.append(StepMetrics(step=progress.step, train_loss=recent))
+                        progress.recent_sum = 0.0
                     if stop.requested or progress.step % plan.checkpoint_steps == 0:
                         save_checkpoint(run, network, optimizer, progress)
                         stop.obey()

@@ -91,7 +91,8 @@ def test_graphs_hold_no_trace_of_the_machine(shipped: Laptop) -> None:
         assert list(model.metadata_props) == []
         assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
         assert b"site-packages" not in graph.read_bytes()
-        assert b".py" not in graph.read_bytes()
+        assert b"maas_lab" not in graph.read_bytes()
+        assert {opset.domain for opset in model.opset_import} <= {"", "com.microsoft"}
 
 
 # ---- Bundle -------------------------------------------------------------------------------------

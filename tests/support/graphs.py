@@ -66,7 +66,7 @@ def slow_graph(weights: "npt.NDArray[np.float32]", *, slow_id: int) -> bytes:
     more = [
         numpy_helper.from_array(turns, "turns"),
         numpy_helper.from_array(np.array(True), "always"),
-        numpy_helper.from_array(np.array([1.0, 1.0], dtype=np.float32), "keep"),
+        numpy_helper.from_array(np.array(1.0, dtype=np.float32), "keep"),
     ]
     return _encoded(_model(nodes, weights, more=more, last="looped"))
 

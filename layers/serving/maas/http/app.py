@@ -31,6 +31,7 @@ from maas.http.problems import JSON, encode_error, encode_json
 from maas.http.protocols import hf
 from maas.limits import LIMITS
 from maas.registry.addresses import VersionAddress, parse_address
+from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import MODEL_NAME
 
 if TYPE_CHECKING:
@@ -174,10 +175,10 @@ class App:
         )
 
     async def _health(self, _: Request, exchange: Exchange) -> bytes:
-        """Whether every model can answer; the first that cannot makes it 503."""
+        """Whether every promoted model can answer; the first that cannot makes it 503."""
         for model in self._services.models():
             exchange.model = model
-            await self._run(functools.partial(self._services(model).turn, None))
+            await self._run(functools.partial(_check_promoted, self._services(model)))
         exchange.model = None
         return encode_json({"status": "ok"})
 
@@ -217,6 +218,11 @@ def _requested_version(request: Request) -> VersionAddress | None:
             "The path, x-maas-version and ?version= name different versions.", field="version"
         )
     return parse_address(wanted[0]) if wanted else None
+
+
+def _check_promoted(service: "Service") -> None:
+    if DEFAULT_ALIAS in service.policy().aliases:
+        service.turn(None)
 
 
 class _Methods:

@@ -133,6 +133,14 @@ class Home:
         with self.registry() as registry:
             registry.promote(MODEL, ByNumber(number), alias=alias, weight=weight)
 
+    def add(self, seed: int) -> int:
+        """Make a bundle and register it as the next version; answers with its number."""
+        bundle = make_bundle(self.settings.bundles, seed=seed)
+        with self.registry() as registry:
+            number = register_bundle(registry, bundle)
+        self.bundles[number] = bundle
+        return number
+
     def services(self, *, full: bool = True) -> Services:
         """The services of a process that starts now."""
         return Services(self.settings, self.registry(), full=full)

@@ -49,7 +49,7 @@ class Services:
             ModelNotFoundError: The registry has no such model, or this function serves another.
         """
         if self._settings.model not in (None, model):
-            raise ModelNotFoundError("No model of this name is served here.")
+            raise _unknown_model()
         with self._lock:
             if model not in self._services:
                 self._services[model] = self._build(model)
@@ -74,7 +74,10 @@ class Services:
             clock=time.monotonic,
             rng=random.random,
         )
-        policies.current()  # an unknown name is refused here and leaves nothing behind
+        try:
+            policies.current()  # an unknown name is refused here and leaves nothing behind
+        except ModelNotFoundError:
+            raise _unknown_model() from None
         return Service(
             model,
             policies=policies,
@@ -83,6 +86,11 @@ class Services:
             full=self._full,
             draw=random.random,
         )
+
+
+def _unknown_model() -> ModelNotFoundError:
+    """One text for all of them, which repeats nothing of the request's path."""
+    return ModelNotFoundError("No model of this name is served here.")
 
 
 def build_services(settings: "Settings", *, full: bool) -> Services:

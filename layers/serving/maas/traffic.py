@@ -38,7 +38,9 @@ def choose_version(policy: "Policy", address: VersionAddress | None, *, draw: fl
             return _weighted(policy.aliases[DEFAULT_ALIAS], draw)
         case ByAlias(name=name):
             if name not in policy.aliases:
-                raise VersionNotServedError(f"{policy.model} has no alias {name}.", field="version")
+                raise VersionNotServedError(
+                    f"{policy.model} has no alias of this name.", field="version"
+                )
             return _weighted(policy.aliases[name], draw)
         case ByNumber(number=number):
             return _only(policy, [number] if number in policy.digests else [])

@@ -1,0 +1,74 @@
+"""A service per model, made when its name is first asked for; unknown names leave nothing."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace as replaced
+from support.tiny import Home, make_home, register_bundle
+
+from maas.assembly import Services, build_registry, build_services, utc_now
+from maas.errors import ModelNotFoundError, NotReadyError, SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def services_of(home: Home, model: str | None) -> Services:
+    return Services(replace(home.settings, model=model), home.registry(), full=True)
+
+
+def test_a_name_has_one_service(home: Home) -> None:
+    services = services_of(home, None)
+    assert services("sentiment") is services("sentiment")
+    assert services("sentiment").model == "sentiment"
+
+
+@pytest.mark.parametrize("model", [None, "sentiment", "other"])
+def test_unknown_names_are_all_refused_in_the_same_words(home: Home, model: str | None) -> None:
+    # Given a process of all models, of one, or of one that nobody registered
+    services = services_of(home, model)
+    for name in ("nothing", "other", *(() if model == "sentiment" or model is None else ("x1",))):
+        with pytest.raises(ModelNotFoundError) as refused:
+            services(name)
+        assert str(refused.value) == "No model of this name is served here."
+
+
+def test_a_model_that_is_registered_later_is_found(tmp_path: "Path") -> None:
+    home = make_home(tmp_path / "home", versions=0, promoted=False)
+    services = services_of(home, None)
+    with pytest.raises(ModelNotFoundError):
+        services("sentiment")
+    home.add(seed=1)
+    home.promote(1)
+    assert services("sentiment").turn(None).version == 1
+
+
+def test_a_function_names_its_model_and_a_laptop_all_of_them(home: Home) -> None:
+    # Given more models than one page of the registry holds
+    bundle = home.bundles[1]
+    with home.registry() as registry:
+        for number in range(101):
+            manifest = replaced(bundle.manifest, name=f"model-{number:03}")
+            register_bundle(registry, replace(bundle, manifest=manifest))
+    assert services_of(home, "sentiment").models() == ["sentiment"]
+    names = services_of(home, None).models()
+    assert names == [*(f"model-{number:03}" for number in range(101)), "sentiment"]
+
+
+def test_settings_become_services_and_a_registry(home: Home) -> None:
+    assert build_services(home.settings, full=False)("sentiment").turn(None).version == 1
+    with build_registry(home.settings) as registry:
+        assert registry.model("sentiment").last_version == 2
+    assert utc_now().utcoffset() is not None
+
+
+def test_a_registry_that_is_none_is_refused(home: Home) -> None:
+    with pytest.raises(SettingsError, match="MAAS_REGISTRY"):
+        build_services(replace(home.settings, registry="mysql://x"), full=False)
+
+
+def test_a_registry_that_does_not_answer_is_not_ready(home: Home) -> None:
+    (home.settings.home / "registry.sqlite").write_bytes(b"this is no database" * 100)
+    with pytest.raises(NotReadyError):
+        services_of(home, None)("sentiment")

@@ -1,0 +1,103 @@
+"""Which version answers: by weight, to the last hundredth of a percent, or as pinned."""
+
+import random
+from collections import Counter
+
+import pytest
+
+from maas.errors import AmbiguousDigestError, NotReadyError, VersionNotServedError
+from maas.registry.addresses import ByAlias, ByDigest, ByNumber, VersionAddress
+from maas.registry.records import Policy, Route
+from maas.traffic import choose_version
+
+ONE = "sha256:" + "a" * 64
+TWO = "sha256:" + "a" * 20 + "b" * 44
+THREE = "sha256:" + "c" * 64
+POLICY = Policy(
+    model="sentiment",
+    revision=5,
+    aliases={
+        "production": (Route(1, 8999), Route(2, 1000), Route(3, 1)),
+        "candidate": (Route(2, 10_000),),
+    },
+    digests={1: ONE, 2: TWO, 3: THREE, 4: "sha256:" + "d" * 64},
+)
+
+
+def test_weights_are_kept_over_many_requests() -> None:
+    rng = random.Random(7)
+    count = 20_000
+    shares = Counter(choose_version(POLICY, None, draw=rng.random()) for _ in range(count))
+    assert shares[1] / count == pytest.approx(0.8999, abs=0.01)
+    assert shares[2] / count == pytest.approx(0.1, abs=0.01)
+    assert shares[3] < count * 0.001
+
+
+def test_weights_are_exact_over_evenly_spread_draws() -> None:
+    shares = Counter(choose_version(POLICY, None, draw=(n + 0.5) / 10_000) for n in range(10_000))
+    assert shares == {1: 8999, 2: 1000, 3: 1}
+
+
+@pytest.mark.parametrize(
+    ("draw", "version"),
+    [
+        (0.0, 1),
+        (0.89989, 1),
+        (0.8999, 2),
+        (0.99989, 2),
+        (0.9999, 3),
+        (1 - 2**-53, 3),
+    ],
+)
+def test_a_boundary_belongs_to_the_next_route(draw: float, version: int) -> None:
+    assert choose_version(POLICY, None, draw=draw) == version
+
+
+@pytest.mark.parametrize("draw", [0.0, 0.5, 1 - 2**-53])
+@pytest.mark.parametrize(
+    ("address", "version"),
+    [
+        (ByAlias("candidate"), 2),
+        (ByNumber(1), 1),
+        (ByNumber(4), 4),  # carried, and routed to by nobody
+        (ByDigest(ONE), 1),
+        (ByDigest(TWO), 2),
+        (ByDigest(TWO[:30]), 2),
+        (ByDigest("sha256:" + "c" * 12), 3),
+    ],
+)
+def test_what_is_pinned_answers_whatever_is_drawn(
+    address: VersionAddress, version: int, draw: float
+) -> None:
+    assert choose_version(POLICY, address, draw=draw) == version
+
+
+def test_an_alias_of_several_versions_shares_its_requests_too() -> None:
+    address = ByAlias("production")
+    drawn = {choose_version(POLICY, address, draw=d) for d in (0.1, 0.95, 0.99995)}
+    assert drawn == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    "address", [ByNumber(5), ByAlias("nothing-of-this-name"), ByDigest("sha256:" + "e" * 12)]
+)
+def test_what_is_not_there_is_refused_and_not_repeated(address: VersionAddress) -> None:
+    with pytest.raises(VersionNotServedError) as refused:
+        choose_version(POLICY, address, draw=0.0)
+    assert refused.value.field == "version"
+    assert str(address) not in str(refused.value)
+
+
+@pytest.mark.parametrize("length", [12, 19, 20])
+def test_a_prefix_of_two_digests_is_ambiguous(length: int) -> None:
+    with pytest.raises(AmbiguousDigestError):
+        choose_version(POLICY, ByDigest("sha256:" + "a" * length), draw=0.0)
+
+
+def test_nothing_promoted_is_not_ready_rather_than_not_found() -> None:
+    policy = Policy(model="sentiment", revision=1, aliases={}, digests={1: ONE})
+    with pytest.raises(NotReadyError, match="No version of sentiment is promoted yet"):
+        choose_version(policy, None, draw=0.0)
+    with pytest.raises(VersionNotServedError):
+        choose_version(policy, ByAlias("production"), draw=0.0)
+    assert choose_version(policy, ByNumber(1), draw=0.0) == 1

@@ -1,0 +1,247 @@
+"""The versions of a model: chosen by policy, loaded once, bounded in number, or refused."""
+
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from support.tiny import Home, make_home
+
+from maas.errors import AmbiguousDigestError, NotReadyError, VersionNotServedError
+from maas.limits import LIMITS
+from maas.loading import LoadedVersion
+from maas.registry.addresses import ByAlias, ByDigest, ByNumber
+from maas.registry.policy_cache import PolicyCache
+from maas.service import Service
+from maas.tasks.classify import ClassifyRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TTL = 15.0
+
+
+class Clock:
+    """Time that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make_service(
+    home: Home,
+    *,
+    clock: "Callable[[], float]" = time.monotonic,
+    full: bool = True,
+    draw: "Callable[[], float]" = lambda: 0.0,
+) -> Service:
+    registry = home.registry()
+    policies = PolicyCache(
+        lambda: registry.policy("sentiment"), ttl=TTL, clock=clock, rng=lambda: 0.5
+    )
+    return Service(
+        "sentiment",
+        policies=policies,
+        bundles=home.settings.bundles / "sentiment",
+        threads=1,
+        full=full,
+        draw=draw,
+    )
+
+
+def answer(service: Service, *, version: int | None = None) -> float:
+    """The first logit of a fixed text, by which versions differ."""
+    task = service.turn(ByNumber(version) if version else None).task
+    request = ClassifyRequest(texts=("a good film",), function="none")
+    response = task.predict(request, deadline=time.monotonic() + 5)
+    return {pair.label: pair.score for pair in response.rows[0]}["negative"]
+
+
+def expected(home: Home, version: int) -> float:
+    return float(home.bundles[version].logits(["a good film"])[0][0])
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_the_default_version_answers_and_says_who_it_is(home: Home, *, full: bool) -> None:
+    service = make_service(home, full=full)
+    turn = service.turn(None)
+    assert (turn.version, turn.digest, turn.policy) == (1, home.bundles[1].digest, "live")
+    assert turn.loaded.bundle.full is full
+    assert turn.loaded.replay.requests == (3 if full else 1)
+    assert answer(service) == pytest.approx(expected(home, 1), abs=1e-5)
+
+
+def test_every_way_to_name_a_version_finds_it(home: Home) -> None:
+    home.promote(2, alias="candidate")
+    service = make_service(home)
+    two = home.bundles[2].digest
+    for address in (ByNumber(2), ByAlias("candidate"), ByDigest(two), ByDigest(two[:19])):
+        assert service.turn(address).digest == two
+    assert answer(service, version=2) == pytest.approx(expected(home, 2), abs=1e-5)
+
+
+def test_a_version_that_nobody_asks_for_is_not_even_opened(home: Home) -> None:
+    # Given a second version whose bundle is damaged
+    (home.bundles[2].folder / "tokenizer.json").write_text("damaged")
+    service = make_service(home)
+    # Then the first answers
+    service.warm_up()
+    assert service.turn(None).version == 1
+    # And only who asks for the second is told
+    with pytest.raises(NotReadyError):
+        service.turn(ByNumber(2))
+
+
+def test_warming_up_loads_what_production_routes_to(home: Home) -> None:
+    home.promote(2, weight=10)
+    service = make_service(home)
+    service.warm_up()
+    # Given that the bundles are gone afterwards, both versions still answer
+    shutil.rmtree(home.settings.bundles)
+    for number in (1, 2):
+        assert service.turn(ByNumber(number)).version == number
+
+
+def test_sixteen_threads_load_a_version_once(home: Home) -> None:
+    service = make_service(home)
+    gate = threading.Barrier(16)
+
+    def load(number: int) -> LoadedVersion:
+        gate.wait()
+        return service.turn(ByNumber(number % 2 + 1)).loaded
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        loaded = list(pool.map(load, range(16)))
+    assert len({id(version) for version in loaded}) == 2
+
+
+def test_only_so_many_versions_are_kept_and_the_least_used_goes_first(tmp_path: "Path") -> None:
+    # Given as many loaded versions as are kept, the first of them used last
+    count = LIMITS.loaded_versions
+    service = make_service(make_home(tmp_path, versions=count + 1))
+    loaded = {number: service.turn(ByNumber(number)).loaded for number in range(1, count + 1)}
+    assert service.turn(ByNumber(1)).loaded is loaded[1]
+
+    # When one more is asked for
+    service.turn(ByNumber(count + 1))
+
+    # Then the one that was not used for longest has gone, and is loaded anew
+    assert service.turn(ByNumber(1)).loaded is loaded[1]
+    assert service.turn(ByNumber(3)).loaded is loaded[3]
+    assert service.turn(ByNumber(2)).loaded is not loaded[2]
+
+
+def test_a_pinned_version_whose_bundle_is_not_here_is_not_found(home: Home) -> None:
+    shutil.rmtree(home.bundles[2].folder)
+    service = make_service(home)
+    for address in (ByNumber(2), ByDigest(home.bundles[2].digest)):
+        with pytest.raises(VersionNotServedError, match="its bundle is not here"):
+            service.turn(address)
+    # And one that is not registered at all is not found either
+    with pytest.raises(VersionNotServedError):
+        service.turn(ByNumber(3))
+    # But if production routes to it, that is our fault and not the caller's
+    home.promote(2)
+    with pytest.raises(NotReadyError):
+        make_service(home).turn(None)
+
+
+def test_a_damaged_bundle_is_refused_with_its_reason_until_it_is_whole(home: Home) -> None:
+    service = make_service(home)
+    file = home.bundles[1].folder / "tokenizer.json"
+    whole = file.read_bytes()
+    file.write_bytes(whole + b" ")
+    for _ in range(2):
+        with pytest.raises(NotReadyError, match=r"was refused: tokenizer\.json has") as refused:
+            service.turn(None)
+        assert str(home.settings.home) not in str(refused.value)
+        with pytest.raises(NotReadyError):
+            service.warm_up()
+    file.write_bytes(whole)
+    assert service.turn(None).version == 1
+
+
+def test_a_bundle_of_another_digest_in_the_right_place_is_refused(home: Home) -> None:
+    # Given the second version's files where the first's should lie
+    shutil.rmtree(home.bundles[1].folder)
+    shutil.copytree(home.bundles[2].folder, home.bundles[1].folder)
+    with pytest.raises(NotReadyError, match="the registry says"):
+        make_service(home).turn(None)
+
+
+def test_a_promote_is_seen_after_the_ttl_and_not_before(home: Home) -> None:
+    clock = Clock()
+    service = make_service(home, clock=clock)
+    assert service.turn(None).version == 1
+    home.promote(2)
+    clock.now += TTL - 0.001
+    assert service.turn(None).version == 1
+    clock.now += 0.002
+    turn = service.turn(None)
+    assert (turn.version, turn.policy) == (2, "live")
+
+
+def test_a_version_registered_later_is_found_without_a_restart(tmp_path: "Path") -> None:
+    home = make_home(tmp_path / "home", versions=1)
+    clock = Clock()
+    service = make_service(home, clock=clock)
+    with pytest.raises(VersionNotServedError):
+        service.turn(ByNumber(2))
+    assert home.add(seed=9) == 2
+    clock.now += TTL + 0.001
+    assert service.turn(ByNumber(2)).digest == home.bundles[2].digest
+
+
+def test_weights_decide_by_the_draw(home: Home) -> None:
+    home.promote(2, weight=10)
+    draws = iter([0.0, 0.8999, 0.9001, 0.99])
+    service = make_service(home, draw=lambda: next(draws))
+    assert [service.turn(None).version for _ in range(4)] == [1, 1, 2, 2]
+
+
+def test_answers_go_on_when_the_registry_has_gone(home: Home) -> None:
+    clock = Clock()
+    service = make_service(home, clock=clock)
+    assert service.turn(None).policy == "live"
+    for file in home.settings.home.glob("registry.sqlite*"):
+        file.unlink()
+    clock.now += TTL + 0.001
+    for address in (None, ByNumber(1), ByNumber(2)):
+        turn = service.turn(address)
+        assert (turn.version, turn.policy) == (address.number if address else 1, "stale")
+
+
+def test_a_model_of_which_nothing_is_promoted_is_not_ready_but_can_be_pinned(
+    tmp_path: "Path",
+) -> None:
+    service = make_service(make_home(tmp_path, promoted=False))
+    with pytest.raises(NotReadyError, match="No version of sentiment is promoted yet"):
+        service.warm_up()
+    with pytest.raises(NotReadyError, match="No version of sentiment is promoted yet"):
+        service.turn(None)
+    assert service.turn(ByNumber(2)).version == 2
+
+
+def test_a_prefix_of_two_digests_is_ambiguous(tmp_path: "Path") -> None:
+    # Given a policy in which two digests start alike
+    home = make_home(tmp_path, versions=1)
+    policy = home.registry().policy("sentiment")
+    digest = policy.digests[1]
+    policy.digests[2] = digest[:30] + "0" * 41
+    service = Service(
+        "sentiment",
+        policies=PolicyCache(lambda: policy, ttl=TTL, clock=time.monotonic, rng=lambda: 0.5),
+        bundles=home.settings.bundles / "sentiment",
+        threads=1,
+        full=True,
+        draw=lambda: 0.0,
+    )
+    with pytest.raises(AmbiguousDigestError):
+        service.turn(ByDigest(digest[:30]))
+    assert service.turn(ByDigest(digest)).version == 1

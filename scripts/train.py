@@ -1,7 +1,4 @@
-"""The entry of the GPU batch job: train one recipe; `--help` says how.
-
-Ends with the exit code of the error: 2 usage, 3 refused by a rule, 4 conflict, 5 try again.
-"""
+"""The entry of the GPU batch job: train one recipe. It ends with the exit code of the error."""
 
 import argparse
 import sys

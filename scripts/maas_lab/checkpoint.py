@@ -185,7 +185,7 @@ def load_best(run: "Run") -> "nn.Module":
 class _Seal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a file of ours says beside its tensors."""
 
-    note: str
+    note: msgspec.Raw
     sha256: str
 
 
@@ -194,7 +194,7 @@ def _pack(tensors: "Mapping[str, Tensor]", note: bytes) -> bytes:
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     checksum = hashlib.sha256(note + safetensors.torch.save(plain)).hexdigest()
     # One entry: the library writes several in an order that changes from process to process.
-    seal = msgspec.json.encode(_Seal(note=note.decode(), sha256=checksum)).decode()
+    seal = msgspec.json.encode(_Seal(note=msgspec.Raw(note), sha256=checksum)).decode()
     return safetensors.torch.save(plain, {_SEAL: seal})
 
 
@@ -209,7 +209,7 @@ def _unpack(content: bytes) -> "tuple[dict[str, Tensor], bytes]":
         length = int.from_bytes(content[:8], "little")
         header = msgspec.json.decode(content[8 : 8 + length])
         seal = msgspec.json.decode(header["__metadata__"][_SEAL], type=_Seal)
-        note = seal.note.encode()
+        note = bytes(seal.note)
         packed = safetensors.torch.save(tensors)
     except (SafetensorError, msgspec.DecodeError, KeyError, ValueError, TypeError) as error:
         raise DamagedError("Not a checkpoint.") from error

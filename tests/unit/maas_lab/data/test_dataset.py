@@ -1,0 +1,79 @@
+"""From a recipe to rows: everything is counted, and hopeless data stops before any work."""
+
+from pathlib import Path
+
+import pytest
+
+from maas.errors import FieldError
+from maas_lab.data.dataset import load_dataset, report
+from maas_lab.recipe import DataRecipe
+
+
+def recipe_of(folder: Path, content: str) -> DataRecipe:
+    path = folder / "rows.csv"
+    path.write_text(content)
+    return DataRecipe(source=str(path), labels=("bad", "good"))
+
+
+def made_up(rows: int) -> str:
+    lines = [f"text number {row},{('bad', 'good')[row % 2]}" for row in range(rows)]
+    return "\n".join(["text,label", *lines, ""])
+
+
+def test_every_row_that_was_read_is_accounted_for(tmp_path: Path) -> None:
+    # Given good rows, three unusable ones, one repeated and two that contradict each other
+    extra = "x,ugly\n,good\ny,ugly\nTEXT number 1,good\nodd,bad\nOdd,good\n"
+    recipe = recipe_of(tmp_path, made_up(40) + extra)
+
+    card = load_dataset(recipe, cache=tmp_path).card
+
+    assert card.source == "rows.csv"
+    assert card.reasons == {"unknown label": 2, "empty text": 1}
+    assert [row.line for row in card.unusable] == [42, 43, 44]
+    assert card.duplicates.repeated == [45]
+    assert card.duplicates.conflicting == [46, 47]
+    used = sum(count for counts in card.counts.values() for count in counts.values())
+    assert card.rows == 46 == used + 3 + 1 + 2
+
+
+def test_the_console_is_told_what_was_left_out(tmp_path: Path) -> None:
+    extra = "".join(f"x{i},ugly\n" for i in range(7)) + "TEXT number 1,good\nodd,bad\nOdd,good\n"
+    recipe = recipe_of(tmp_path, made_up(40) + extra)
+
+    lines = report(load_dataset(recipe, cache=tmp_path).card)
+
+    assert lines == [
+        "rows.csv: 50 rows read; 32 train, 4 validation, 4 test",
+        "  not used: 7 unknown label (line 42, 43, 44, 45, 46, …)",
+        "  not used: 1 repeated (line 49)",
+        "  not used: 2 same text, other label (line 50, 51)",
+    ]
+
+
+def test_the_splits_are_those_of_the_card(tmp_path: Path) -> None:
+    dataset = load_dataset(recipe_of(tmp_path, made_up(40)), cache=tmp_path)
+
+    assert dataset.card.counts == {
+        "train": {"bad": 16, "good": 16},
+        "validation": {"bad": 2, "good": 2},
+        "test": {"bad": 2, "good": 2},
+    }
+    assert [len(dataset.train), len(dataset.validation), len(dataset.test)] == [32, 4, 4]
+    assert dataset.card.digest.startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("text,label\n", "holds no rows"),
+        ("text,label\na,ugly\nb,fair\n", "none of its 2 rows .* found: fair, ugly.*--label"),
+        ("text,label\n,good\n", "none of its 1 rows can be used; line 2: empty text"),
+        ("text,label\na,good\nb,good\nc,nice\n", "no usable row has the label bad.*nice"),
+        ("text,label\na,good\nb,good\nc,bad\n", "Label bad has 1 usable rows"),
+    ],
+)
+def test_hopeless_data_is_refused_before_any_work(tmp_path: Path, content: str, told: str) -> None:
+    with pytest.raises(FieldError, match=told) as caught:
+        load_dataset(recipe_of(tmp_path, content), cache=tmp_path)
+
+    assert caught.value.exit_code == 2

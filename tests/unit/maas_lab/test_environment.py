@@ -1,0 +1,43 @@
+"""What a run says about where it was made."""
+
+import socket
+import subprocess
+from pathlib import Path
+
+import msgspec
+import torch
+
+from maas_lab.environment import choose_device, describe_environment
+
+FOLDER = Path(__file__).parents[3]
+
+
+def test_versions_and_threads_are_those_of_this_process() -> None:
+    environment = describe_environment("cpu")
+
+    assert environment.libraries["torch"] == torch.__version__
+    assert environment.threads == torch.get_num_threads()
+    assert environment.device == "cpu"
+
+
+def test_the_commit_is_that_of_the_checkout() -> None:
+    git = subprocess.run(
+        ["git", "-C", FOLDER, "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    commit = git.stdout.strip() or None
+
+    assert describe_environment("cpu").commit in {commit, None}
+
+
+def test_no_path_and_no_host_is_part_of_it() -> None:
+    encoded = msgspec.json.encode(describe_environment("cpu")).decode()
+
+    assert str(Path.home()) not in encoded
+    assert socket.gethostname() not in encoded
+
+
+def test_a_gpu_is_used_where_there_is_one() -> None:
+    assert choose_device() == ("cuda" if torch.cuda.is_available() else "cpu")

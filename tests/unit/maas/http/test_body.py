@@ -1,0 +1,224 @@
+"""The bounded reader: what it takes, and the families of bodies that it refuses in time."""
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.datastructures import Headers
+
+from maas.errors import BadRequestError, MediaTypeError, TooLargeError
+from maas.http.body import check_json_type, parse_json, read_body
+from maas.limits import LIMITS
+
+if TYPE_CHECKING:
+    from starlette.types import Message
+
+LIMIT = 100
+DEPTH = LIMITS.json_depth
+
+
+def read(*chunks: bytes, headers: dict[str, str] | None = None, end: bool = True) -> bytes:
+    """Read a body that comes in these chunks; without `end` the caller goes away after them."""
+    messages: list[Message] = [
+        {"type": "http.request", "body": chunk, "more_body": not end or index < len(chunks) - 1}
+        for index, chunk in enumerate(chunks)
+    ]
+    messages.append({"type": "http.disconnect"})
+    left = iter(messages)
+
+    async def receive() -> "Message":
+        return next(left)
+
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(read_body(receive, Headers(headers), limit=LIMIT))
+    finally:
+        loop.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, LIMIT - 1, LIMIT])
+def test_a_body_up_to_the_limit_is_read(size: int) -> None:
+    body = b"x" * size
+    assert read(body) == body
+    assert read(body[:40], body[40:], headers={"content-length": str(size)}) == body
+    assert read(*(bytes([byte]) for byte in body), b"") == body
+
+
+def test_a_body_above_the_limit_is_refused_at_its_first_byte_too_many() -> None:
+    with pytest.raises(TooLargeError, match="at most 100 bytes"):
+        read(b"x" * (LIMIT + 1))
+    # Given a caller who says less than he sends, and one who goes away after too much
+    with pytest.raises(TooLargeError):
+        read(b"x" * LIMIT, b"x", headers={"content-length": "5"}, end=False)
+
+
+@pytest.mark.parametrize("length", [str(LIMIT + 1), "9" * 15, "9" * 5000])
+def test_a_body_that_says_it_is_too_large_is_not_read_at_all(length: str) -> None:
+    with pytest.raises(TooLargeError):
+        read(end=False, headers={"content-length": length})
+
+
+@pytest.mark.parametrize("length", ["-1", "1.5", "x", "", "²", "1e2", "0x10", "1, 1"])
+def test_a_length_that_is_no_number_is_refused(length: str) -> None:
+    with pytest.raises(BadRequestError, match="content-length is not a number"):
+        read(b"{}", headers={"content-length": length})
+
+
+def test_a_caller_who_goes_away_is_a_bad_request() -> None:
+    with pytest.raises(BadRequestError, match="went away"):
+        read(b"{", end=False)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "application/json",
+        "Application/JSON",
+        "application/json; charset=utf-8",
+        'application/json;charset="UTF-8"',
+        "application/json ; charset = utf8",
+        "",
+    ],
+)
+def test_json_by_any_of_its_names_is_taken(content_type: str | None) -> None:
+    check_json_type(Headers({} if content_type is None else {"content-type": content_type}))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *(
+            {"content-type": value}
+            for value in (
+                *("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "json"),
+                *("application/jsonx", "application/json, text/plain", "image/png"),
+                *("application/json; charset=utf-16", 'application/json; charset="latin-1"'),
+            )
+        ),
+        *({"content-encoding": value} for value in ("gzip", "br", "deflate", "GZIP", "x, gzip")),
+    ],
+)
+def test_any_other_type_or_encoding_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(MediaTypeError):
+        check_json_type(Headers({"content-type": "application/json"} | headers))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
+    )
+)
+def test_json_comes_back_as_it_was_written(value: object) -> None:
+    assert parse_json(json.dumps(value).encode()) == value
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        return
+    assert parse_json(data) == value
+
+
+def nested(depth: int, inner: str = "") -> str:
+    return "[" * depth + inner + "]" * depth
+
+
+FAMILIES: dict[str, list[str | bytes]] = {
+    "1 nothing": ["", " ", "\n", "\t\r\n ", " " * 10_000],
+    "2 not one document": [
+        *("{", "}", "{]", '{"a"', '{"a":', '{"a":1', '{"a":1,}', "{'a':1}", "{a:1}", "[1,]"),
+        *("{}{}", "{} {}", "{} x", '{}"', "nul", "tru", "+1", "01", ".5", "1.", "\\"),
+        *('"', '"abc', '"\\', '"\\x"', '"\\u12"', '"a\nb"', "\ufeff{}", "/**/{}", "\x00{}"),
+        *(b"\xff\xfe{\x00}\x00", b'"\xff"', b'"\xed\xa0\x80"', b"\x80", b"PK\x03\x04"),
+    ],
+    "4 nested too deep": [
+        *(nested(DEPTH + 1), nested(1000), nested(100_000), "[" * 100_000),
+        *('{"a":' * (DEPTH + 1) + "1" + "}" * (DEPTH + 1), "[{" * 5_000),
+    ],
+    "5 numbers": [
+        *("9" * 21, "9" * 5000, "-" + "9" * 20, "1e999", "-1e999", "1e99999999999999999999"),
+        *("0." + "1" * 19, "NaN", "Infinity", "-Infinity", '{"a":[NaN]}', "1" * 500_000),
+    ],
+    "6 keys twice": [
+        *('{"a":1,"a":1}', '{"a":1,"a":2}', '{"a":1,"b":2,"a":3}', '[{"x":{"a":1,"a":1}}]'),
+        '{"a":1,"\\u0061":2}',
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "body", [pytest.param(b, id=f"{k} {n}") for k, v in FAMILIES.items() for n, b in enumerate(v)]
+)
+def test_the_families_of_bad_bodies_are_refused_in_time(body: str | bytes) -> None:
+    data = body if isinstance(body, bytes) else body.encode()
+    started = time.perf_counter()
+    with pytest.raises(BadRequestError) as refused:
+        parse_json(data)
+    assert time.perf_counter() - started < 0.05
+    assert refused.value.status == 400
+    assert len(str(refused.value)) < 100
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (nested(DEPTH), None),
+        (nested(DEPTH - 1), None),
+        ("[" + ",".join(["[]"] * 200) + "]", [[]] * 200),
+        ('"' + "[" * 100 + '"', "[" * 100),
+        ('"' + '\\"[' * 100 + '"', '"[' * 100),
+        ('["' + "{" * 40 + '\\\\", "' + "[" * 40 + '"]', ["{" * 40 + "\\", "[" * 40]),
+        ("9" * 20, int("9" * 20)),
+        ("9" * 19, int("9" * 19)),
+        ("-0", 0),
+        ("1e5", 100_000.0),
+        ("-1.25E-3", -0.00125),
+        ('"\\ud83d\\ude00"', "\U0001f600"),
+        ('"\\ud800"', "\ud800"),  # a lone surrogate is JSON; the caps on texts refuse it
+        (" {} \n", {}),
+        ('{"":1}', {"": 1}),
+    ],
+)
+def test_what_is_unusual_but_within_the_limits_is_taken(body: str, value: object) -> None:
+    parsed = parse_json(body.encode())
+    assert parsed == value or value is None
+    assert type(parsed) is type(value) or value is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[]," * 33 + '"' + '\\"' * 340_000,
+        "[]," * 33 + '"' * 1_000_000,
+        "[]," * 33 + "\\" * 1_000_000,
+        '"' + "[]{}" * 250_000,
+        "[]," * 340_000,
+        "[]," * 33 + "1" * 1_000_000,
+        "[]," * 33 + " " * 1_000_000,
+    ],
+    ids=["escaped quotes", "quotes", "backslashes", "brackets", "lists", "digits", "spaces"],
+)
+def test_a_megabyte_of_anything_is_refused_in_time(body: str) -> None:
+    started = time.perf_counter()
+    with pytest.raises(BadRequestError):
+        parse_json(body.encode())
+    assert time.perf_counter() - started < 0.5
+
+
+def test_nothing_of_a_body_is_repeated_in_its_refusal() -> None:
+    for body in (
+        '{"a":"secret" "b"}',
+        '{"secret":1,"secret":1}',
+        '"secret\\q"',
+        "secret",
+        "[-secret]",
+    ):
+        with pytest.raises(BadRequestError) as refused:
+            parse_json(body.encode())
+        assert "secret" not in str(refused.value)

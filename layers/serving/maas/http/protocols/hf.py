@@ -72,7 +72,9 @@ def encode_classify(response: "ClassifyResponse") -> list[list[dict[str, str | f
 
 def _field_error(message: str) -> FieldError:
     """Turn msgspec's `Expected … - at `$.parameters.top_k`` into a field and a text of ours."""
-    text, _, path = message.partition(" - at `$")
+    text, _, path = message.rpartition(" - at `$")  # the last: a key of the body may look like one
+    if not text:
+        text, path = message, ""
     field = path.rstrip("`").lstrip(".")
     if unknown := re.search(r"unknown field `(.*)`$", text, re.DOTALL):
         name = unknown[1] if _PLAIN_KEY.fullmatch(unknown[1]) else "?"

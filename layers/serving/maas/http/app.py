@@ -211,8 +211,9 @@ def _requested_version(request: Request) -> VersionAddress | None:
     queried = request.query_params.getlist("version")
     if len(queried) > 1:
         raise BadRequestError("version occurs twice in the query.", field="version")
-    named = [request.path_params.get("version"), request.headers.get("x-maas-version"), *queried]
-    wanted = [text for text in named if text is not None]
+    path = request.path_params.get("version")
+    named = [*request.headers.getlist("x-maas-version"), *queried]
+    wanted = named if path is None else [path, *named]
     if len(set(wanted)) > 1:
         raise BadRequestError(
             "The path, x-maas-version and ?version= name different versions.", field="version"

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pytest_socket import socket_allow_hosts
-from support.tiny import Client, Home, make_home
+from support.tiny import Client, Home, make_home, open_client
 
-from maas.http.app import App
 from maas.observe import Observer
 
 if TYPE_CHECKING:
@@ -52,7 +51,5 @@ def log() -> "Iterator[io.StringIO]":
 @pytest.fixture
 def client(home: Home, log: io.StringIO) -> "Iterator[Client]":
     """HTTP to the app over `home`, as on Lambda: no threads."""
-    ids = (f"request-{number}" for number in range(1_000_000))
-    app = App(home.services(), observer=Observer("INFO", metrics=False), new_id=lambda: next(ids))
-    with Client(app) as client:
+    with open_client(home.services()) as client:
         yield client

@@ -128,6 +128,15 @@ class Client:
         """Send a request; options are httpx's. A fault that escapes from the app is raised."""
         return self._loop.run_until_complete(self._client.request(method, url, **options))
 
+    def together(self, *inputs: object) -> list[httpx.Response]:
+        """Ask the default version of the tiny model many questions at the same time."""
+
+        async def ask() -> list[httpx.Response]:
+            posts = (self._client.post("/models/sentiment", json={"inputs": i}) for i in inputs)
+            return await asyncio.gather(*posts)
+
+        return self._loop.run_until_complete(ask())
+
     def get(self, url: str, **options: Any) -> httpx.Response:  # noqa: ANN401
         """Send a GET."""
         return self.request("GET", url, **options)

@@ -10,6 +10,7 @@ library panic.
 """
 
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +31,9 @@ from maas.bundle.manifest import (
     digest16,
 )
 from maas.bundle.verify import sha256_file
+from maas.http.app import App
 from maas.loading import TOKENIZER, optimised_form
+from maas.observe import Observer
 from maas.registry.addresses import ByNumber
 from maas.registry.records import Candidate, TensorSpec, Verification
 from maas.settings import Settings
@@ -50,6 +53,7 @@ __all__ = [
     "TinyBundle",
     "make_bundle",
     "make_home",
+    "open_client",
     "rest_event",
     "slow_graph",
     "write_bundle",
@@ -282,6 +286,21 @@ def make_home(
         if promoted:
             registry.promote(MODEL, ByNumber(1))
     return Home(settings, bundles)
+
+
+def open_client(
+    services: Services, *, base_path: str = "", threads: bool = False, metrics: bool = False
+) -> Client:
+    """HTTP to an app over these services, whose request ids are request-0, request-1 and so on."""
+    ids = (f"request-{number}" for number in count())
+    app = App(
+        services,
+        observer=Observer("INFO", metrics=metrics),
+        new_id=lambda: next(ids),
+        base_path=base_path,
+        threads=threads,
+    )
+    return Client(app)
 
 
 def _golden(weights: "npt.NDArray[np.float32]", shift: float) -> bytes:

@@ -12,6 +12,7 @@ NO_OBJECTS: tuple[object, ...] = (None, True, 0, 1.5, "inputs", [], [{"inputs": 
 NO_TEXTS: tuple[object, ...] = (None, 1, 1.5, True, {}, {"text": "a"})
 NO_COUNTS: tuple[object, ...] = (0, -1, 1001, 10**9, 10**19, 1.5, "2", True, [], {})
 NO_FUNCTIONS: tuple[object, ...] = ("Softmax", "", "relu", 1, True, [])
+NO_PARAMETERS: tuple[object, ...] = ([], "x", 1, True)
 FUNCTION = "parameters.function_to_apply"
 
 
@@ -54,7 +55,7 @@ def test_what_the_client_sends_becomes_the_tasks_request(
         ({"input": "a"}, "inputs"),
         *(({"inputs": value}, "inputs") for value in NO_TEXTS),
         *(({"inputs": ["a", value]}, "inputs[1]") for value in (*NO_TEXTS, ["b"])),
-        *(({"inputs": "a", "parameters": value}, "parameters") for value in ([], "x", 1, True)),
+        *(({"inputs": "a", "parameters": value}, "parameters") for value in NO_PARAMETERS),
         # family 25: options
         *(({"inputs": "a", "parameters": {"top_k": v}}, "parameters.top_k") for v in NO_COUNTS),
         *(({"inputs": "a", "parameters": {FUNCTION[11:]: v}}, FUNCTION) for v in NO_FUNCTIONS),

@@ -237,8 +237,9 @@ class _Methods:
         """Answer a request, or raise for the guard."""
         exchange: Exchange = scope["exchange"]
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        if method not in self._methods:
-            raise MethodNotAllowedError(", ".join(self._methods))
+        allowed = tuple(self._methods)  # a dict would fail on what an odd event calls its method
+        if method not in allowed:
+            raise MethodNotAllowedError(", ".join(allowed))
         body = await self._methods[method](Request(scope, receive), exchange)
         self._observer.answered(exchange, status=200)
         await Response(body, media_type=JSON, headers=exchange.headers())(scope, receive, send)

@@ -10,6 +10,7 @@ answers warm-up events with 204 and the rest with the one error body.
 
 import base64
 import binascii
+import logging
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ def build_handler(settings: "Settings") -> "Handler":
     services = build_services(settings, full=False)
     app = App(services, observer=observer, new_id=_new_id, base_path=settings.base_path)
     adapter = Mangum(app, lifespan="off")
+    logging.getLogger("mangum").setLevel(logging.CRITICAL + 1)  # it would log every path
     if settings.model is not None:
         try:
             services(settings.model).warm_up()

@@ -1,0 +1,344 @@
+"""The Lambda handler: whatever event comes, the answer is defined and the process lives."""
+
+import asyncio
+import base64
+import json
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.doors import REQUEST_ID, LambdaContext, http_event, rest_event
+from support.tiny import Home, make_home
+
+from maas.http.entry import build_handler
+from maas.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Event = dict[str, Any]
+    Handler = Callable[[Any, object], Event]
+
+GOOD = {"inputs": "a good film"}
+CONTEXT = LambdaContext()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _event_loop() -> "Iterator[None]":
+    """Mangum runs requests on the main thread's loop, which Lambda never closes."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return make_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def handler(shared: Home) -> "Handler":
+    return build_handler(shared.settings)
+
+
+def body_of(answer: "Event") -> Any:  # noqa: ANN401
+    assert answer["isBase64Encoded"] is False
+    assert answer["headers"]["content-type"] == "application/json"
+    return json.loads(answer["body"])
+
+
+def problem(answer: "Event", status: int, code: str) -> str:
+    body = body_of(answer)
+    assert (answer["statusCode"], body["code"]) == (status, code)
+    assert body.keys() == {"error", "code", "field", "request_id"}
+    assert body["request_id"] == answer["headers"]["x-request-id"] == REQUEST_ID
+    text = body["error"]
+    assert isinstance(text, str)
+    return text
+
+
+def is_well(handler: "Handler") -> bool:
+    """Whether the same process answers a good request."""
+    answer = handler(rest_event(body=GOOD), CONTEXT)
+    return bool(answer["statusCode"] == 200 and len(body_of(answer)[0]) == 2)
+
+
+@pytest.mark.parametrize("event_of", [rest_event, http_event])
+def test_a_prediction_by_either_kind_of_api(
+    handler: "Handler", shared: Home, event_of: "Callable[..., Event]"
+) -> None:
+    answer = handler(event_of(body=GOOD), CONTEXT)
+    assert answer["statusCode"] == 200
+    scores = {pair["label"]: pair["score"] for pair in body_of(answer)[0]}
+    assert scores == pytest.approx(shared.bundles[1].probabilities(GOOD["inputs"]), abs=2e-6)
+    headers = answer["headers"]
+    assert headers["x-request-id"] == REQUEST_ID  # Lambda's, so that its own log lines match
+    assert headers["x-maas-digest"] == shared.bundles[1].digest
+    assert 'verify;desc="sizes"' in headers["server-timing"]
+
+
+@pytest.mark.parametrize("event_of", [rest_event, http_event])
+@pytest.mark.parametrize(
+    ("path", "query", "headers"),
+    [
+        ("/models/sentiment/versions/2", "", {}),
+        ("/models/sentiment", "version=2", {}),
+        ("/models/sentiment", "", {"X-Maas-Version": "2"}),
+        ("/models/%73entiment/versions/%32", "", {}),
+    ],
+)
+def test_a_version_is_pinned_through_the_event(
+    handler: "Handler",
+    event_of: "Callable[..., Event]",
+    path: str,
+    query: str,
+    headers: dict[str, str],
+) -> None:
+    if event_of is http_event:
+        path = path.replace("%73", "s").replace("%32", "2")  # decoded by that gateway
+    answer = handler(event_of("GET", path, query=query, headers=headers), CONTEXT)
+    assert body_of(answer)["version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "code"),
+    [
+        (rest_event(body=GOOD, query="version=1&version=1"), 400, "bad_request"),
+        (rest_event(body=None), 400, "bad_request"),
+        (rest_event(body=""), 400, "bad_request"),
+        (rest_event(body="{"), 400, "bad_request"),
+        (rest_event(body={}), 422, "invalid_field"),
+        (rest_event(body={"inputs": "a" * 20_001}), 422, "invalid_field"),
+        (rest_event(body=" " * 1_048_577), 413, "too_large"),
+        (
+            rest_event(body=GOOD, headers={"content-type": "text/csv"}),
+            415,
+            "unsupported_media_type",
+        ),
+        (rest_event("PUT", body=GOOD), 405, "method_not_allowed"),
+        (rest_event(path="/nothing", body=GOOD), 404, "not_found"),
+        (rest_event(path="", body=GOOD), 404, "not_found"),
+        (rest_event(path="/models/other", body=GOOD), 404, "model_not_found"),
+        (rest_event(path="/models/sentiment/versions/9", body=GOOD), 404, "version_not_served"),
+        (http_event(body={}), 422, "invalid_field"),
+        (http_event("PUT", body=GOOD), 405, "method_not_allowed"),
+    ],
+)
+def test_bad_requests_have_the_one_error_body(
+    handler: "Handler", event: "Event", status: int, code: str
+) -> None:
+    problem(handler(event, CONTEXT), status, code)
+    assert is_well(handler)
+
+
+@pytest.mark.parametrize("event_of", [rest_event, http_event])
+def test_a_body_may_come_as_base64(handler: "Handler", event_of: "Callable[..., Event]") -> None:
+    body = base64.b64encode(json.dumps(GOOD).encode()).decode()
+    assert handler(event_of(body=body, base64=True), CONTEXT)["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("e30", "e30==", "e3.0", "!!!!", "é", "e30=\n", " e30=", "e30=e30=", "{}"),
+        base64.b64encode(b'{"inputs":"\xff"}').decode(),
+        base64.b64encode(b"\x1f\x8b\x08\x00 gzip").decode(),
+        base64.b64encode(base64.b64encode(json.dumps(GOOD).encode())).decode(),
+        *(None, "", 7, [], {}, True),
+    ],
+)
+@pytest.mark.parametrize("event_of", [rest_event, http_event])
+def test_bad_base64_is_a_bad_request(
+    handler: "Handler", event_of: "Callable[..., Event]", body: object
+) -> None:
+    event = event_of(base64=True) | {"body": body}
+    problem(handler(event, CONTEXT), 400, "bad_request")
+    assert is_well(handler)
+
+
+@pytest.mark.parametrize("event", [{"source": "warm-up"}, {"source": "aws.events", "detail": {}}])
+def test_a_warm_up_is_answered_with_nothing(handler: "Handler", event: "Event") -> None:
+    assert handler(event, CONTEXT) == {"statusCode": 204}
+
+
+SQS = {"Records": [{"messageId": "1", "body": "{}", "eventSource": "aws:sqs"}]}
+S3 = {"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": "x"}}}]}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *({}, SQS, S3, GOOD, {"source": "aws.s3"}, {"source": None}, {"source": []}),
+        *(None, [], [GOOD], "text", 7, True, {"requestContext": None}, {"requestContext": []}),
+        *({"requestContext": {}}, {"requestContext": {}, "resource": "/"}),
+        *({"requestContext": {}, "version": "2.0"}, {"requestContext": {}, "version": 7}),
+        *({"requestContext": {"elb": {}}}, {"requestContext": {"http": None}, "version": "2.0"}),
+    ],
+)
+def test_what_is_no_http_request_is_refused(handler: "Handler", event: object) -> None:
+    text = problem(handler(event, CONTEXT), 400, "bad_request")
+    assert text == "This event is not an HTTP request that is known here."
+    assert is_well(handler)
+
+
+@pytest.mark.parametrize("event_of", [rest_event, http_event])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            {"headers": None},
+            {"multiValueHeaders": None},
+            {"headers": None, "multiValueHeaders": None},
+        ),
+        *(
+            {"headers": 7},
+            {"headers": {"x": None}},
+            {"headers": {"host": "a:b:c"}},
+            {"headers": []},
+        ),
+        *({"multiValueHeaders": {"x": None}}, {"multiValueHeaders": {"x": [1]}}, {"path": None}),
+        *({"httpMethod": None}, {"httpMethod": 7}, {"path": 7}, {"body": 7}, {"body": {"a": 1}}),
+        *({"body": "\ud800"}, {"queryStringParameters": 7}, {"rawQueryString": None}),
+        *({"multiValueQueryStringParameters": {"version": None}}, {"isBase64Encoded": "false"}),
+        *({"requestContext": {"identity": None}}, {"requestContext": {"identity": 7}}),
+        *({"version": None}, {"version": "1.0"}, {"version": "3.0"}, {"resource": None}),
+    ],
+    ids=str,
+)
+def test_an_event_of_a_wrong_shape_never_fails(
+    handler: "Handler", event_of: "Callable[..., Event]", change: "Event"
+) -> None:
+    answer = handler(event_of(body=GOOD) | change, CONTEXT)
+    assert answer["statusCode"] in (200, 400, 404, 405, 415, 422)
+    assert is_well(handler)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+FIELDS = sorted({*rest_event(), *http_event()})
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.booleans(), st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4))
+def test_no_event_at_all_raises(handler: "Handler", rest: bool, change: "Event") -> None:
+    event = (rest_event if rest else http_event)(body=GOOD) | change
+    answer = handler(event, CONTEXT)
+    assert answer["statusCode"] in (200, 204) or 400 <= answer["statusCode"] < 500
+
+
+@pytest.mark.parametrize("milliseconds", [0, 1, 499, 500])
+def test_too_little_time_is_refused_before_any_work(handler: "Handler", milliseconds: int) -> None:
+    answer = handler(rest_event(body=GOOD), LambdaContext(remaining_milliseconds=milliseconds))
+    problem(answer, 503, "try_again")
+    assert answer["headers"]["retry-after"] == "1"
+    assert "x-maas-version" not in answer["headers"]
+    assert is_well(handler)
+
+
+def test_a_context_of_another_kind_is_enough(handler: "Handler") -> None:
+    answer = handler(rest_event(body=GOOD), None)
+    assert answer["statusCode"] == 200
+    assert answer["headers"]["x-request-id"]
+
+
+def test_a_stage_in_the_path_is_stripped(shared: Home) -> None:
+    handler = build_handler(replace(shared.settings, base_path="/prod"))
+    for path, status in (("/prod/models/sentiment", 200), ("/production/models/sentiment", 404)):
+        for event in (rest_event(path=path, body=GOOD), http_event(path=path, body=GOOD)):
+            assert handler(event, CONTEXT)["statusCode"] == status
+
+
+# ---- Models that cannot answer ------------------------------------------------------------------
+
+
+def test_a_function_without_its_models_bundle_answers_503_until_it_is_there(home: Home) -> None:
+    # Given a function whose bundle is missing
+    folder = home.bundles[1].folder
+    away = folder.rename(folder.with_name("away"))
+    handler = build_handler(home.settings)
+    # Then it lives, and says so
+    for event in (rest_event(body=GOOD), rest_event("GET"), rest_event("GET", "/health")):
+        text = problem(handler(event, CONTEXT), 503, "model_not_ready")
+        assert str(home.settings.home) not in text
+    # And the other version answers meanwhile
+    pinned = rest_event(path="/models/sentiment/versions/2", body=GOOD)
+    assert handler(pinned, CONTEXT)["statusCode"] == 200
+    # When the bundle comes, then it answers
+    away.rename(folder)
+    assert is_well(handler)
+
+
+def test_a_function_without_a_promoted_version_answers_503(tmp_path_factory: Any) -> None:  # noqa: ANN401
+    home = make_home(tmp_path_factory.mktemp("home"), promoted=False)
+    handler = build_handler(home.settings)
+    problem(handler(rest_event(body=GOOD), CONTEXT), 503, "model_not_ready")
+    home.promote(2)
+
+
+def test_a_function_of_a_model_that_nobody_registered_answers_404(tmp_path_factory: Any) -> None:  # noqa: ANN401
+    environ = {"MAAS_HOME": str(tmp_path_factory.mktemp("empty")), "MAAS_MODEL": "sentiment"}
+    handler = build_handler(Settings.parse(environ))
+    problem(handler(rest_event(body=GOOD), CONTEXT), 404, "model_not_found")
+
+
+# ---- Privacy ------------------------------------------------------------------------------------
+
+CANARY = "canary7391"
+
+
+@pytest.mark.parametrize("event_of", [rest_event, http_event])
+def test_nothing_of_a_request_is_logged_or_repeated(
+    handler: "Handler",
+    event_of: "Callable[..., Event]",
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # Given a canary in every part of a request, and loggers that write all they are told
+    caplog.set_level(logging.DEBUG)
+    secret = {"x-api-key": CANARY, CANARY: "x", "authorization": f"Bearer {CANARY}"}
+    events = [
+        event_of(body={"inputs": f"a {CANARY} film"}),
+        event_of(body={"inputs": [CANARY, ""]}),
+        event_of(body={"inputs": {CANARY: CANARY}}),
+        event_of(body={"inputs": "a", "parameters": {"function_to_apply": CANARY}}),
+        event_of(body={"inputs": "a", CANARY: CANARY}),
+        event_of(body=CANARY),
+        event_of(body={"inputs": CANARY * 2_500}),
+        event_of(body={"inputs": CANARY + "\ud800"}),
+        event_of(body=f'"{CANARY}', base64=True),
+        event_of(body=GOOD, headers=secret),
+        event_of(body=GOOD, headers={"content-type": CANARY}),
+        event_of(body=GOOD, headers={"content-length": CANARY}),
+        event_of(body=GOOD, headers={"x-maas-version": CANARY}),
+        event_of(body=GOOD, headers={"x-forwarded-port": CANARY}),
+        event_of(body=GOOD, query=f"version={CANARY}"),
+        event_of(body=GOOD, query=f"{CANARY}={CANARY}"),
+        event_of(path=f"/{CANARY}", body=GOOD),
+        event_of(path=f"/models/{CANARY}", body=GOOD),
+        event_of(path=f"/models/{CANARY.upper()}", body=GOOD),
+        event_of(path=f"/models/sentiment/versions/{CANARY}", body=GOOD),
+        event_of(method=CANARY, body=GOOD),
+        event_of(body=GOOD) | {"requestContext": {CANARY: CANARY}},
+        {"body": CANARY},
+    ]
+    # When they are answered
+    answers = [handler(event, CONTEXT) for event in events]
+    # Then no answer, log line or metric holds it
+    assert {answer["statusCode"] for answer in answers} == {200, 400, 404, 405, 413, 415, 422} - {
+        413
+    }
+    for answer in answers:
+        assert CANARY not in json.dumps(answer).lower()
+    written = "".join(capfd.readouterr()) + caplog.text
+    assert written
+    assert CANARY not in written.lower()

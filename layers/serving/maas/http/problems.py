@@ -6,7 +6,7 @@ May import `maas.errors`, `maas.limits` and `maas.http.exchange`.
 import json
 from typing import TYPE_CHECKING
 
-from maas.errors import MaasError, ModelOutputError
+from maas.errors import FieldError, MaasError, ModelOutputError
 from maas.limits import LIMITS
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ def encode_json(value: object, *, limit: int = LIMITS.response_bytes) -> bytes:
     """Encode an answer.
 
     Raises:
-        ModelOutputError: It holds NaN or infinity, or is above the limit.
+        ModelOutputError: It holds NaN or infinity.
+        FieldError: It is above the limit, because too much was asked for.
     """
     try:
         data = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
@@ -28,7 +29,7 @@ def encode_json(value: object, *, limit: int = LIMITS.response_bytes) -> bytes:
         raise ModelOutputError("The answer holds a number that is not finite.") from None
     body = data.encode()
     if len(body) > limit:
-        raise ModelOutputError(f"The answer is above {limit} bytes; ask for fewer texts or labels.")
+        raise FieldError(f"The answer is above {limit} bytes; ask for fewer texts or labels.")
     return body
 
 

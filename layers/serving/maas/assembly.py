@@ -6,6 +6,7 @@ May import everything of `maas` but `maas.http`.
     service = services("sentiment")
 """
 
+import functools
 import random
 import threading
 import time
@@ -18,6 +19,7 @@ from maas.registry.stores import open_registry
 from maas.service import Service
 
 if TYPE_CHECKING:
+    from maas.registry.addresses import VersionAddress
     from maas.registry.registry import Registry
     from maas.settings import Settings
 
@@ -85,7 +87,12 @@ class Services:
             threads=self._settings.threads,
             full=self._full,
             draw=random.random,
+            find=functools.partial(self._find, model) if self._full else None,
         )
+
+    def _find(self, model: str, address: "VersionAddress") -> tuple[int, str]:
+        version = self._registry.version(model, address)
+        return version.number, version.digest
 
 
 def _unknown_model() -> ModelNotFoundError:
@@ -98,6 +105,7 @@ def build_services(settings: "Settings", *, full: bool) -> Services:
 
     Args:
         settings: Where the registry and the bundles are, and which model is served.
-        full: Hash every byte of a bundle before it answers.
+        full: As on a laptop: hash every byte of a bundle before it answers, and find versions that
+            are too old for the policy to list.
     """
     return Services(settings, build_registry(settings), full=full)

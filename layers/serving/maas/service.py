@@ -65,6 +65,8 @@ class Service:
         full: Hash every byte of a bundle and replay all of its golden requests before it answers;
             otherwise only what a cold start can afford (the layer is immutable).
         draw: Random numbers, 0 ≤ draw < 1.
+        find: Looks up the number and digest of a pinned version that is too old for the policy to
+            list; None where only the policy may be read, as in a function.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Service:
         threads: int,
         full: bool,
         draw: "Callable[[], float]",
+        find: "Callable[[VersionAddress], tuple[int, str]] | None" = None,
     ) -> None:
         self.model = model
         self._policies = policies
@@ -83,6 +86,7 @@ class Service:
         self._threads = threads
         self._full = full
         self._draw = draw
+        self._find = find
         self._loaded: OrderedDict[str, LoadedVersion] = OrderedDict()
         self._lock = threading.Lock()
         self._opening = threading.Lock()
@@ -115,13 +119,21 @@ class Service:
             NotReadyError: The version is routed to and cannot be loaded.
         """
         view = self._policies.current()
-        number = choose_version(view.policy, address, draw=self._draw())
-        digest = view.policy.digests[number]
+        number, digest = self._chosen(view.policy, address)
         if _is_pin(address) and not self._carries(digest):
             raise VersionNotServedError(
                 f"{self.model} {number} is registered, but its bundle is not here.", field="version"
             )
         return Turn(number, digest, view.source, self._load(digest))
+
+    def _chosen(self, policy: "Policy", address: "VersionAddress | None") -> tuple[int, str]:
+        try:
+            number = choose_version(policy, address, draw=self._draw())
+        except VersionNotServedError:
+            if address is None or self._find is None or not _is_pin(address):
+                raise
+            return self._find(address)
+        return number, policy.digests[number]
 
     def _carries(self, digest: str) -> bool:
         return digest in self._loaded or (self._bundles / digest16(digest)).exists()

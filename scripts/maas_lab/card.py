@@ -86,7 +86,7 @@ def _data(run: "Run") -> str:
     left_out = len(card.duplicates.repeated) + len(card.duplicates.conflicting)
     return (
         "## What it learned from\n\n"
-        f"{card.title} Rows: {parts}; {len(card.unusable)} unusable and {left_out} duplicate rows"
+        f"{card.title.rstrip('.')}. Rows: {parts}; {len(card.unusable)} unusable and {left_out} duplicate rows"
         f" were left out. Digest `{card.digest}`.\n\n"
         f"Licence: {card.licence}. {card.citation}\n\n"
         "It knows texts like these and no others: expect less on other subjects, lengths and"

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Literal
 
 from maas.bundle.manifest import digest16
 from maas.bundle.verify import verify_bundle
-from maas.errors import BundleError, ModelError, NotReadyError, VersionNotServedError
+from maas.errors import (
+    BundleError,
+    ModelError,
+    NotFoundError,
+    NotReadyError,
+    VersionNotServedError,
+)
 from maas.limits import LIMITS
 from maas.loading import LoadedVersion, load_version
 from maas.registry.addresses import ByDigest, ByNumber
@@ -129,10 +135,13 @@ class Service:
     def _chosen(self, policy: "Policy", address: "VersionAddress | None") -> tuple[int, str]:
         try:
             number = choose_version(policy, address, draw=self._draw())
-        except VersionNotServedError:
+        except VersionNotServedError as unknown:
             if address is None or self._find is None or not _is_pin(address):
                 raise
-            return self._find(address)
+            try:
+                return self._find(address)
+            except NotFoundError:  # its text would repeat what was asked for
+                raise unknown from None
         return number, policy.digests[number]
 
     def _carries(self, digest: str) -> bool:

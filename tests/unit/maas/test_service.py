@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from maas.registry.addresses import VersionAddress
+
 TTL = 15.0
 
 
@@ -245,3 +247,39 @@ def test_a_prefix_of_two_digests_is_ambiguous(tmp_path: "Path") -> None:
     with pytest.raises(AmbiguousDigestError):
         service.turn(ByDigest(digest[:30]))
     assert service.turn(ByDigest(digest)).version == 1
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_version_too_old_for_the_policy_is_found_on_a_laptop_only(
+    home: Home, *, full: bool
+) -> None:
+    # Given a policy that does not list version 2
+    registry = home.registry()
+    policy = registry.policy("sentiment")
+    two = policy.digests.pop(2)
+
+    def find(address: "VersionAddress") -> tuple[int, str]:
+        version = registry.version("sentiment", address)
+        return version.number, version.digest
+
+    service = Service(
+        "sentiment",
+        policies=PolicyCache(lambda: policy, ttl=TTL, clock=time.monotonic, rng=lambda: 0.5),
+        bundles=home.settings.bundles / "sentiment",
+        threads=1,
+        full=full,
+        draw=lambda: 0.0,
+        find=find if full else None,
+    )
+    # Then a laptop looks further, and a function does not
+    for address in (ByNumber(2), ByDigest(two[:19])):
+        if full:
+            assert service.turn(address).digest == two
+        else:
+            with pytest.raises(VersionNotServedError):
+                service.turn(address)
+    # And what is nowhere is refused in the same words by both
+    for nowhere in (ByNumber(99), ByDigest("sha256:" + "0" * 12), ByAlias("canary")):
+        with pytest.raises(VersionNotServedError) as refused:
+            service.turn(nowhere)
+        assert str(nowhere) not in str(refused.value)

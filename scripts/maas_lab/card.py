@@ -86,8 +86,8 @@ def _data(run: "Run") -> str:
     left_out = len(card.duplicates.repeated) + len(card.duplicates.conflicting)
     return (
         "## What it learned from\n\n"
-        f"{card.title.rstrip('.')}. Rows: {parts}; {len(card.unusable)} unusable and {left_out} duplicate rows"
-        f" were left out. Digest `{card.digest}`.\n\n"
+        f"{card.title.rstrip('.')}. Rows: {parts}; {len(card.unusable)} unusable and {left_out}"
+        f" duplicate rows were left out. Digest `{card.digest}`.\n\n"
         f"Licence: {card.licence}. {card.citation}\n\n"
         "It knows texts like these and no others: expect less on other subjects, lengths and"
         " languages. The golden requests inside the bundle hold texts of the test split."

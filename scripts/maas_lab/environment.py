@@ -7,12 +7,17 @@ environment.commit, environment.dirty
 import platform
 import shutil
 import subprocess
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from maas_lab.records import Environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _LIBRARIES = ("maas", "numpy", "safetensors", "scikit-learn", "tokenizers", "torch")
 _SECONDS = 10
@@ -21,6 +26,17 @@ _SECONDS = 10
 def choose_device() -> str:
     """`cuda` where torch has a GPU, else `cpu`."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def limit_threads(count: int) -> "Iterator[None]":
+    """Let torch compute with so many threads of the CPU while the body runs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def describe_environment(device: str) -> Environment:

@@ -24,7 +24,7 @@ from maas_lab.beginning import begin_run
 from maas_lab.checkpoint import load_checkpoint, save_best, save_checkpoint
 from maas_lab.data.dataset import load_dataset, report
 from maas_lab.display import Display
-from maas_lab.environment import choose_device
+from maas_lab.environment import choose_device, limit_threads
 from maas_lab.evaluate import predict, score
 from maas_lab.files import lock_folder
 from maas_lab.finishing import finish_run
@@ -87,7 +87,7 @@ def train(
     dataset = load_dataset(recipe.data, cache=cache, say=display.say)
     display.lines(report(dataset.card))
     run = run_folder(home, recipe, dataset.card.digest)
-    with lock_folder(run.folder):
+    with lock_folder(run.folder), limit_threads(recipe.training.threads):
         if run.finished and not restart:
             display.say(f"Run {run.name} is finished already: nothing to do.")
         else:

@@ -139,7 +139,8 @@ def killed_at_the_end(recipe: Path, folder: Path, *, step: int) -> dict[int, lis
 
 def main() -> None:
     """Kill at change 0, 1, 2 … until none is left to kill at."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # a pool of threads would not survive a fork
+    os.fsync = lambda fd: None  # a killed process loses nothing that it has handed over
     recipe, folder = Path(sys.argv[1]), Path(sys.argv[2])
     train_quietly(recipe, folder / "warm")  # here, so that no fork has to import anything
     loop = killed_in_the_loop(recipe, folder)

@@ -164,6 +164,17 @@ def test_an_unfinished_run_is_neither_resumed_nor_restarted_unasked(lab: Lab) ->
     assert caught.value.exit_code == 3
 
 
+def test_what_a_killed_process_left_half_written_is_cleared_away(lab: Lab) -> None:
+    run = lab.train()
+    run.summary_file.unlink()
+    leftover = run.checkpoints / ".step-000000024.safetensors.1.part"
+    leftover.write_bytes(b"half")
+
+    lab.train(resume=True)
+
+    assert not leftover.exists()
+
+
 def test_only_one_process_trains_a_run(lab: Lab) -> None:
     run = lab.train()
 

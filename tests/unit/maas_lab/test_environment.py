@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import torch
 
-from maas_lab.environment import choose_device, describe_environment
+from maas_lab.environment import choose_device, describe_environment, limit_threads
 
 FOLDER = Path(__file__).parents[3]
 
@@ -37,6 +37,15 @@ def test_no_path_and_no_host_is_part_of_it() -> None:
 
     assert str(Path.home()) not in encoded
     assert socket.gethostname() not in encoded
+
+
+def test_threads_are_limited_for_a_while() -> None:
+    before = torch.get_num_threads()
+
+    with limit_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+
+    assert torch.get_num_threads() == before
 
 
 def test_a_gpu_is_used_where_there_is_one() -> None:

@@ -34,7 +34,7 @@ def test_the_same_recipe_on_the_same_rows_is_the_same_run(tmp_path: Path, recipe
 
 
 def test_other_rows_and_other_settings_are_other_runs(tmp_path: Path, recipe: Recipe) -> None:
-    faster = msgspec.structs.replace(recipe.training, learning_rate=0.002)
+    faster = msgspec.structs.replace(recipe.training, learning_rate=0.5)
     names = {
         run_folder(tmp_path, recipe, "sha256:aa").name,
         run_folder(tmp_path, recipe, "sha256:bb").name,

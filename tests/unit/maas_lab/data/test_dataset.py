@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from maas.errors import FieldError
+from maas_lab.data import movie_reviews
 from maas_lab.data.dataset import load_dataset, report
+from maas_lab.data.rows import Reading
 from maas_lab.recipe import DataRecipe
 
 
@@ -60,6 +62,28 @@ def test_the_splits_are_those_of_the_card(tmp_path: Path) -> None:
     }
     assert [len(dataset.train), len(dataset.validation), len(dataset.test)] == [32, 4, 4]
     assert dataset.card.digest.startswith("sha256:")
+
+
+def test_the_movie_reviews_come_with_their_licence_and_citation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given movie reviews that need no network
+    def read(cache: Path, *, labels: tuple[str, ...], say: object) -> Reading:
+        assert cache == tmp_path
+        assert callable(say)
+        reading = Reading(labels)
+        for line in range(1, 9):
+            reading.add(line, f"text {line}", ("negative", "positive")[line % 2])
+        return reading
+
+    monkeypatch.setattr(movie_reviews, "read_movie_reviews", read)
+    recipe = DataRecipe(source="movie-reviews", labels=("negative", "positive"))
+
+    card = load_dataset(recipe, cache=tmp_path).card
+
+    assert card.source == "movie-reviews"
+    assert card.licence == "MIT"
+    assert "Hutto" in card.citation
 
 
 @pytest.mark.parametrize(

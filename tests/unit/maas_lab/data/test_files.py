@@ -107,6 +107,13 @@ def test_jsonl_rows_are_used_or_reported_by_line(tmp_path: Path) -> None:
     ]
 
 
+def test_labels_may_be_numbers_and_truth_values(tmp_path: Path) -> None:
+    content = b'{"text": "a", "label": true}\n{"text": "b", "label": 2}\n'
+    recipe = DataRecipe(source="rows", labels=("true", "2"))
+
+    assert used(read(tmp_path, "rows.ndjson", content, recipe)) == [(1, "a", "true"), (2, "b", "2")]
+
+
 def parquet(path: Path, texts: pa.Array, labels: Sequence[object]) -> Path:
     pq.write_table(pa.table({"n": range(len(labels)), "body": texts, "stars": labels}), path)
     return path

@@ -106,7 +106,7 @@ def _warm_up(services: Services) -> list[str]:
         try:
             services(model).warm_up()
         except MaasError as error:
-            print(f"maas: {model} does not answer yet: {error}", file=sys.stderr)  # noqa: T201
+            print(f"maas: {model} does not answer yet: {error.__cause__ or error}", file=sys.stderr)  # noqa: T201
         else:
             answering.append(model)
     return answering

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, TextIO
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
+from maas.errors import MaasError
+
 if TYPE_CHECKING:
     from maas.http.exchange import Exchange
 
@@ -25,6 +27,7 @@ LOG_KEYS = frozenset(
         "milliseconds",
         "model",
         "policy",
+        "reason",
         "request_id",
         "status",
         "texts",
@@ -79,18 +82,25 @@ class Observer:
             self._count(self._metrics, exchange, status, spent)
 
     def failed(self, exchange: "Exchange", error: BaseException) -> None:
-        """Say that something unforeseen happened: the error's class and place, not its text."""
+        """Say why something of ours failed: the error's class, place, and its text if it is ours.
+
+        A text of the tree holds nothing of a request; a foreign one may.
+        """
         self._write(
             "failed",
+            severe=True,
             request_id=exchange.request_id,
             model=exchange.model,
             error=f"{type(error).__name__} at {_place(error)}",
+            reason=str(error) if isinstance(error, MaasError) else None,
         )
 
-    def _write(self, message: str, **values: object) -> None:
+    def _write(self, message: str, *, severe: bool = False, **values: object) -> None:
         assert values.keys() <= LOG_KEYS  # noqa: S101 - the promise of this module, see its test
         with suppress(Exception):  # standard output may be closed; the answer matters more
-            self._logger.info(message, extra={k: v for k, v in values.items() if v is not None})
+            extra = {name: value for name, value in values.items() if value is not None}
+            write = self._logger.error if severe else self._logger.info
+            write(message, extra=extra)
 
     @staticmethod
     def _count(metrics: Metrics, exchange: "Exchange", status: int, milliseconds: float) -> None:

@@ -171,7 +171,9 @@ class Service:
             bundle = verify_bundle(self._bundles / digest16(digest), digest=digest, full=self._full)
             return load_version(bundle, threads=self._threads, replays=None if self._full else 1)
         except (BundleError, ModelError) as error:
-            raise NotReadyError(f"{self.model} {digest[:19]}… was refused: {error}") from error
+            raise NotReadyError(
+                f"{self.model} {digest[:19]}… cannot be loaded; the log says why."
+            ) from error
 
 
 def _is_pin(address: "VersionAddress | None") -> bool:

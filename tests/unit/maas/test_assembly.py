@@ -8,7 +8,14 @@ from msgspec.structs import replace as replaced
 from support.tiny import Home, make_home, register_bundle
 
 from maas.assembly import Services, build_registry, build_services, utc_now
-from maas.errors import ModelNotFoundError, NotReadyError, SettingsError
+from maas.errors import (
+    ModelNotFoundError,
+    NotReadyError,
+    SettingsError,
+    VersionNotServedError,
+)
+from maas.registry.addresses import ByDigest, ByNumber
+from maas.registry.records import POLICY_VERSIONS, Candidate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,3 +79,28 @@ def test_a_registry_that_does_not_answer_is_not_ready(home: Home) -> None:
     (home.settings.home / "registry.sqlite").write_bytes(b"this is no database" * 100)
     with pytest.raises(NotReadyError):
         services_of(home, None)("sentiment")
+
+
+def test_a_laptop_serves_versions_that_are_too_old_for_the_policy_to_list(home: Home) -> None:
+    # Given so many newer versions that the policy no longer lists the second
+    with home.registry() as registry:
+        template = registry.version("sentiment", ByNumber(2))
+        for number in range(POLICY_VERSIONS + 1):
+            registry.register(
+                Candidate(
+                    model="sentiment",
+                    digest=f"sha256:{number:064x}",
+                    task=template.task,
+                    inputs=template.inputs,
+                    outputs=template.outputs,
+                    verification=template.verification,
+                )
+            )
+        assert 2 not in registry.policy("sentiment").digests
+
+    # Then a laptop finds it by number and digest, and a function, which reads the policy, does not
+    laptop, function = services_of(home, None), build_services(home.settings, full=False)
+    for address in (ByNumber(2), ByDigest(template.digest[:20])):
+        assert laptop("sentiment").turn(address).version == 2
+        with pytest.raises(VersionNotServedError):
+            function("sentiment").turn(address)

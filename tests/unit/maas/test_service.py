@@ -160,8 +160,9 @@ def test_a_damaged_bundle_is_refused_with_its_reason_until_it_is_whole(home: Hom
     whole = file.read_bytes()
     file.write_bytes(whole + b" ")
     for _ in range(2):
-        with pytest.raises(NotReadyError, match=r"was refused: tokenizer\.json has") as refused:
+        with pytest.raises(NotReadyError, match="the log says why") as refused:
             service.turn(None)
+        assert "tokenizer.json has" in str(refused.value.__cause__)
         assert str(home.settings.home) not in str(refused.value)
         with pytest.raises(NotReadyError):
             service.warm_up()
@@ -173,8 +174,9 @@ def test_a_bundle_of_another_digest_in_the_right_place_is_refused(home: Home) ->
     # Given the second version's files where the first's should lie
     shutil.rmtree(home.bundles[1].folder)
     shutil.copytree(home.bundles[2].folder, home.bundles[1].folder)
-    with pytest.raises(NotReadyError, match="the registry says"):
+    with pytest.raises(NotReadyError) as refused:
         make_service(home).turn(None)
+    assert "the registry says" in str(refused.value.__cause__)
 
 
 def test_a_promote_is_seen_after_the_ttl_and_not_before(home: Home) -> None:

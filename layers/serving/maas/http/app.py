@@ -120,8 +120,8 @@ class App:
         send: "Send",
     ) -> None:
         problem = _as_maas_error(error)
-        if problem is not error:
-            self._observer.failed(exchange, error)
+        if problem.status >= 500:
+            self._observer.failed(exchange, error.__cause__ or error)
         headers = exchange.headers()
         if problem.retry_after is not None:
             headers["retry-after"] = str(problem.retry_after)

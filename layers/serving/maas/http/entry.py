@@ -48,7 +48,7 @@ def build_handler(settings: "Settings") -> "Handler":
         try:
             services(settings.model).warm_up()
         except MaasError as error:
-            observer.failed(_exchange(None), error)
+            observer.failed(_exchange(None), error.__cause__ or error)
         else:
             spent = (time.perf_counter() - started) * 1000
             observer.loaded(model=settings.model, milliseconds=spent)

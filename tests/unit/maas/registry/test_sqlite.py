@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -167,17 +168,31 @@ def test_a_damaged_file_is_named_as_such(file: Path) -> None:
         store.read([A])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_file_that_may_not_be_written(file: Path) -> None:
-    with stored(file) as store:
-        store.transact(FIRST)
-    file.parent.chmod(0o500)
-    file.chmod(0o400)
+def _write_unprivileged(file: Path) -> None:
+    """In a child: write as somebody who may not; exit 0 if that is told as it should be."""
+    if os.geteuid() == 0:  # root may write everywhere
+        os.setuid(65534)
     try:
-        with stored(file) as store, pytest.raises(SettingsError, match="mode"):
+        with stored(file) as store:
             store.transact([Write(Item(A, 2, {}), 1)])
-    finally:
-        file.parent.chmod(0o700)
+    except SettingsError as error:
+        os._exit(0 if "mode" in str(error) else 3)
+    os._exit(4)
+
+
+def test_a_file_that_may_not_be_written() -> None:
+    # Given a file that everybody may read and nobody may write, in a folder that can be reached
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        file = Path(folder) / "registry.sqlite"
+        create(file)
+        file.chmod(0o444)
+        Path(folder).chmod(0o555)
+        child = FORK.Process(target=_write_unprivileged, args=(file,))
+        child.start()
+        child.join()
+        Path(folder).chmod(0o755)
+    assert child.exitcode == 0
 
 
 def _fill(file: Path) -> None:

@@ -287,6 +287,17 @@ def test_a_registry_that_is_locked_or_lost_stops_no_answer(home: Home) -> None:
 # ---- The caller fails ---------------------------------------------------------------------------
 
 
+SCOPE: dict[str, Any] = {
+    "type": "http",
+    "http_version": "1.1",
+    "method": "POST",
+    "path": "/models/sentiment",
+    "query_string": b"",
+    "headers": [],
+    "root_path": "",
+}
+
+
 def call(app: App, *messages: dict[str, Any], wait: bool = False) -> tuple[int, dict[str, Any]]:
     """One POST whose body comes in these messages; `wait` lets it never end."""
     left = list(messages)
@@ -302,18 +313,9 @@ def call(app: App, *messages: dict[str, Any], wait: bool = False) -> tuple[int, 
     async def send(message: Any) -> None:  # noqa: ANN401
         sent.append(message)
 
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": "POST",
-        "path": "/models/sentiment",
-        "query_string": b"",
-        "headers": [],
-        "root_path": "",
-    }
     loop = asyncio.new_event_loop()
     try:
-        loop.run_until_complete(app(scope, receive, send))
+        loop.run_until_complete(app(SCOPE, receive, send))
     finally:
         loop.close()
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
@@ -347,6 +349,23 @@ def test_a_caller_who_goes_away_hurts_nobody(app: App) -> None:
         assert (status, body["code"]) == (400, "bad_request")
     status, _ = call(app, part(b'{"inputs":"go', more=True), part(b'od"}', more=False))
     assert status == 200
+
+
+def test_a_request_that_is_cancelled_is_not_answered(app: App) -> None:
+    async def cancelled() -> None:
+        async def receive() -> Any:  # noqa: ANN401
+            raise asyncio.CancelledError
+
+        async def send(_: object) -> None:
+            raise AssertionError("answered")
+
+        await app(SCOPE, receive, send)
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(cancelled())
+    loop.close()
+    assert call(app, part(b'{"inputs":"good"}', more=False))[0] == 200
 
 
 def test_what_is_not_http_is_left_alone(app: App) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from maas.errors import BundleError
 from maas.http.exchange import Exchange
 from maas.observe import LOG_KEYS, Observer
 
@@ -76,6 +77,26 @@ def test_a_fault_is_told_by_its_class_and_place_and_not_by_its_text(log: io.Stri
     assert made["error"] == "RuntimeError at unknown"
     assert "canary" not in log.getvalue()
     assert "/" not in raised["error"]
+
+
+def test_a_fault_of_our_own_tells_its_reason_too(log: io.StringIO) -> None:
+    error = BundleError("tokenizer.json was changed.")
+    Observer("INFO", metrics=False).failed(exchange(model="sentiment"), error)
+    (line,) = lines(log.getvalue())
+    assert (line["level"], line["reason"]) == ("ERROR", "tokenizer.json was changed.")
+
+
+def test_the_log_says_why_a_version_cannot_answer_and_the_answer_does_not(
+    client: "Client", home: "Home", log: io.StringIO
+) -> None:
+    (home.bundles[1].folder / "tokenizer.json").write_text("damaged")
+    response = client.predict("good")
+    failed, answered = lines(log.getvalue())
+    assert failed["reason"].startswith("tokenizer.json has 7 bytes")
+    assert failed["request_id"] == answered["request_id"] == response.json()["request_id"]
+    assert (answered["status"], answered["code"]) == (503, "model_not_ready")
+    assert "tokenizer" not in response.text
+    assert str(home.settings.home) not in log.getvalue()
 
 
 def test_a_value_with_a_line_break_stays_on_its_line(log: io.StringIO) -> None:

@@ -4,12 +4,21 @@ import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from support.tiny import Home, make_home
+from support.tiny import (
+    Home,
+    describe_bundle,
+    make_bundle,
+    make_home,
+    register_bundle,
+    write_bundle,
+)
 
-from maas.errors import AmbiguousDigestError, NotReadyError, VersionNotServedError
+from maas.bundle.manifest import digest16
+from maas.errors import AmbiguousDigestError, ModelError, NotReadyError, VersionNotServedError
 from maas.limits import LIMITS
 from maas.loading import LoadedVersion
 from maas.registry.addresses import ByAlias, ByDigest, ByNumber
@@ -177,6 +186,22 @@ def test_a_bundle_of_another_digest_in_the_right_place_is_refused(home: Home) ->
     with pytest.raises(NotReadyError) as refused:
         make_service(home).turn(None)
     assert "the registry says" in str(refused.value.__cause__)
+
+
+def test_a_bundle_that_is_whole_and_cannot_be_opened_is_refused(tmp_path: "Path") -> None:
+    # Given a version that was registered with a graph that is none
+    home = make_home(tmp_path, versions=0, promoted=False)
+    bundle = make_bundle(home.settings.bundles, seed=1)
+    for graph in bundle.folder.glob("*/model.onnx"):
+        graph.write_bytes(b"garbage")
+    digest = write_bundle(bundle.folder, describe_bundle(bundle.folder))
+    bundle.folder.rename(bundle.folder.with_name(digest16(digest)))
+    with home.registry() as registry:
+        register_bundle(registry, replace(bundle, digest=digest))
+    # Then the version is not ready, though every digest is right
+    with pytest.raises(NotReadyError) as refused:
+        make_service(home).turn(ByNumber(1))
+    assert isinstance(refused.value.__cause__, ModelError)
 
 
 def test_a_promote_is_seen_after_the_ttl_and_not_before(home: Home) -> None:

@@ -157,10 +157,10 @@ FAMILIES: dict[str, list[str | bytes]] = {
 )
 def test_the_families_of_bad_bodies_are_refused_in_time(body: str | bytes) -> None:
     data = body if isinstance(body, bytes) else body.encode()
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(BadRequestError) as refused:
         parse_json(data)
-    assert time.perf_counter() - started < 0.05
+    assert time.thread_time() - started < 0.05
     assert refused.value.status == 400
     assert len(str(refused.value)) < 100
 
@@ -205,10 +205,10 @@ def test_what_is_unusual_but_within_the_limits_is_taken(body: str, value: object
     ids=["escaped quotes", "quotes", "backslashes", "brackets", "lists", "digits", "spaces"],
 )
 def test_a_megabyte_of_anything_is_refused_in_time(body: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(BadRequestError):
         parse_json(body.encode())
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 def test_nothing_of_a_body_is_repeated_in_its_refusal() -> None:

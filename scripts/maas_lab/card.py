@@ -67,6 +67,7 @@ def _figures(run: "Run") -> str:
         f" Calibration error {test.calibration_error:.3f}, loss {test.loss:.3f}."
         f" The recipe's target of {summary.target_accuracy:.2f} is"
         f" {'met' if summary.target_met else '**not met**'}."
+        + (f"\n\n{note}" if (note := run.recipe().note) else "")
     )
 
 

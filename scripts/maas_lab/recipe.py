@@ -129,6 +129,8 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the model is for; decides how it is served."""
     seed: Seed
     """Seed of the first weights, of the order of the batches and of dropout."""
+    note: Annotated[str, Meta(max_length=2000)] = ""
+    """What readers of the card must know and no figure says."""
     data: DataRecipe
     vocabulary: VocabularyRecipe
     network: NetworkRecipe

@@ -74,12 +74,18 @@ def serve(
         timeout_graceful_shutdown=_GRACE_SECONDS,
         server_header=False,
     )
+    server = uvicorn.Server(config)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # In place before anybody is told that we are up. Uvicorn has its own handler while it runs, and
+    # raises the signal once more afterwards, which would end this process with an error.
+    signal.signal(signal.SIGTERM, stop)
     with _listen(host, port) as listening:
         name = f"[{host}]" if ":" in host else host
         ready(f"http://{name}:{listening.getsockname()[1]}", models)
-        # uvicorn ends what is under way and then raises the signal again, for whom it concerns.
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        uvicorn.Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

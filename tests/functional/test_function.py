@@ -101,6 +101,7 @@ def test_without_its_bundle_it_lives_and_answers_503(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environ", "named"),
     [
+        ({}, "MAAS_MODEL"),
         ({"MAAS_MODELL": "sentiment"}, "MAAS_MODELL"),
         ({"MAAS_MODEL": "Sentiment!"}, "MAAS_MODEL"),
         ({"MAAS_MODEL": "sentiment", "MAAS_REGISTRY": "mysql://x"}, "MAAS_REGISTRY"),

@@ -1,5 +1,8 @@
 """The issue's story, with real parts: train twice, share traffic, pin, roll back, never restart."""
 
+import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 
@@ -93,20 +96,21 @@ def test_the_handler_and_the_server_give_the_same_answer(shipped: Laptop) -> Non
     assert [row[0]["label"] for row in here["predictions"]] == ["positive", "negative"]  # type: ignore[attr-defined]
 
 
-def test_sigterm_ends_the_server_with_exit_code_0(shipped: Laptop) -> None:
-    import signal
-    import subprocess
-    import sys
-
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.3])
+def test_sigterm_ends_the_server_with_exit_code_0(shipped: Laptop, delay: float) -> None:
+    # Given a server that has just said, or said a while ago, that it is up
     command = [sys.executable, "-m", "maas_lab.cli", "serve", "--port", "0", "--json"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=shipped.environment
     ) as server:
-        assert server.stdout is not None
-        server.stdout.readline()
-        server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=10)
-    assert server.returncode == 0
+        try:
+            assert server.stdout is not None
+            server.stdout.readline()
+            time.sleep(delay)
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(timeout=10) == 0
+        finally:
+            server.kill()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1"])

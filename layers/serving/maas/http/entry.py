@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mangum import Mangum
 
 from maas.assembly import build_services
-from maas.errors import BadRequestError, MaasError
+from maas.errors import BadRequestError, MaasError, SettingsError
 from maas.http.app import App
 from maas.http.exchange import Exchange
 from maas.http.problems import JSON, encode_error
@@ -37,21 +37,25 @@ def build_handler(settings: "Settings") -> "Handler":
     """Load the model and build the handler. Called once, while the function starts.
 
     A model that cannot be loaded does not end the function: it answers 503 and says so in the log.
+
+    Raises:
+        SettingsError: No model is named; a function serves one.
     """
+    if settings.model is None:
+        raise SettingsError("MAAS_MODEL must name the model of this function.", field="MAAS_MODEL")
     started = time.perf_counter()
     observer = Observer(settings.log_level, metrics=True)
     services = build_services(settings, full=False)
     app = App(services, observer=observer, new_id=_new_id, base_path=settings.base_path)
     adapter = Mangum(app, lifespan="off")
     logging.getLogger("mangum").setLevel(logging.CRITICAL + 1)  # it would log every path
-    if settings.model is not None:
-        try:
-            services(settings.model).warm_up()
-        except MaasError as error:
-            observer.failed(_exchange(None), error.__cause__ or error)
-        else:
-            spent = (time.perf_counter() - started) * 1000
-            observer.loaded(model=settings.model, milliseconds=spent)
+    try:
+        services(settings.model).warm_up()
+    except MaasError as error:
+        observer.failed(_exchange(None), error.__cause__ or error)
+    else:
+        spent = (time.perf_counter() - started) * 1000
+        observer.loaded(model=settings.model, milliseconds=spent)
 
     def handler(event: "Event", context: object) -> "Event":
         if not _is_http(event):

@@ -82,7 +82,7 @@ def test_the_sentiment_recipe_is_the_network_of_the_issue() -> None:
         ('"sentiment"', '"Sentiment"', "line 3: name", "matching regex"),
         ('"sentiment"', '"sentiment\\n"', "line 3: name", "matching regex"),
         ('"text-classification"', '"chess"', "line 4: task", "allowed: text-classification"),
-        ("[targets]", "[goals]", "line 34: goals", "Known: name, task, seed, data"),
+        ("[targets]", "[goals]", "line 34: goals", "Known: name, task, seed, note, data"),
         ("test_accuracy = 0.76", "", "line 34: targets.test_accuracy", "is missing"),
     ],
 )

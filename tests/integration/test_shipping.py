@@ -16,7 +16,7 @@ from maas.bundle.manifest import MANIFEST, parse_manifest
 from maas.bundle.verify import verify_bundle
 from maas.engine.session import open_session
 from maas.errors import RefusedError
-from maas.loading import load_version
+from maas.loading import load_version, optimised_form
 from maas.text.tokenizer import load_tokenizer
 from maas_lab import export
 from maas_lab.checkpoint import load_best
@@ -123,7 +123,7 @@ def test_the_manifest_names_no_time_host_or_path(shipped: Laptop) -> None:
     text = (folder / MANIFEST).read_text()
     assert str(shipped.home) not in text
     manifest = parse_manifest(text.encode())
-    assert [form.name for form in manifest.forms] == ["optimised-x86", "portable"]
+    assert [form.name for form in manifest.forms] == [optimised_form(), "portable"]
     assert manifest.inputs[0].shape == ("batch", "sequence")
     assert manifest.outputs[0].shape == ("batch", 2)
     assert {"run", "recipe", "data", "weights", "commit"} <= manifest.lineage.keys()
@@ -153,13 +153,13 @@ def test_the_same_digest_again_is_a_no_op_that_says_so(laptop: Laptop) -> None:
 
 def test_a_changed_bundle_is_refused_and_nothing_is_written(laptop: Laptop) -> None:
     before = laptop.ok("list", "sentiment")
-    weights = bundle_folder(laptop) / "optimised-x86" / "model.data"
+    weights = bundle_folder(laptop) / optimised_form() / "model.data"
     data = bytearray(weights.read_bytes())
     data[len(data) // 2] ^= 1
     weights.write_bytes(data)
     result = laptop.run("register", first_run(laptop).name)
     assert result.exit_code == 3
-    assert "optimised-x86/model.data was changed" in result.stderr
+    assert f"{optimised_form()}/model.data was changed" in result.stderr
     assert laptop.ok("list", "sentiment") == before
 
 

@@ -1,0 +1,158 @@
+"""The `maas` command as people use it: help, verbs in the wrong order, pipes, exit codes, JSON."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.laptop import Laptop
+
+from maas.loading import optimised_form
+
+VERBS = (
+    "train", "export", "bundle", "register", "promote", "rollback", "list", "show", "history",
+    "serve", "predict", "bench", "doctor",
+)  # fmt: skip
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Laptop:
+    return Laptop(tmp_path)
+
+
+def test_help_names_every_verb_and_each_verb_has_json(empty: Laptop) -> None:
+    overview = empty.run("--help").stdout
+    for verb in VERBS:
+        assert verb in overview
+        assert "--json" in empty.run(verb, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "said"),
+    [
+        (["fly"], 2, "No such command"),
+        (["promote"], 2, "Missing argument"),
+        (["promote", "sentiment@1", "--weight", "0"], 2, "weight"),
+        (["promote", "sentiment@1", "--weight", "101"], 2, "weight"),
+        (["promote", "sentiment"], 2, "sentiment@2"),
+        (["promote", "Sentiment@1"], 2, "model"),
+        (["show", "sentiment@01"], 2, "version"),
+        (["export"], 3, "maas train"),
+        (["export", "nothing"], 3, "nothing"),
+        (["list", "sentiment"], 3, "sentiment"),
+        (["rollback", "sentiment"], 3, "sentiment"),
+        (["predict", "sentiment", "x"], 3, "No model"),
+        (["train", "absent.toml"], 2, "absent.toml"),
+        (["predict", "sentiment", "x", "--url", "http://127.0.0.1:9"], 5, "--url"),
+    ],
+)
+def test_a_mistake_has_its_exit_code_and_one_clear_line(
+    empty: Laptop, arguments: list[str], exit_code: int, said: str
+) -> None:
+    result = empty.run(*arguments)
+    assert result.exit_code == exit_code, result.output
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_verbs_in_the_wrong_order_name_the_one_before(empty: Laptop) -> None:
+    empty.ok("train", str(empty.recipe))
+    for verb, before in (("bundle", "maas export"), ("register", "maas bundle")):
+        result = empty.run(verb)
+        assert result.exit_code == 3
+        assert before in result.stderr
+
+
+def test_training_again_is_a_no_op_and_restart_gives_the_same(empty: Laptop) -> None:
+    first = empty.ok("train", str(empty.recipe))
+    again = empty.run("train", str(empty.recipe))
+    assert "nothing to do" in again.stderr
+    anew = empty.ok("train", str(empty.recipe), "--restart")
+    assert anew["run"] == first["run"]
+    assert anew["summary"]["test"] == first["summary"]["test"]  # type: ignore[index]
+
+
+def test_a_file_of_ones_own_reports_every_row_that_cannot_be_used(empty: Laptop) -> None:
+    # Given a file with named columns and some bad rows
+    rows = [
+        f"{word} film number {n},{label}"
+        for n in range(60)
+        for word, label in (("lovely", "good"), ("dreadful", "bad"))
+    ]
+    rows[4], rows[9] = ",good", "odd film,unsure"
+    file = empty.home / "mine.csv"
+    file.write_text("\n".join(["review,stars", *rows]) + "\n")
+
+    # When a model of another name is trained on it
+    result = empty.run(
+        "train", str(empty.recipe), "--name", "stars", "--data", str(file),
+        "--text-column", "review", "--label-column", "stars", "--label", "bad", "--label", "good",
+    )  # fmt: skip
+
+    # Then it is trained, and the lines are named
+    assert result.exit_code == 0, result.output
+    assert "stars-s1-" in result.stdout
+    assert "line 6" in result.stderr
+    assert "line 11" in result.stderr
+
+
+def test_errors_are_json_where_json_was_asked_for(empty: Laptop) -> None:
+    result = empty.run("show", "sentiment", "--json")
+    assert result.stdout == ""
+    assert json.loads(result.stderr)["code"] == "model_not_found"
+
+
+def test_a_conflict_is_exit_4(shipped: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
+    from maas.errors import ConflictError
+    from maas.registry.registry import Registry
+
+    def lost(*_: object, **__: object) -> None:
+        raise ConflictError("production is at revision 7 now; look and run it again")
+
+    monkeypatch.setattr(Registry, "rollback", lost)
+    result = shipped.run("rollback", "sentiment")
+    assert result.exit_code == 4
+    assert "revision 7" in result.stderr
+
+
+def test_text_is_read_from_standard_input(shipped: Laptop) -> None:
+    result = shipped.run(
+        "predict", "sentiment", "-", "--json", stdin="a lovely film\na dull film\n"
+    )
+    answer = json.loads(result.stdout)
+    assert [rows[0]["label"] for rows in answer["predictions"]] == ["positive", "negative"]
+
+
+def test_a_closed_pipe_is_no_error(shipped: Laptop) -> None:
+    command = f"'{sys.executable}' -m maas_lab.cli show sentiment@1 | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        env={"PATH": "/usr/bin:/bin", **shipped.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.startswith("field")
+    assert "Traceback" not in done.stderr
+
+
+def test_bench_measures_the_handler_beside_a_bare_script(shipped: Laptop) -> None:
+    result = shipped.ok("bench", "sentiment@2", "--processes", "3", "--requests", "20")
+    variants = result["variants"]
+    assert isinstance(variants, dict)
+    assert variants.keys() == {"handler", "bare script", f"bare script, {optimised_form()}"}
+    for figures in variants.values():
+        assert len(figures["cold"]) == 3
+        assert 0 < figures["warm_p50"] <= figures["warm_p99"]
+        assert figures["memory_mb"] > 10
+    assert result["version"] == 2
+    assert result["ratios"].keys() == {"handler", f"bare script, {optimised_form()}"}  # type: ignore[attr-defined]
+
+
+def test_doctor_is_content_with_a_whole_laptop(shipped: Laptop) -> None:
+    findings = shipped.ok("doctor")
+    assert findings["ok"] is True
+    subjects = {finding["subject"] for finding in findings["findings"]}  # type: ignore[attr-defined]
+    assert {"Python", "onnxruntime", "MAAS_HOME", "registry"} <= subjects
+    assert "sentiment@production version 1" in subjects

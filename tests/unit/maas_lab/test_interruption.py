@@ -27,9 +27,9 @@ def test_the_first_signal_asks_and_the_work_ends_politely(number: signal.Signals
 
 def test_the_second_signal_acts_at_once() -> None:
     with stop_on_signals():
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_the_handlers_are_put_back_when_the_work_is_done() -> None:

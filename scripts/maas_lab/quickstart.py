@@ -7,6 +7,7 @@ and only serves:
 """
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from rich.console import Console
 from maas.assembly import build_registry
 from maas.errors import MaasError, TryAgainError
 from maas.registry.addresses import ByNumber
+from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import read_settings
 from maas_lab.bundling import bundle_run
 from maas_lab.export import export_run
@@ -43,6 +45,7 @@ def main(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
 ) -> None:
     """Train, export, bundle, register, promote, serve, predict."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is ended, too
     try:
         walk(read_settings(), Console(highlight=False), stay=serve, port=port)
     except MaasError as error:
@@ -56,16 +59,23 @@ def walk(settings: "Settings", console: Console, *, stay: bool, port: int) -> No
     """Do every step and print its figures."""
     started = time.monotonic()
     with _step(console, "train"):
-        run = train(load_recipe(RECIPE), home=settings.home, cache=settings.cache, console=console)
+        run = train(
+            load_recipe(RECIPE),
+            home=settings.home,
+            cache=settings.cache,
+            resume=True,  # a quickstart that was interrupted goes on; a new one begins
+            console=console,
+        )
     with _step(console, "export"):
         exported = export_run(run)
     with _step(console, "bundle"):
         made = bundle_run(run, settings.bundles)
     with _step(console, "register and promote"), build_registry(settings) as registry:
         version = register_bundle(registry, made.bundle.folder).record
-        if not registry.aliases(version.model):  # what somebody promoted since stays as it is
+        if DEFAULT_ALIAS not in registry.policy(version.model).aliases:  # later ones stay
             first = ByNumber(version.number)
             promote(registry, settings.bundles, version.model, first, reason="quickstart")
+        newest = registry.model(version.model).last_version
     with _step(console, "serve"), _server(port) as (server, url):
         before = time.perf_counter()
         answer = predict_there(url, version.model, None, [TEXT], top_k=1)
@@ -75,6 +85,7 @@ def walk(settings: "Settings", console: Console, *, stay: bool, port: int) -> No
         console.print(
             f"\n  {TEXT!r} is {best['label']} ({best['score']:.2f}),"
             f" says version {answer.version} after {spent:.0f} ms\n\n"
+            f"  version {version.number}, run {run.name}\n"
             f"  test accuracy    {summary.test.accuracy:.3f}"
             f"   (TF-IDF baseline {summary.baselines.linear:.3f},"
             f" majority {summary.baselines.majority:.3f})\n"
@@ -87,20 +98,20 @@ def walk(settings: "Settings", console: Console, *, stay: bool, port: int) -> No
             markup=False,
             soft_wrap=True,
         )
-        console.print(_next_commands(version.model), markup=False, soft_wrap=True)
+        console.print(_next_commands(version.model, newest + 1), markup=False, soft_wrap=True)
         if stay:
             console.print(f"\nserving on {url}; Ctrl-C ends it", markup=False)
             server.wait()
 
 
-def _next_commands(model: str) -> str:
+def _next_commands(model: str, number: int) -> str:
     recipe = RECIPE.relative_to(Path(__file__).parents[2])
     return (
         "Next, with . .venv/bin/activate:\n"
         "  maas serve                                   answer on http://127.0.0.1:8080\n"
-        f"  maas train {recipe} --seed 2\n"
-        "  maas export && maas bundle && maas register  a second version\n"
-        f"  maas promote {model}@2 --weight 10            10 % of the requests\n"
+        f"  maas train {recipe} --seed {number}\n"
+        f"  maas export && maas bundle && maas register  becomes version {number}\n"
+        f"  maas promote {model}@{number} --weight 10            10 % of the requests\n"
         f"  maas rollback {model}\n"
         f"  maas bench {model}"
     )

@@ -54,7 +54,7 @@ def make_service(
 ) -> Service:
     registry = home.registry()
     policies = PolicyCache(
-        lambda: registry.policy("sentiment"), ttl=TTL, clock=clock, rng=lambda: 0.5
+        lambda: registry.policy("sentiment"), ttl=TTL, clock=clock, rng=lambda: 0.5, wait=5.0
     )
     return Service(
         "sentiment",

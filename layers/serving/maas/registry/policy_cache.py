@@ -1,7 +1,8 @@
 """A function's view of its policy: read now and then, and never a reason to stop answering.
 
-Imports `maas.errors` and the records. One thread reads, at most once per TTL; the others go on with
-what is there. While the registry does not answer, the last policy stands in, else the baked one:
+Imports `maas.errors` and the records. One thread reads, at most once per TTL. Once there is a
+policy, it reads in the background: a request waits for it a moment at the most, and is answered
+by what is there. While the registry does not answer, the last policy stands in, else the baked one:
 
     cache = PolicyCache(lambda: reader.policy("sentiment"), ttl=15.0,
                         clock=time.monotonic, rng=random.random, baked=None)
@@ -20,6 +21,8 @@ JITTER = 0.1
 """Part of the TTL by which it varies, so that many functions do not read in step."""
 BACKOFF = 0.5
 """Seconds before the next try after a failed read; doubles up to the TTL."""
+READ_WAIT = 0.05
+"""Seconds that a read may add to a request which can be answered without it."""
 FIRST_READ_WAIT = 2.0
 """Seconds for which others wait while one thread reads the very first policy."""
 
@@ -30,7 +33,8 @@ class PolicyView:
 
     Attributes:
         policy: The policy.
-        source: `live`: read within its TTL. `stale`: read before. `baked`: never read.
+        source: `live`: the registry said so within the TTL. `stale`: it said so before, and since
+            then nothing or, restored from a backup, something older. `baked`: never read.
     """
 
     policy: Policy
@@ -46,6 +50,7 @@ class PolicyCache:
         clock: Seconds, never going back.
         rng: Numbers from 0 to 1.
         baked: The policy of packaging time, or None.
+        wait: Seconds that a read may add to a request which can be answered without it.
     """
 
     def __init__(
@@ -56,17 +61,21 @@ class PolicyCache:
         clock: Callable[[], float],
         rng: Callable[[], float],
         baked: Policy | None = None,
+        wait: float = READ_WAIT,
     ) -> None:
         self._read = read
         self._ttl = ttl
         self._clock = clock
         self._rng = rng
         self._baked = baked
+        self._wait = wait
         self._held: Policy | None = None
         self._error: MaasError | None = None
         self._failures = 0
+        self._confirmed = 0
+        self._current = False
         self._next_read = clock()
-        self._reading = False
+        self._reader: threading.Thread | None = None
         self._changed = threading.Condition()
 
     def current(self) -> PolicyView:
@@ -77,52 +86,87 @@ class PolicyCache:
             NotReadyError: Nothing was ever read, and the registry does not answer.
         """
         with self._changed:
-            mine = not self._reading and self._clock() >= self._next_read
-            if mine:
-                self._reading = True
-            elif self._reading and self._held is None and self._baked is None:
-                self._changed.wait_for(lambda: not self._reading, timeout=FIRST_READ_WAIT)
-        fresh = mine and self._refresh()
-        with self._changed:
-            return self._view(fresh=fresh)
+            confirmed = self._confirmed
+            if not self._known():
+                self._read_first()
+            elif self._is_due() and self._start():
+                self._changed.wait_for(lambda: not self._is_reading(), timeout=self._wait)
+            return self._view(fresh=self._confirmed > confirmed)
 
     def expire(self) -> None:
         """Read again at the next call, for time may have stood still: after a restored snapshot."""
         with self._changed:
             self._next_read = self._clock()
 
-    def _refresh(self) -> bool:
+    def _known(self) -> Policy | None:
+        return self._held or self._baked
+
+    def _is_reading(self) -> bool:
+        # A reader that a fork has left behind in the parent is dead here, and another may start.
+        return self._reader is not None and self._reader.is_alive()
+
+    def _is_due(self) -> bool:
+        return not self._is_reading() and self._clock() >= self._next_read
+
+    def _read_first(self) -> None:
+        """Read in this thread, or wait for the one that does: nothing else can answer."""
+        if self._is_due():
+            self._reader = threading.current_thread()
+            self._changed.release()
+            try:
+                self._refresh()
+            finally:
+                self._changed.acquire()
+        elif self._is_reading():
+            self._changed.wait_for(lambda: not self._is_reading(), timeout=FIRST_READ_WAIT)
+
+    def _start(self) -> bool:
+        """Read in a thread of its own; one that is frozen with its function goes on later."""
+        self._reader = threading.Thread(target=self._refresh, name="maas-policy", daemon=True)
+        try:
+            self._reader.start()
+        except RuntimeError:  # the machine has no more threads
+            self._settle(None, None, self._clock())
+            return False
+        return True
+
+    def _refresh(self) -> None:
         policy: Policy | None = None
         error: MaasError | None = None
+        began = self._clock()
         try:
             policy = self._read()
         except MaasError as failure:
             error = failure
         finally:
             with self._changed:
-                self._settle(policy, error)
-        return policy is not None
+                self._settle(policy, error, began)
 
-    def _settle(self, policy: Policy | None, error: MaasError | None) -> None:
+    def _settle(self, policy: Policy | None, error: MaasError | None, began: float) -> None:
         """Take over what a read brought, and set the time of the next one."""
+        self._current = False
         if policy is None:
+            since = self._clock()
             wait = min(BACKOFF * 2 ** min(self._failures, 16), self._ttl)
             self._failures += 1
         else:
+            since = began  # a read that was frozen half-way brings what was true then
             wait = self._ttl
             self._failures = 0
-            known = self._held or self._baked
+            known = self._known()
             # A reader that lags behind, or a table of another day, takes nothing back.
             if known is None or policy.revision >= known.revision:
                 self._held = policy
+                self._confirmed += 1
+                self._current = True
         self._error = error
-        self._next_read = self._clock() + wait * (1 - JITTER + 2 * JITTER * self._rng())
-        self._reading = False
+        self._next_read = since + wait * (1 - JITTER + 2 * JITTER * self._rng())
+        self._reader = None
         self._changed.notify_all()
 
     def _view(self, *, fresh: bool) -> PolicyView:
         if self._held is not None:
-            live = fresh or (self._failures == 0 and self._clock() < self._next_read)
+            live = fresh or (self._current and self._clock() < self._next_read)
             return PolicyView(self._held, "live" if live else "stale")
         if self._baked is not None:
             return PolicyView(self._baked, "baked")

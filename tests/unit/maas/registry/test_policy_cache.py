@@ -1,7 +1,8 @@
 """The policy of a function: read seldom, kept when the registry is away."""
 
+import inspect
+import os
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,10 +15,12 @@ from maas.errors import (
     NotReadyError,
     RegistryUnavailableError,
 )
-from maas.registry.policy_cache import PolicyCache
+from maas.registry.policy_cache import READ_WAIT, PolicyCache
 from maas.registry.records import Policy, Route
 
 TTL = 10.0
+PATIENCE = 5.0
+"""Seconds to wait for reads that do come, however busy the machine is."""
 AWAY = RegistryUnavailableError("The registry is away.")
 UNKNOWN = ModelNotFoundError("There is no model sentiment.")
 
@@ -43,7 +46,12 @@ class World:
 
     def cache(self, *, ttl: float = TTL, baked: Policy | None = None) -> PolicyCache:
         return PolicyCache(
-            self.read, ttl=ttl, clock=lambda: self.now, rng=lambda: self.dice, baked=baked
+            self.read,
+            ttl=ttl,
+            clock=lambda: self.now,
+            rng=lambda: self.dice,
+            baked=baked,
+            wait=PATIENCE,
         )
 
 
@@ -166,14 +174,18 @@ def test_an_unknown_model_is_told_as_such_and_looked_for_again(world: World) -> 
     assert seen(cache) == (1, "live")
 
 
-def test_a_lower_revision_takes_nothing_back(world: World) -> None:
+def test_a_lower_revision_takes_nothing_back_and_shows(world: World) -> None:
+    # Given a registry that was restored from a backup
     world.answer = policy(5)
     cache = world.cache()
     cache.current()
-    for revision, expected in ((4, 5), (5, 5), (6, 6)):
+    for revision, expected in ((4, (5, "stale")), (5, (5, "live")), (6, (6, "live"))):
         world.answer = policy(revision)
         world.now += TTL
-        assert seen(cache) == (expected, "live")
+        assert seen(cache) == expected
+        # And it is read no more often for that
+        assert seen(cache) == expected
+    assert world.reads == 4
 
 
 def test_a_lower_revision_than_the_baked_one_is_not_taken(world: World) -> None:
@@ -227,39 +239,118 @@ class SlowReader:
         assert self.let_go.wait(5)
         return self.world.read()
 
+    def cache(self, *, wait: float = 0.01, baked: Policy | None = None) -> PolicyCache:
+        return PolicyCache(
+            self.read,
+            ttl=TTL,
+            clock=lambda: self.world.now,
+            rng=lambda: 0.5,
+            baked=baked,
+            wait=wait,
+        )
 
-def start(work: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
+    def finish(self) -> None:
+        """Let the reads go and wait for the thread in the background."""
+        self.let_go.set()
+        for thread in background():
+            thread.join(5)
+        self.let_go.clear()
+        self.entered.clear()
 
 
-def test_while_one_thread_reads_the_others_go_on_with_what_is_there(world: World) -> None:
+def background() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "maas-policy"]
+
+
+def test_a_read_that_hangs_holds_up_no_request_and_is_taken_when_it_comes(world: World) -> None:
     slow = SlowReader(world)
-    cache = PolicyCache(
-        slow.read, ttl=TTL, clock=lambda: world.now, rng=lambda: 0.5, baked=policy(1)
-    )
-    results: list[tuple[int, str]] = []
-    for before, answer in (((1, "baked"), 2), ((2, "stale"), 3)):
+    cache = slow.cache(baked=policy(1))
+    for before, after in (((1, "baked"), 2), ((2, "stale"), 3)):
         # Given a read that does not come back
-        slow.entered.clear()
-        slow.let_go.clear()
-        world.answer = policy(answer)
-        reader = start(lambda: results.append(seen(cache)))
-        assert slow.entered.wait(5)
-        # Then the others answer at once
-        assert seen(cache) == before
-        # And when it does come back, its thread has the new policy
-        slow.let_go.set()
-        reader.join()
-        assert results.pop() == (answer, "live")
+        world.answer = policy(after)
+        # Then every request is answered by what is there, and no second read is begun
+        assert [seen(cache) for _ in range(5)] == [before] * 5
+        assert slow.entered.is_set()
+        assert [thread.daemon for thread in background()] == [True]
+        # And when it does come, it is taken
+        slow.finish()
+        assert seen(cache) == (after, "live")
         world.now += TTL
     assert world.reads == 2
 
 
+def test_a_read_adds_fifty_milliseconds_at_the_most() -> None:
+    assert inspect.signature(PolicyCache).parameters["wait"].default == READ_WAIT == 0.05
+
+
+def test_only_the_request_that_is_due_waits_and_it_has_the_new_policy(world: World) -> None:
+    slow = SlowReader(world)
+    cache = slow.cache(wait=PATIENCE, baked=policy(1))
+    world.answer = policy(2)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(seen, cache)
+        assert slow.entered.wait(5)
+        # The second one answers while the first one waits
+        assert seen(cache) == (1, "baked")
+        assert not first.done()
+        slow.let_go.set()
+        assert first.result() == (2, "live")
+
+
+def test_what_was_read_before_a_freeze_is_not_called_live_after_it(world: World) -> None:
+    slow = SlowReader(world)
+    cache = slow.cache(baked=policy(1))
+    world.answer = policy(2)
+    seen(cache)
+    # Given a function that is frozen while it reads
+    world.now += 3600.0
+    slow.finish()
+    # Then it is due again at once
+    assert seen(cache) == (2, "stale")
+    assert slow.entered.wait(5)
+    slow.finish()
+    assert seen(cache) == (2, "live")
+
+
+def test_a_machine_without_threads_left_answers_by_what_is_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    cache = world.cache(baked=policy(1))
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", start)
+        assert [seen(cache) for _ in range(3)] == [(1, "baked")] * 3
+    world.now += 0.5
+    assert seen(cache) == (1, "live")
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_process_does_not_wait_for_the_parents_reader(world: World) -> None:
+    slow = SlowReader(world)
+    cache = slow.cache(wait=0.0, baked=policy(1))
+    seen(cache)
+    assert slow.entered.wait(5)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            slow.let_go = threading.Event()
+            slow.let_go.set()
+            seen(cache)
+            for thread in background():
+                thread.join(5)
+            status = 0 if seen(cache) == (1, "live") else 1
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    slow.finish()
+
+
 def test_with_nothing_there_the_others_wait_for_the_first_read(world: World) -> None:
     slow = SlowReader(world)
-    cache = PolicyCache(slow.read, ttl=TTL, clock=lambda: world.now, rng=lambda: 0.5)
+    cache = slow.cache()
     with ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(seen, cache) for _ in range(8)]
         assert slow.entered.wait(5)
@@ -275,3 +366,27 @@ def test_many_threads_read_once_in_each_ttl(world: World) -> None:
             list(pool.map(lambda _: cache.current(), range(200)))
             assert world.reads == reads
             world.now += TTL
+
+
+@pytest.mark.parametrize("fault", [KeyError("x"), MemoryError()])
+def test_a_fault_of_the_reader_in_the_background_is_reported_and_does_not_jam_the_cache(
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    reported: list[type[BaseException]] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: reported.append(args.exc_type))
+    faults = [fault]
+
+    def read() -> Policy:
+        if faults:
+            raise faults.pop()
+        return world.read()
+
+    cache = PolicyCache(
+        read, ttl=TTL, clock=lambda: world.now, rng=lambda: 0.5, baked=policy(1), wait=PATIENCE
+    )
+    assert seen(cache) == (1, "baked")
+    for thread in background():
+        thread.join(5)
+    assert reported == [type(fault)]
+    world.now += TTL
+    assert seen(cache) == (1, "live")

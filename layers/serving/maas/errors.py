@@ -25,6 +25,14 @@ class MaasError(Exception):
         super().__init__(message)
         self.field = field
 
+    def described(self) -> str:
+        """The message with the field at fault before it, unless it begins with that itself."""
+        text = str(self)
+        field = self.field
+        if not field or (text.startswith(field) and not text[len(field) :][:1].isalnum()):
+            return text
+        return f"{field}: {text}"
+
 
 # ---- The caller's fault -------------------------------------------------------------------------
 
@@ -150,6 +158,13 @@ class RegistryUnavailableError(TryAgainError):
     """The registry does not answer within its bounds."""
 
     code = "registry_unavailable"
+
+
+class OverloadedError(TryAgainError):
+    """More requests came at a time than are answered at a time."""
+
+    code = "overloaded"
+    status = 429
 
 
 class DeadlineError(TryAgainError):

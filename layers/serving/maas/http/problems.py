@@ -39,12 +39,9 @@ def encode_error(error: MaasError, exchange: "Exchange") -> bytes:
     Returns:
         JSON with `error` (text), `code`, `field` and `request_id`.
     """
-    text = str(error)
-    if error.field and not text.startswith(error.field):
-        text = f"{error.field}: {text}"
     return encode_json(
         {
-            "error": text,
+            "error": error.described(),
             "code": error.code,
             "field": error.field,
             "request_id": exchange.request_id,

@@ -6,10 +6,12 @@ Imports pyarrow (when a Parquet file is read), msgspec, `maas.errors` and `maas_
     reading.unusable[0].line, reading.unusable[0].reason      # 17, "wrong number of fields"
 
 The file is read row by row; a row that is broken is reported, and the next one is read. Blank lines
-hold no row.
+hold no row. A CSV record may take up to 20 lines.
 """
 
 import csv
+import itertools
+from collections import deque
 from typing import TYPE_CHECKING, TextIO
 
 import msgspec
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from maas_lab.recipe import DataRecipe
 
 _COLUMNS_SHOWN = 20
+_RECORD_LINES = 20  # a CSV record that is longer is a quote that somebody forgot to close
+_UNCLOSED = ("a quote is not closed", "")  # reason and detail
 
 
 def read_rows(path: "Path", recipe: "DataRecipe") -> Reading:
@@ -59,30 +63,58 @@ def _read_csv(path: "Path", recipe: "DataRecipe") -> Reading:
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         records = _csv_records(file, reading)
         _, header = next(records, (1, []))
+        if reading.unusable:  # no later line can take the header's place
+            first = reading.unusable[0]
+            reason = f"{path.name}, line {first.line}: cannot read the header ({first.reason})."
+            raise FieldError(reason, field="data")
         text, label = _columns(path, recipe, header)
         for line, record in records:
-            if len(record) != len(header):
-                detail = f"{len(record)} where the header has {len(header)}"
-                reading.refuse(line, "wrong number of fields", detail)
-            else:
-                reading.add(line, record[text], record[label])
+            reading.add(line, record[text], record[label])
     return reading
 
 
 def _csv_records(file: TextIO, reading: Reading) -> "Iterator[tuple[int, list[str]]]":
-    """Records with the line on which each begins; those that are not CSV are reported."""
-    records = csv.reader(file, strict=True)
+    """The header and all records as wide, each with the line on which it begins.
+
+    Any other record is reported by its first line, and reading goes on with the line after that:
+    a quote that is not closed must not swallow the rows behind it, wherever the next quote is.
+    """
+    ahead: deque[str] = deque()
+    line, width, torn = 1, 0, False
     while True:
-        line = records.line_num + 1
-        try:
-            record = next(records)
-        except StopIteration:
+        ahead.extend(itertools.islice(file, _RECORD_LINES - len(ahead)))
+        if not ahead:
             return
-        except csv.Error as error:
-            reading.refuse(line, "not CSV", str(error))
-            continue
-        if record:
+        record, used, problem = _first_record(ahead)
+        if not problem and torn and _quotes(ahead, used) % 2:
+            problem = _UNCLOSED  # the end, perhaps, of the text whose beginning was reported
+        elif record and width not in (0, len(record)):
+            problem = ("wrong number of fields", f"{len(record)} where the header has {width}")
+        if problem:
+            torn = torn or problem == _UNCLOSED
+            reading.refuse(line, *problem)
+            used = 1
+        elif record:
+            width = len(record)
             yield line, record
+        for _ in range(used):
+            ahead.popleft()
+        line += used
+
+
+def _first_record(ahead: "deque[str]") -> tuple[list[str], int, tuple[str, str] | None]:
+    """The first record, how many lines it takes, and the reason and detail why it is none."""
+    records = csv.reader(ahead, strict=True)
+    try:
+        record = next(records)
+    except csv.Error as error:
+        unclosed = records.line_num > 1 or "unexpected end" in str(error)
+        return [], 1, _UNCLOSED if unclosed else ("not CSV", str(error))
+    return record, records.line_num, None
+
+
+def _quotes(ahead: "deque[str]", lines: int) -> int:
+    return sum(line.count('"') for line in itertools.islice(ahead, lines))
 
 
 def _columns(path: "Path", recipe: "DataRecipe", header: list[str]) -> tuple[int, int]:

@@ -66,13 +66,62 @@ def test_csv_rows_are_used_or_reported_by_the_line_they_begin_on(tmp_path: Path)
     assert reading.rows == 10
 
 
-def test_a_quote_that_never_ends_costs_the_rest_and_says_where_it_began(tmp_path: Path) -> None:
-    content = b'text,label\nFine.,good\n"Open,bad\nMore,good\n'
+UNCLOSED = "a quote is not closed"
+
+
+def test_a_quote_that_is_never_closed_costs_one_row(tmp_path: Path) -> None:
+    many = "".join(f"Row {number}.,good\n" for number in range(1000))
+    content = f'text,label\nFine.,good\n"Open,bad\n{many}'
+
+    reading = read(tmp_path, "rows.csv", content.encode())
+
+    assert refused(reading) == [(3, UNCLOSED)]
+    assert [line for line, _, _ in used(reading)] == [2, *range(4, 1004)]
+    assert reading.rows == 1002
+
+
+@pytest.mark.parametrize(
+    ("between", "closing", "refused_too"),
+    [
+        (2, b'"Quoted, fine.",bad\n', []),
+        (30, b'"Quoted, fine.",bad\n', []),
+        (30, b'Fine,"bad"\n', []),
+        (30, b'the end.",bad\n', [(34, UNCLOSED)]),  # it may have been a very long text
+    ],
+)
+def test_a_quote_that_some_later_line_closes_costs_one_row_too(
+    tmp_path: Path, between: int, closing: bytes, refused_too: list[tuple[int, str]]
+) -> None:
+    content = b'text,label\nFine.,good\n"Open,bad\n' + b"More.,good\n" * between + closing
+
+    reading = read(tmp_path, "rows.csv", content + b"Last.,bad\n")
+
+    assert refused(reading) == [(3, UNCLOSED), *refused_too]
+    assert reading.rows == between + 4  # every line but the header
+
+
+def test_a_record_of_several_lines_with_too_many_fields_costs_none_of_the_others(
+    tmp_path: Path,
+) -> None:
+    content = b'text,label\n"Open,bad\nMore.,good\ntail",x,good\n'
 
     reading = read(tmp_path, "rows.csv", content)
 
-    assert used(reading) == [(2, "Fine.", "good")]
-    assert refused(reading) == [(3, "not CSV")]
+    assert used(reading) == [(3, "More.", "good")]
+    assert refused(reading) == [(2, "wrong number of fields"), (4, "wrong number of fields")]
+
+
+def test_a_text_may_take_twenty_lines(tmp_path: Path) -> None:
+    text = "\n".join("abcdefghijklmnopqrst")
+
+    reading = read(tmp_path, "rows.csv", f'text,label\n"{text}",good\nLast.,bad\n'.encode())
+
+    assert used(reading) == [(2, text, "good"), (22, "Last.", "bad")]
+
+
+def test_a_header_with_an_open_quote_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match=rf"rows\.csv, line 1: .*header \({UNCLOSED}\)"):
+        read(tmp_path, "rows.csv", b'text,"label\nFine.,good\nDull.,bad\n')
 
 
 def test_jsonl_rows_are_used_or_reported_by_line(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ def main() -> int:
     add = parser.add_argument
     add("recipe", type=Path, help="such as scripts/recipes/sentiment-lstm.toml")
     add("--seed", type=int, help="another model on the same split")
+    add("--name", help="another name for the model")
     add("--data", type=Path, metavar="FILE", help="your own rows: .csv, .jsonl or .parquet")
     add("--text-column", metavar="NAME", help="where the text is; default: text")
     add("--label-column", metavar="NAME", help="where the label is; default: label")

@@ -151,6 +151,7 @@ def load_recipe(
     path: Path,
     *,
     seed: int | None = None,
+    name: str | None = None,
     data: Path | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
@@ -161,7 +162,9 @@ def load_recipe(
     Args:
         path: A TOML file. A relative `data.source` in it is looked for beside it.
         seed: Replaces `seed`.
-        data: A file of rows; replaces `data.source`. Relative to the working folder.
+        name: Replaces `name`.
+        data: A file of rows; replaces `data.source`. Relative to the working folder. The file's
+            `note` speaks of other rows and is dropped.
         text_column: Replaces `data.text_column`.
         label_column: Replaces `data.label_column`.
         labels: Replaces `data.labels`.
@@ -177,10 +180,11 @@ def load_recipe(
     if isinstance(section, dict):
         _place_source(section, path, data)
         section.update(given)
-    replaced = {f"data.{key}" for key in given}
-    if seed is not None:
-        tree["seed"] = seed
-        replaced.add("seed")
+    if data is not None:
+        tree.pop("note", None)
+    above = {key: value for key, value in (("seed", seed), ("name", name)) if value is not None}
+    tree.update(above)
+    replaced = {f"data.{key}" for key in given} | above.keys()
     try:
         return msgspec.convert(tree, Recipe)
     except msgspec.ValidationError as error:

@@ -30,12 +30,12 @@ def test_the_entry_stays_an_entry() -> None:
 def test_success_prints_our_figures_beside_the_baselines(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ended(monkeypatch, lab.recipe_file, "--seed", 5) == 0
+    assert ended(monkeypatch, lab.recipe_file, "--seed", 5, "--name", "mine") == 0
 
     shown = capsys.readouterr().out
     for name in ("test accuracy", "target", "TF-IDF + logistic", "majority"):
         assert name in shown
-    assert "tiny-s5-" in shown
+    assert "mine-s5-" in shown
 
 
 def test_the_rows_and_their_columns_can_be_named(

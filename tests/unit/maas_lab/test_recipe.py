@@ -134,13 +134,14 @@ def test_the_command_line_replaces_what_the_file_says(tmp_path: Path) -> None:
     recipe = load_recipe(
         RECIPES / "sentiment-lstm.toml",
         seed=7,
+        name="stars",
         data=tmp_path / "mine.csv",
         text_column="body",
         label_column="stars",
         labels=["1", "5"],
     )
 
-    assert recipe.seed == 7
+    assert (recipe.name, recipe.seed) == ("stars", 7)
     assert recipe.data.source == str(tmp_path / "mine.csv")
     assert (recipe.data.text_column, recipe.data.label_column) == ("body", "stars")
     assert recipe.data.labels == ("1", "5")
@@ -151,6 +152,21 @@ def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file() -> None:
         load_recipe(RECIPES / "sentiment-lstm.toml", seed=-1)
     with pytest.raises(FieldError, match=r"^The command line: data\.labels is not acceptable"):
         load_recipe(RECIPES / "sentiment-lstm.toml", labels=["one"])
+
+
+@pytest.mark.parametrize("name", ["Stars", "s", "stars\n", ""])
+def test_a_name_on_the_command_line_is_checked_like_that_of_the_file(name: str) -> None:
+    with pytest.raises(FieldError, match=r"^The command line: name is not acceptable") as caught:
+        load_recipe(RECIPES / "sentiment-lstm.toml", name=name)
+    assert caught.value.field == "name"
+
+
+def test_a_note_is_not_kept_for_other_rows(tmp_path: Path) -> None:
+    path = tmp_path / "noted.toml"
+    path.write_text(GOOD.replace("seed = 1\n", 'seed = 1\nnote = "Film reviews."\n'))
+
+    assert load_recipe(path, seed=2).note == "Film reviews."
+    assert load_recipe(path, data=tmp_path / "mine.csv").note == ""
 
 
 def test_a_source_beside_the_recipe_is_found_and_its_folder_is_not_written_down(

@@ -1,13 +1,21 @@
-"""Importing any module of `maas` does nothing but import: no thread, no socket, no environment."""
+"""Importing any module of `maas` does nothing but import; and some things only one room may touch.
 
+It starts no thread, opens no socket, writes no file and reads no variable of the environment.
+"""
+
+import ast
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import maas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(maas.__file__).parent
 MODULES = sorted(
@@ -16,28 +24,44 @@ MODULES = sorted(
 )
 FORBIDDEN = {"torch", "onnx", "transformers", "boto3", "botocore", "maas_lab"}
 PROBE = """
-import json, sys
-opened = []
+import json, os, sys
+opened, asked = [], []
 def watch(event, arguments):
     if event.startswith("socket.") or event in ("subprocess.Popen", "os.system", "os.fork"):
         raise RuntimeError(f"{event} while importing")
     if event == "open" and (arguments[2] or 0) & 3:  # for writing
         opened.append(str(arguments[0]))
+def note():
+    frame = sys._getframe(2)  # libraries may ask for what they like; who asks for us is us
+    while frame.f_globals.get("__name__") in ("os", "collections.abc"):
+        frame = frame.f_back
+    if frame.f_globals.get("__name__", "").startswith("maas"):
+        asked.append(f"{frame.f_globals['__name__']}:{frame.f_lineno}")
+class Watched(type(os.environ)):
+    def __getitem__(self, name):
+        note()
+        return super().__getitem__(name)
+    def __iter__(self):
+        note()
+        return super().__iter__()
+os.environ.__class__ = Watched
 sys.addaudithook(watch)
 sys.dont_write_bytecode = True
 import importlib, threading
 importlib.import_module(sys.argv[1])
 threads = [thread.name for thread in threading.enumerate()]
-print(json.dumps({"threads": threads, "written": opened, "modules": sorted(sys.modules)}))
+print(json.dumps(
+    {"threads": threads, "written": opened, "asked": asked, "modules": sorted(sys.modules)}
+))
 """
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_by_itself_in_an_empty_environment(module: str, tmp_path: Path) -> None:
+def imported(module: str, folder: Path) -> dict[str, Any]:
+    """What happens when a fresh process with no environment imports a module and nothing else."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROBE, module],
         env={},
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -45,12 +69,69 @@ def test_a_module_imports_by_itself_in_an_empty_environment(module: str, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    result = json.loads(done.stdout)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_by_itself_and_does_nothing_else(module: str, tmp_path: Path) -> None:
+    result = imported(module, tmp_path)
     assert result["threads"] == ["MainThread"]
     assert result["written"] == []
+    assert result["asked"] == []
     assert FORBIDDEN.isdisjoint(name.split(".")[0] for name in result["modules"])
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "read",
+    [
+        "os.environ['HOME']",
+        "os.environ.get('HOME')",
+        "os.getenv('HOME')",
+        "'HOME' in os.environ",
+        "dict(os.environ)",
+    ],
+)
+def test_a_read_of_the_environment_would_be_seen(read: str, tmp_path: Path) -> None:
+    (tmp_path / "maas_reader.py").write_text(f"import os\ntry:\n    {read}\nexcept KeyError: ...\n")
+    assert "maas_reader:3" in imported("maas_reader", tmp_path)["asked"]
+
+
 def test_every_module_is_asked() -> None:
     assert {"maas", "maas.http.entry", "maas.registry.sqlite", "maas.tasks"} <= set(MODULES)
+
+
+# ---- Who may touch what, read from the sources --------------------------------------------------
+
+
+def touched(path: Path) -> "Iterator[str]":
+    """Packages that a source imports wherever it does, and how it reaches for the environment."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import():
+                yield from (alias.name.split(".")[0] for alias in node.names)
+            case ast.ImportFrom(module=str(module)):
+                yield module.split(".")[0]
+                yield from (f"{module}.{alias.name}" for alias in node.names if module == "os")
+            case ast.Attribute(value=ast.Name(id="os"), attr=name):
+                yield f"os.{name}"
+
+
+@pytest.mark.parametrize(
+    ("thing", "owners"),
+    [
+        ("onnxruntime", {"engine/session.py"}),
+        ("tokenizers", {"text/tokenizer.py"}),
+        ("mangum", {"http/entry.py"}),
+        ("os.environ", {"settings.py"}),
+        ("os.environb", set()),
+        ("os.getenv", set()),
+        ("pickle", set()),
+    ],
+)
+def test_only_its_owner_touches_it(thing: str, owners: set[str]) -> None:
+    found = {
+        path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py") if thing in touched(path)
+    }
+    assert found == owners

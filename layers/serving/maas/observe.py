@@ -17,7 +17,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from maas.errors import MaasError
 
 if TYPE_CHECKING:
-    from maas.http.exchange import Exchange
+    from maas.exchange import Exchange
 
 LOG_KEYS = frozenset(
     {
@@ -46,7 +46,8 @@ class Observer:
     Args:
         level: DEBUG, INFO, WARNING or ERROR.
         metrics: Whether to write CloudWatch metrics (embedded metric format) to standard output.
-        stream: Where the log goes; standard output is what Lambda collects.
+        stream: Where the log goes; standard output is what Lambda collects. Powertools keeps one
+            handler per service name and process, so only the first observer's stream counts.
     """
 
     def __init__(self, level: str, *, metrics: bool, stream: TextIO | None = None) -> None:

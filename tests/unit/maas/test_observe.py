@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from maas.errors import BundleError
-from maas.http.exchange import Exchange
+from maas.exchange import Exchange
 from maas.observe import LOG_KEYS, Observer
 
 if TYPE_CHECKING:

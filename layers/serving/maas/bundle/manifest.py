@@ -33,10 +33,6 @@ Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$(?!\\n)")]
 FormName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$(?!\\n)")]
 
 
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What every part of a manifest has in common."""
-
-
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file of a bundle."""
 

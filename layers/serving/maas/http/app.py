@@ -25,8 +25,8 @@ from maas.errors import (
     NotFoundError,
     TryAgainError,
 )
+from maas.exchange import Exchange
 from maas.http.body import check_json_type, parse_json, read_body
-from maas.http.exchange import Exchange
 from maas.http.problems import JSON, encode_error, encode_json
 from maas.http.protocols import hf
 from maas.limits import LIMITS

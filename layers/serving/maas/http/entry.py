@@ -19,8 +19,8 @@ from mangum import Mangum
 
 from maas.assembly import build_services
 from maas.errors import BadRequestError, MaasError, SettingsError
+from maas.exchange import Exchange
 from maas.http.app import App
-from maas.http.exchange import Exchange
 from maas.http.problems import JSON, encode_error
 from maas.observe import Observer
 

@@ -1,6 +1,6 @@
 """Errors and values to bytes: the one error body, and JSON that is always valid.
 
-May import `maas.errors`, `maas.limits` and `maas.http.exchange`.
+May import `maas.errors`, `maas.limits` and `maas.exchange`.
 """
 
 import json
@@ -10,7 +10,7 @@ from maas.errors import FieldError, MaasError, ModelOutputError
 from maas.limits import LIMITS
 
 if TYPE_CHECKING:
-    from maas.http.exchange import Exchange
+    from maas.exchange import Exchange
 
 JSON = "application/json"
 """Exactly this: clients compare it as a whole before they read an error."""

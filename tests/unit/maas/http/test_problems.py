@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from maas.errors import FieldError, MaasError, ModelOutputError, NotReadyError
-from maas.http.exchange import Exchange
+from maas.exchange import Exchange
 from maas.http.problems import encode_error, encode_json
 
 

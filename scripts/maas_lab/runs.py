@@ -15,12 +15,13 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from maas.errors import NotFoundError, RefusedError
 from maas_lab.recipe import Recipe, decode_recipe
 from maas_lab.records import DataCard, Environment, Record, Summary, decode_record
 
-_RUN_NAME = re.compile(r"(?P<model>[a-z][a-z0-9-]{1,31})-s\d{1,10}-[0-9a-f]{8}")
+_RUN_NAME = re.compile(r"[a-z][a-z0-9-]{1,31}-s\d{1,10}-[0-9a-f]{8}")
 
 
 class Row(Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,8 +139,14 @@ class Run:
 
 
 def run_folder(home: Path, recipe: Recipe, data_digest: str) -> Run:
-    """The folder of this recipe on these rows, whether it exists or not."""
-    digest = hashlib.sha256(recipe.encode() + data_digest.encode()).hexdigest()
+    """The folder of this recipe on these rows, whether it exists or not.
+
+    What computes nothing (the note, the threads, how often a checkpoint is written) does not count:
+    a run goes on with other values of these, and a finished one stays finished.
+    """
+    training = replace(recipe.training, threads=1, checkpoint_steps=1)
+    computed = replace(recipe, note="", training=training)
+    digest = hashlib.sha256(computed.encode() + data_digest.encode()).hexdigest()
     return Run(home / "runs" / f"{recipe.name}-s{recipe.seed}-{digest[:8]}")
 
 
@@ -157,13 +164,12 @@ def open_run(home: Path, reference: str) -> Run:
     raise NotFoundError(f"No run is called {reference}. Newest runs: {known}.", field="run")
 
 
-def list_runs(home: Path, name: str | None = None) -> list[Run]:
-    """All runs, or those of one model; the newest is last."""
+def list_runs(home: Path) -> list[Run]:
+    """All runs; the newest is last."""
     found = []
     for folder in (home / "runs").glob("*"):
-        match = _RUN_NAME.fullmatch(folder.name)
         run = Run(folder)
-        if match and name in (None, match["model"]) and run.recipe_file.is_file():
+        if _RUN_NAME.fullmatch(run.name) and run.recipe_file.is_file():
             found.append(run)
     return sorted(found, key=lambda run: (_touched(run), run.name))
 

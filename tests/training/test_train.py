@@ -114,8 +114,8 @@ def test_the_same_recipe_gives_the_same_network_and_another_seed_another(lab: La
 
 
 def test_how_often_checkpoints_are_written_changes_nothing(lab: Lab) -> None:
-    often = lab.train(lab.recipe(checkpoint_steps=1))
-    never = lab.train(lab.recipe(checkpoint_steps=1000))
+    often = lab.train(lab.recipe(checkpoint_steps=1), home="one")
+    never = lab.train(lab.recipe(checkpoint_steps=1000), home="two")
 
     assert weights(often) == weights(never)
 

@@ -1,7 +1,8 @@
 """A recipe: all that decides what a training run computes, typed and checked before any work.
 
-Imports msgspec, `maas.errors`, `maas.limits` and `maas_lab.recipe_errors`. One TOML file per model
-lies in scripts/recipes; the run keeps the canonical JSON of what was really used:
+Imports msgspec, `maas.errors`, `maas.limits`, `maas.bundle.manifest` and `maas_lab.recipe_errors`.
+One TOML file per model lies in scripts/recipes; the run keeps the canonical JSON of what was really
+used:
 
     recipe = load_recipe(Path("scripts/recipes/sentiment-lstm.toml"), seed=2)
     recipe.training.learning_rate                # 0.001
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from maas.bundle.manifest import LABEL
 from maas.errors import FieldError
 from maas.limits import LIMITS
 from maas_lab.recipe_errors import explain, parse_toml
@@ -26,6 +28,8 @@ MOVIE_REVIEWS = "movie-reviews"
 Share = Annotated[float, Meta(ge=0.01, le=0.4)]
 Probability = Annotated[float, Meta(ge=0.0, le=0.95)]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+# The bundle's own rule, whole: what trains for minutes must not be refused at the end.
+Label = Annotated[str, Meta(pattern=rf"\A{LABEL.pattern}\Z")]
 ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
@@ -42,7 +46,7 @@ class DataRecipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The column that holds the text; files only."""
     label_column: ShortText = "label"
     """The column that holds the label; files only."""
-    labels: Annotated[tuple[ShortText, ...], Meta(min_length=2, max_length=LIMITS.labels)]
+    labels: Annotated[tuple[Label, ...], Meta(min_length=2, max_length=LIMITS.labels)]
     """The classes, in the order of the network's outputs; a row with any other label is reported
     and not used."""
     validation: Share = 0.1

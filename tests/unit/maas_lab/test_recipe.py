@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from maas.bundle.manifest import LABEL
 from maas.errors import FieldError
 from maas_lab.recipe import decode_recipe, load_recipe
 
@@ -159,6 +160,24 @@ def test_a_name_on_the_command_line_is_checked_like_that_of_the_file(name: str) 
     with pytest.raises(FieldError, match=r"^The command line: name is not acceptable") as caught:
         load_recipe(RECIPES / "sentiment-lstm.toml", name=name)
     assert caught.value.field == "name"
+
+
+@pytest.mark.parametrize("label", ["x" * 128, "très bien", "\U0001f600" * 128, "a|b", " "])
+def test_labels_that_a_bundle_may_have_are_accepted(label: str) -> None:
+    recipe = load_recipe(RECIPES / "sentiment-lstm.toml", labels=["bad", label])
+
+    assert LABEL.fullmatch(label)
+    assert decode_recipe(recipe.encode()).data.labels == ("bad", label)
+
+
+@pytest.mark.parametrize(
+    "label", ["", "x" * 129, "x\n", "a\tb", "\x7f", "\x85", "a\u2028b", "\u2029", "\0"]
+)
+def test_labels_that_no_bundle_may_have_are_refused_before_training(label: str) -> None:
+    assert not LABEL.fullmatch(label)
+    with pytest.raises(FieldError, match="labels is not acceptable") as caught:
+        load_recipe(RECIPES / "sentiment-lstm.toml", labels=["bad", label])
+    assert caught.value.field == "data.labels"
 
 
 def test_a_note_is_not_kept_for_other_rows(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ MANIFEST = "manifest.json"
 _SEGMENT = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _FILE_PATH = re.compile(rf"{_SEGMENT}(/{_SEGMENT})?")
 # A label goes into answers, logs of counts and HTML cards: no control characters.
-_LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,128}")
+LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,128}")
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$(?!\\n)")]
 FormName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$(?!\\n)")]
@@ -151,7 +151,7 @@ def _check_names(manifest: Manifest, limits: Limits) -> None:
     labels = manifest.labels
     if not 2 <= len(labels) <= limits.labels:
         raise BundleError(f"must be 2 to {limits.labels} labels", field="labels")
-    if len(set(labels)) != len(labels) or not all(map(_LABEL.fullmatch, labels)):
+    if len(set(labels)) != len(labels) or not all(map(LABEL.fullmatch, labels)):
         raise BundleError("must be distinct and free of control characters", field="labels")
     if not 1 <= manifest.limits.max_tokens <= limits.tokens:
         raise BundleError(f"must be 1 to {limits.tokens}", field="limits.max_tokens")

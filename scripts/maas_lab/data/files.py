@@ -40,7 +40,7 @@ def read_rows(path: "Path", recipe: "DataRecipe") -> Reading:
         recipe: Names the columns and the labels.
 
     Raises:
-        FieldError: The file cannot be read at all, or a named column is missing.
+        FieldError: The file cannot be read at all, or a named column is missing or there twice.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -203,6 +203,12 @@ def _require_columns(path: "Path", recipe: "DataRecipe", names: "Collection[str]
             raise FieldError(
                 f"{path.name}: has no column {column}. Columns: {shown}. "
                 f"Name the right one with --{key}-column.",
+                field=f"data.{key}_column",
+            )
+        if list(names).count(column) > 1:
+            raise FieldError(
+                f"{path.name}: has more than one column {column}. Rename all but one, or name "
+                f"another with --{key}-column.",
                 field=f"data.{key}_column",
             )
 

@@ -220,6 +220,26 @@ def test_a_missing_parquet_column_is_told(tmp_path: Path) -> None:
         read_rows(path, RECIPE)
 
 
+def test_a_column_that_is_there_twice_is_refused_where_it_is_needed(tmp_path: Path) -> None:
+    columns = [pa.array([text]) for text in ("Fine.", "Dull.", "good")]
+    path = tmp_path / "rows.parquet"
+
+    pq.write_table(pa.Table.from_arrays(columns, names=["text", "text", "label"]), path)
+    with pytest.raises(FieldError, match="more than one column text") as caught:
+        read_rows(path, RECIPE)
+    assert caught.value.field == "data.text_column"
+    with pytest.raises(FieldError, match="more than one column label"):
+        read(tmp_path, "rows.csv", b"text,label,label\nFine.,good,bad\n")
+
+    pq.write_table(
+        pa.Table.from_arrays(
+            [columns[0], columns[0], *columns[1:]], names=["n", "n", "text", "label"]
+        ),
+        path,
+    )
+    assert used(read_rows(path, RECIPE)) == [(1, "Dull.", "good")]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [

@@ -65,7 +65,7 @@ class Watchdog:
                 deadline, key = self._entries[0]
                 left = deadline - time.monotonic()
                 if left > 0:
-                    self._condition.wait(left)
+                    self._condition.wait(min(left, threading.TIMEOUT_MAX))
                 else:
                     heapq.heappop(self._entries)
                     self._stops.pop(key)()

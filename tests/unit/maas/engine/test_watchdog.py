@@ -162,3 +162,13 @@ def _earlier_is_told(watchdog: Watchdog) -> int:
             time.sleep(0.005)  # until the new thread waits
         with watchdog.armed(time.monotonic() + 0.02, earlier.set):
             return 0 if earlier.wait(1.0) else 1
+
+
+def test_a_deadline_that_never_comes_does_not_end_the_thread(watchdog: Watchdog) -> None:
+    called = threading.Event()
+    with watchdog.armed(float("inf"), called.set):
+        with watchdog.armed(time.monotonic() + 0.01, called.set):
+            assert called.wait(5)
+    called.clear()
+    with watchdog.armed(time.monotonic(), called.set):
+        assert called.wait(5)

@@ -3,7 +3,7 @@
 Imports `maas`, the lab and the standard library; the measured programs run in fresh processes.
 
     result = bench_version(settings, "sentiment", None, processes=11, requests=300, console=console)
-    result.ratio("handler", "cold")           # × the bare script
+    result.ratio("handler", "cold_median")    # × the bare script
 
 The machine may be shared, so the variants take turns within every round, the first round is thrown
 away, and what counts are medians and ratios.
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from maas.settings import Settings
 
 REFERENCE = "bare script"
+FIGURES = ("cold_median", "warm_p50", "warm_p99", "batch_p50", "memory_mb")
+"""What is compared with the reference."""
 _PROBES = Path(__file__).parent / "probes"
 _APP = Path(__file__).parents[2] / "functions" / "inference" / "app.py"
 _BATCH = 32
@@ -81,7 +83,7 @@ class Bench:
         version: The version's number.
         digest: Its bundle's digest.
         form: The form that the handler opened.
-        tokens: Words of the measured text, roughly its tokens.
+        words: Words of the measured text, roughly its tokens.
         variants: Figures by variant; `REFERENCE` is among them.
     """
 
@@ -91,6 +93,10 @@ class Bench:
     form: str
     words: int
     variants: dict[str, Measured]
+
+    def ratios(self, variant: str) -> dict[str, float]:
+        """All of a variant's figures as multiples of the bare script's."""
+        return {figure: self.ratio(variant, figure) for figure in FIGURES}
 
     def ratio(self, variant: str, figure: str) -> float:
         """A variant's figure as a multiple of the bare script's."""
@@ -115,7 +121,8 @@ def bench_version(
     """
     with build_registry(settings) as registry:
         version = registry.version(model, address or ByAlias(DEFAULT_ALIAS))
-    bundle = verify_bundle(settings.bundles / model / digest16(version.digest))
+    folder = settings.bundles / model / digest16(version.digest)
+    bundle = verify_bundle(folder, digest=version.digest)
     if not _APP.exists():
         raise RefusedError("functions/inference/app.py is not here; run from a clone of maas.")
     texts = _texts(bundle)
@@ -190,14 +197,17 @@ def _rotated(names: list[str], turn: int) -> list[str]:
 def _measure(command: list[str], environment: dict[str, str]) -> dict[str, float]:
     probe, *arguments = command
     started = repr(time.monotonic())
-    done = subprocess.run(  # noqa: S603 - our own interpreter and files
-        [sys.executable, str(_PROBES / probe), started, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_SECONDS,
-        env=environment,
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter and files
+            [sys.executable, str(_PROBES / probe), started, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            env=environment,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise MaasError(f"The probe {probe} did not end in {_TIMEOUT_SECONDS} s.") from None
     if done.returncode != 0:
         raise MaasError(f"The probe {probe} failed: {done.stderr.strip()[-500:]}")
     report = json.loads(done.stdout.splitlines()[-1])

@@ -26,17 +26,18 @@ from maas.bundle.manifest import (
     bundle_digest,
     canonical_json,
     digest16,
+    parse_manifest,
 )
 from maas.bundle.verify import Bundle, sha256_file, verify_bundle
-from maas.errors import RefusedError
+from maas.errors import BundleError, RefusedError
 from maas.loading import TOKENIZER
 from maas.registry.records import TensorSpec
 from maas_lab.card import write_card
-from maas_lab.exports import ExportedForm, export_folder, read_export
-from maas_lab.files import write_file
+from maas_lab.export_record import ExportedForm, export_folder, read_export
+from maas_lab.files import drop_folder, lock_folder, write_file
 
 if TYPE_CHECKING:
-    from maas_lab.exports import ExportRecord
+    from maas_lab.export_record import ExportRecord
     from maas_lab.runs import Run
 
 _SHARED = (GOLDEN, TOKENIZER)
@@ -70,7 +71,7 @@ class MadeBundle:
 
 
 def bundle_run(run: "Run", bundles: Path) -> MadeBundle:
-    """Make the bundle of an exported run, or find that it is there.
+    """Make the bundle of an exported run, or find that it is there; a damaged one is replaced.
 
     Args:
         run: A run that was exported.
@@ -78,16 +79,17 @@ def bundle_run(run: "Run", bundles: Path) -> MadeBundle:
 
     Raises:
         RefusedError: The run was not exported.
-        BundleError: A bundle of this digest lies there and is damaged.
+        BundleError: What was exported does not make an acceptable bundle.
     """
     record = read_export(run)
-    manifest = build_manifest(run, record)
-    data = canonical_json(manifest)
+    data = canonical_json(build_manifest(run, record))
+    manifest = parse_manifest(data)  # what a reader would refuse is not written
     digest = bundle_digest(data)
     folder = bundles / manifest.name / digest16(digest)
-    created = not folder.exists()
-    if created:
-        _place(export_folder(run), manifest, data, folder)
+    with lock_folder(run.folder):
+        created = not _is_whole(folder, digest)
+        if created:
+            _place(export_folder(run), manifest, data, folder)
     bundle = verify_bundle(folder, digest=digest)
     card = folder.with_name(folder.name + ".card")
     write_card(card, run, record, bundle)
@@ -189,16 +191,23 @@ def _entry(folder: Path, path: str) -> FileEntry:
     )
 
 
+def _is_whole(folder: Path, digest: str) -> bool:
+    try:
+        verify_bundle(folder, digest=digest)
+    except BundleError:
+        return False
+    return True
+
+
 def _place(exported: Path, manifest: Manifest, data: bytes, folder: Path) -> None:
     """Copy beside the target and rename, so that a bundle is whole or absent."""
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         for entry in manifest.entries():
-            target = part / entry.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(exported / entry.path, target)
-        (part / MANIFEST).write_bytes(data)
+            write_file(part / entry.path, (exported / entry.path).read_bytes())
+        write_file(part / MANIFEST, data)
+        drop_folder(folder)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)

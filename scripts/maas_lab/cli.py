@@ -4,12 +4,12 @@ Exit codes: 0 done, 1 our fault, 2 usage, 3 refused by a rule, 4 conflict, 5 try
 """
 
 import functools
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, ParamSpec
 
-import msgspec
 import typer
 
 from maas.assembly import build_registry
@@ -17,8 +17,8 @@ from maas.errors import FieldError, MaasError, NotFoundError
 from maas.registry.addresses import parse_alias, parse_model, parse_reference
 from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import Settings, read_settings
-from maas_lab import run_views, serving_views, views
-from maas_lab.output import Output, show_error
+from maas_lab import registry_views, run_views, serving_views
+from maas_lab.output import Output, as_maas_error, show_error
 from maas_lab.runs import Run, list_runs, open_run
 
 Params = ParamSpec("Params")
@@ -45,6 +45,9 @@ Why = Annotated[str, typer.Option("--why", help="The reason, kept in the history
 
 def main() -> None:
     """Run the command; the console script."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show an arrow shows ?
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app()
 
 
@@ -62,6 +65,10 @@ def verb(function: Callable[Params, None]) -> Callable[Params, None]:
         except BrokenPipeError:  # `maas list | head`
             sys.stderr.close()
             raise typer.Exit(0) from None
+        except OSError as error:
+            failure = as_maas_error(error)
+            show_error(failure, as_json=bool(kwargs.get("as_json")))
+            raise typer.Exit(failure.exit_code) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
 
@@ -92,13 +99,12 @@ def train(
     loaded = load_recipe(
         recipe,
         seed=seed,
+        name=name,
         data=data,
         text_column=text_column,
         label_column=label_column,
         labels=tuple(label) if label else None,
     )
-    if name is not None:
-        loaded = msgspec.structs.replace(loaded, name=parse_model(name))
     output = Output(as_json=as_json)
     run = train_recipe(
         loaded,
@@ -144,7 +150,7 @@ def register(run: RunName = None, as_json: Json = False) -> None:
     folder = bundle_of(_run(settings, run), settings.bundles)
     with build_registry(settings) as registry:
         outcome = register_bundle(registry, folder)
-    Output(as_json=as_json).show(views.registered_view(outcome))
+    Output(as_json=as_json).show(registry_views.registered_view(outcome))
 
 
 @verb
@@ -172,7 +178,7 @@ def promote(
             weight=weight,
             reason=why,
         )
-    Output(as_json=as_json).show(views.alias_view(change))
+    Output(as_json=as_json).show(registry_views.alias_view(change))
 
 
 @verb
@@ -180,9 +186,14 @@ def rollback(
     model: Model, alias: Alias = DEFAULT_ALIAS, why: Why = "", as_json: Json = False
 ) -> None:
     """Restore what an alias routed to before its last change; twice is back again."""
-    with build_registry(read_settings()) as registry:
-        change = registry.rollback(parse_model(model), alias=parse_alias(alias), reason=why)
-    Output(as_json=as_json).show(views.alias_view(change))
+    from maas_lab.releasing import roll_back
+
+    settings = read_settings()
+    with build_registry(settings) as registry:
+        change = roll_back(
+            registry, settings.bundles, parse_model(model), alias=parse_alias(alias), reason=why
+        )
+    Output(as_json=as_json).show(registry_views.alias_view(change))
 
 
 @verb
@@ -194,9 +205,9 @@ def list_(
     """List the models, or the versions of one."""
     with build_registry(read_settings()) as registry:
         if model is None:
-            view = views.models_view(registry, limit)
+            view = registry_views.models_view(registry, limit)
         else:
-            view = views.versions_view(registry, parse_model(model), limit)
+            view = registry_views.versions_view(registry, parse_model(model), limit)
     Output(as_json=as_json).show(view)
 
 
@@ -204,7 +215,7 @@ def list_(
 def show(reference: Reference, as_json: Json = False) -> None:
     """Show a model, or everything that is known of one version."""
     with build_registry(read_settings()) as registry:
-        view = views.reference_view(registry, reference)
+        view = registry_views.reference_view(registry, reference)
     Output(as_json=as_json).show(view)
 
 
@@ -216,7 +227,7 @@ def history(
 ) -> None:
     """Show who changed what, when and why; the newest first."""
     with build_registry(read_settings()) as registry:
-        view = views.history_view(registry, parse_model(model), limit)
+        view = registry_views.history_view(registry, parse_model(model), limit)
     Output(as_json=as_json).show(view)
 
 
@@ -253,10 +264,10 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Classify texts, in this process or by asking a server."""
-    from maas_lab.predicting import predict_here, predict_there
+    from maas_lab.predicting import predict_here, predict_there, read_lines
 
     model, address = parse_reference(version)
-    lines = [line.rstrip("\n") for line in sys.stdin] if texts == ["-"] else texts
+    lines = read_lines(sys.stdin.buffer) if texts == ["-"] else texts
     if url is None:
         answer = predict_here(read_settings(), model, address, lines, top_k=top_k)
     else:
@@ -300,7 +311,9 @@ def _run(settings: Settings, reference: str | None) -> Run:
         return open_run(settings.home, reference)
     runs = list_runs(settings.home)
     if not runs:
-        raise NotFoundError("No run yet; begin with: maas train scripts/recipes/….toml")
+        raise NotFoundError(
+            "No run yet; begin with: maas train scripts/recipes/sentiment-lstm.toml"
+        )
     return runs[-1]
 
 

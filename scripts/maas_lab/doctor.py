@@ -6,10 +6,11 @@ Imports `maas` and the standard library.
 """
 
 import os
+import re
 import shutil
 import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING
 
 from maas.assembly import build_registry
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from maas.registry.registry import Registry
 
-_PACKAGES = ("numpy", "onnxruntime", "tokenizers", "starlette", "mangum", "torch", "onnx")
+_EXTRA = re.compile(r"([A-Za-z0-9_.-]+).*extra == .lab.")
 _FREE_BYTES = 1_000_000_000
 
 
@@ -45,7 +46,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at Python, the packages, the settings, the disk, the registry and its bundles."""
-    findings = [_python(), *map(_package, _PACKAGES)]
+    findings = [_python(), *map(_package, _required())]
     try:
         settings = read_settings()
     except MaasError as error:
@@ -59,6 +60,15 @@ def _python() -> Finding:
     return Finding("Python", ok, found if ok else f"{found}; install Python 3.11 or newer")
 
 
+def _required() -> list[str]:
+    """What the project says that it needs, the lab included."""
+    names = []
+    for requirement in requires("maas") or ():
+        if "extra ==" not in requirement or _EXTRA.match(requirement):
+            names.append(re.split(r"[^A-Za-z0-9_.-]", requirement, maxsplit=1)[0])
+    return names
+
+
 def _package(name: str) -> Finding:
     try:
         return Finding(name, ok=True, detail=version(name))
@@ -70,7 +80,7 @@ def _package(name: str) -> Finding:
 def _home(settings: Settings) -> Finding:
     """Whether state can be written, with room for it; the folder may not exist yet."""
     folder = _existing(settings.home)
-    if not os.access(folder, os.W_OK):
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
         remedy = f"{settings.home} cannot be written to; set MAAS_HOME to a folder of yours"
         return Finding("MAAS_HOME", ok=False, detail=remedy)
     free = shutil.disk_usage(folder).free

@@ -9,6 +9,7 @@ Every form is compared with torch on test rows and on rows made by hand; above t
 is written. Golden requests are recorded with torch's own answers.
 """
 
+import hashlib
 import logging
 import shutil
 import time
@@ -17,17 +18,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import onnx
 import torch
 
 from maas.bundle.golden import GOLDEN, TOLERANCE, Golden
+from maas.bundle.verify import sha256_file
 from maas.engine.session import open_session
 from maas.errors import RefusedError
 from maas.loading import TOKENIZER, optimised_form
 from maas.text.tokenizer import Tokenizer, load_tokenizer
 from maas_lab.checkpoint import load_best
-from maas_lab.exports import (
+from maas_lab.export_record import (
     EXPORT_RECORD,
     EXPORTED,
     ExportedForm,
@@ -36,6 +39,7 @@ from maas_lab.exports import (
     is_exported,
     read_export,
 )
+from maas_lab.files import drop_folder, lock_folder
 from maas_lab.graphs import strip_graph
 from maas_lab.optimise import optimise_graph
 from maas_lab.records import encode_record
@@ -52,7 +56,7 @@ if TYPE_CHECKING:
 OPSET = 20
 """Version of the default operator set, the newest that the exporter writes."""
 PARITY_ROWS = 256
-"""Test rows that are compared."""
+"""Rows that are compared: test rows, and where these are fewer, test rows joined."""
 _BATCH = 32
 _GOLDEN_ROWS = 8
 _INPUTS = ("input_ids", "attention_mask")
@@ -69,9 +73,14 @@ def export_run(run: "Run", *, again: bool = False) -> ExportRecord:
     Raises:
         RefusedError: The run is not finished, or a form does not answer what torch answers.
     """
-    recipe, summary = run.recipe(), run.summary()
-    if is_exported(run) and not again:
-        return read_export(run)
+    run.summary()  # an unfinished run is refused here
+    with lock_folder(run.folder):
+        return read_export(run) if is_exported(run) and not again else _export(run)
+
+
+def _export(run: "Run") -> ExportRecord:
+    """Make everything in a folder of its own, prove it, and then move it into place."""
+    recipe = run.recipe()
     tokenizer = load_tokenizer(run.tokenizer_file, max_tokens=recipe.vocabulary.max_tokens)
     network = load_best(run)
     folder = run.folder / f".{EXPORTED}.part"
@@ -80,7 +89,8 @@ def export_run(run: "Run", *, again: bool = False) -> ExportRecord:
         portable, optimised = folder / "portable", folder / optimised_form()
         export_graph(network, portable / "model.onnx")
         optimise_graph(portable / "model.onnx", optimised)
-        rows = [row.text for row in run.test_rows()][:PARITY_ROWS]
+        tested = [row.text for row in run.test_rows()][:PARITY_ROWS]
+        rows = tested + joined_rows(tested, PARITY_ROWS - len(tested))
         batches = [tuple(rows[at : at + _BATCH]) for at in range(0, len(rows), _BATCH)]
         edges = edge_batches(rows, recipe.vocabulary.max_tokens)
         forms = tuple(
@@ -94,20 +104,27 @@ def export_run(run: "Run", *, again: bool = False) -> ExportRecord:
             opset=OPSET,
             forms=forms,
             parity=Parity(
-                rows=len(rows),
+                rows=len(tested),
+                joined_rows=len(rows) - len(tested),
                 edge_rows=sum(map(len, edges)),
                 tolerance=TOLERANCE,
                 max_difference=max(form.max_difference for form in forms),
             ),
             golden=len(golden),
-            test_accuracy=summary.test.accuracy,
         )
         (folder / EXPORT_RECORD).write_bytes(encode_record(record))
-        shutil.rmtree(run.folder / EXPORTED, ignore_errors=True)
+        drop_folder(run.folder / EXPORTED)
         folder.rename(run.folder / EXPORTED)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return record
+
+
+def joined_rows(rows: "Sequence[str]", count: int) -> list[str]:
+    """Make more rows out of too few: neighbours joined, so that their lengths differ, too."""
+    far = len(rows)
+    pairs = ((at % far, (at + 1 + at // far) % far) for at in range(max(0, count)))
+    return [f"{rows[left]} {rows[right]}" for left, right in pairs]
 
 
 def edge_batches(rows: "Sequence[str]", max_tokens: int) -> "Rows":
@@ -185,7 +202,15 @@ def _compared(
             f"The form {folder.name} differs from torch by {worst:.3g} in a logit"
             f" (at most {TOLERANCE:g}); no model was written."
         )
-    return ExportedForm(name=folder.name, optimised=optimised, max_difference=worst)
+    return ExportedForm(
+        name=folder.name, digest=_digest(folder), optimised=optimised, max_difference=worst
+    )
+
+
+def _digest(folder: Path) -> str:
+    """One digest for all files of a form."""
+    files = sorted((path.name, sha256_file(path)) for path in folder.iterdir())
+    return "sha256:" + hashlib.sha256(msgspec.json.encode(files)).hexdigest()
 
 
 def torch_logits(

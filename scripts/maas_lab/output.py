@@ -7,6 +7,7 @@ pipe gets either the text or the object and never both:
     output.show(View({"digest": digest}, f"bundle {digest}"))
 """
 
+import errno
 import json
 import sys
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console, RenderableType
 from rich.table import Table
 
+from maas.errors import BadRequestError, MaasError, TryAgainError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from maas.errors import MaasError
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +35,43 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self.progress = Console(stderr=True, quiet=False, highlight=False)
+        self.progress = Console(stderr=True, highlight=False)
 
     def show(self, view: View) -> None:
-        """Print a result."""
-        if self._as_json:
-            sys.stdout.write(json.dumps(view.data, ensure_ascii=False) + "\n")
-        else:
-            # A pipe has no width; lines that are cut or wrapped there cannot be searched.
-            width = None if sys.stdout.isatty() else 200
-            Console(highlight=False, soft_wrap=True, width=width).print(view.text, markup=False)
+        """Print a result in one write, so that a closed pipe is seen by the caller."""
+        sys.stdout.write(self._json(view) if self._as_json else _text(view))
         sys.stdout.flush()
 
+    @staticmethod
+    def _json(view: View) -> str:
+        return json.dumps(view.data, ensure_ascii=False) + "\n"
 
-def show_error(error: "MaasError", *, as_json: bool) -> None:
+
+def _text(view: View) -> str:
+    # A pipe has no width; lines that are cut or wrapped there cannot be searched.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+    with console.capture() as capture:
+        console.print(view.text, markup=False, soft_wrap=True)
+    return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
+
+
+def as_maas_error(error: OSError) -> MaasError:
+    """Name what the system refused: a full disk is worth another try, a wrong folder is not."""
+    what = f"{error.strerror or 'failed'}: {error.filename or 'a file'}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return TryAgainError(f"{what}. Make room and run it again.")
+    return BadRequestError(
+        f"{what}. MAAS_HOME and MAAS_CACHE must be folders that you may write to."
+    )
+
+
+def show_error(error: MaasError, *, as_json: bool) -> None:
     """Print an error of ours on stderr, without a trace."""
     if as_json:
         body = {"error": str(error), "code": error.code, "field": error.field}
         sys.stderr.write(json.dumps(body, ensure_ascii=False) + "\n")
     else:
-        where = f"{error.field}: " if error.field else ""
-        sys.stderr.write(f"maas: {where}{error}\n")
+        sys.stderr.write(f"maas: {error.described()}\n")
 
 
 def table(*columns: str, rows: "Sequence[tuple[object, ...]]") -> Table:

@@ -13,10 +13,12 @@ from maas.bundle.manifest import digest16
 from maas.bundle.verify import Bundle, verify_bundle
 from maas.errors import BundleError, ModelError, RefusedError
 from maas.loading import load_version
+from maas.registry.addresses import ByNumber
 from maas.registry.records import DEFAULT_ALIAS, Candidate, Verification
 
 if TYPE_CHECKING:
     from maas.registry.addresses import VersionAddress
+    from maas.registry.records import VersionRecord
     from maas.registry.registry import AliasChange, Registered, Registry
 
 
@@ -87,12 +89,30 @@ def promote(
         ConflictError: Somebody else changed the model first.
     """
     version = registry.version(model, address)
-    folder = bundles / model / digest16(version.digest)
+    _require_whole(bundles, version)
+    number = ByNumber(version.number)  # not the address: an alias may move meanwhile
+    return registry.promote(model, number, alias=alias, weight=weight, reason=reason)
+
+
+def roll_back(
+    registry: "Registry", bundles: Path, model: str, *, alias: str = DEFAULT_ALIAS, reason: str = ""
+) -> "AliasChange":
+    """Restore what an alias routed to before, if that can still answer.
+
+    Raises:
+        RefusedError: There is nothing to go back to, or its bundle is absent or damaged.
+        ConflictError: Somebody else changed the model first.
+    """
+    for route in registry.alias(model, alias).previous or ():
+        _require_whole(bundles, registry.version(model, ByNumber(route.version)))
+    return registry.rollback(model, alias=alias, reason=reason)
+
+
+def _require_whole(bundles: Path, version: "VersionRecord") -> None:
     try:
-        verify_bundle(folder, digest=version.digest)
+        verify_bundle(bundles / version.model / digest16(version.digest), digest=version.digest)
     except BundleError as error:
         raise RefusedError(
             f"Version {version.number} could not answer: {error} Make its bundle again with"
             f" maas bundle {version.lineage.get('run', '')}."
         ) from error
-    return registry.promote(model, address, alias=alias, weight=weight, reason=reason)

@@ -11,7 +11,7 @@ from maas_lab.output import View, table
 
 if TYPE_CHECKING:
     from maas_lab.bundling import MadeBundle
-    from maas_lab.exports import ExportRecord
+    from maas_lab.export_record import ExportRecord
     from maas_lab.runs import Run
 
 
@@ -26,15 +26,12 @@ def run_view(run: "Run") -> View:
 
 def export_view(run: "Run", record: "ExportRecord") -> View:
     """An export: its forms and how far they are from torch."""
-    rows = [(form.name, f"{form.max_difference:.1e}") for form in record.forms]
-    rows.append(
-        (
-            f"{record.parity.rows} test rows, {record.parity.edge_rows} edge rows",
-            f"at most {record.parity.tolerance:.0e}",
-        )
-    )
+    parity = record.parity
+    rows = [(form.name, f"{form.max_difference:.1e}", form.digest) for form in record.forms]
+    compared = f"{parity.rows} test, {parity.joined_rows} joined and {parity.edge_rows} edge rows"
+    rows.append((compared, f"at most {parity.tolerance:.0e}", ""))
     data: dict[str, object] = {"run": run.name, **msgspec.to_builtins(record)}
-    return View(data, table("form", "difference from torch", rows=rows))
+    return View(data, table("form", "difference from torch", "digest", rows=rows))
 
 
 def bundle_view(made: "MadeBundle") -> View:

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,8 @@ def serve(
     with _listen(host, port) as listening:
         name = f"[{host}]" if ":" in host else host
         ready(f"http://{name}:{listening.getsockname()[1]}", models)
-        server.run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # Ctrl-C is how a person ends it
+            server.run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -6,7 +6,7 @@ Imports the lab and rich's tables.
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from maas_lab.bench import REFERENCE, Bench
+from maas_lab.bench import FIGURES, REFERENCE, Bench
 from maas_lab.output import View, table
 
 if TYPE_CHECKING:
@@ -42,10 +42,8 @@ def bench_view(bench: Bench) -> View:
     rows = []
     for name, measured in bench.variants.items():
         cells = [f"{min(measured.cold):.0f} / {measured.cold_median:.0f}"]
-        figures = ("cold_median", "warm_p50", "warm_p99", "batch_p50", "memory_mb")
-        for figure in figures[1:]:
-            cells.append(f"{getattr(measured, figure):.2f}")
-        ratios = [f"{bench.ratio(name, figure):.2f}" for figure in figures]
+        cells += [f"{getattr(measured, figure):.2f}" for figure in FIGURES[1:]]
+        ratios = [f"{ratio:.2f}" for ratio in bench.ratios(name).values()]
         rows.append((name, *(f"{cell} (×{r})" for cell, r in zip(cells, ratios, strict=True))))
     columns = (
         f"{bench.model}@{bench.version}, {bench.form}",
@@ -57,10 +55,7 @@ def bench_view(bench: Bench) -> View:
     )
     data: dict[str, object] = asdict(bench)
     data["ratios"] = {
-        name: {
-            figure: round(bench.ratio(name, figure), 3)
-            for figure in ("cold_median", "warm_p50", "warm_p99", "batch_p50", "memory_mb")
-        }
+        name: {figure: round(ratio, 3) for figure, ratio in bench.ratios(name).items()}
         for name in bench.variants
         if name != REFERENCE
     }

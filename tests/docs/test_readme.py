@@ -45,9 +45,13 @@ def borrow_environment(folder: Path) -> None:
     """Give a copy this run's packages, marked as installed so that they stay as they are."""
     (folder / ".venv").mkdir()
     for part in Path(sys.prefix).iterdir():
-        if part.name != "installed":
+        if part.name not in ("base", "installed"):
             (folder / ".venv" / part.name).symlink_to(part)
-    stamp = 'echo "lab,dev $(cat pyproject.toml requirements.lock | cksum)" >.venv/installed'
+    stamp = """
+        set -- lab,dev; python=${PYTHON:-python3}
+        eval "$(grep -E '^(python=.*_base|base=|wanted=)' scripts/venv)"
+        echo "$base" >.venv/base; echo "$wanted" >.venv/installed
+    """
     subprocess.run(["bash", "-c", stamp], cwd=folder, check=True)
 
 

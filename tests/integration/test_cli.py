@@ -124,6 +124,61 @@ def test_text_is_read_from_standard_input(shipped: Laptop) -> None:
     assert [rows[0]["label"] for rows in answer["predictions"]] == ["positive", "negative"]
 
 
+def test_a_file_of_any_number_of_texts_is_asked_in_parts(shipped: Laptop) -> None:
+    lines = "".join(f"a lovely film {n}\n\n" for n in range(70))
+    answer = json.loads(shipped.run("predict", "sentiment", "-", "--json", stdin=lines).stdout)
+    assert len(answer["predictions"]) == 70
+
+
+@pytest.mark.parametrize(
+    ("stdin", "said"), [(b"", "no text"), (b"fine\n\xff\n", "line 2"), (b"x" * 20_001, "20000")]
+)
+def test_texts_that_cannot_be_asked_are_refused(shipped: Laptop, stdin: bytes, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "maas_lab.cli", "predict", "sentiment", "-"],
+        input=stdin,
+        env=shipped.environment,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert said in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_server_s_error_keeps_its_code(shipped: Laptop) -> None:
+    with shipped.serving() as url:
+        there = shipped.run("predict", "sentiment@9", "x", "--url", url, "--json")
+    here = shipped.run("predict", "sentiment@9", "x", "--json")
+    assert there.exit_code == here.exit_code == 3
+    assert json.loads(there.stderr) == json.loads(here.stderr)
+    assert json.loads(there.stderr)["code"] == "version_not_served"
+
+
+def test_a_home_that_is_no_folder_is_named(empty: Laptop) -> None:
+    (empty.home / "state").write_text("a file")
+    result = empty.run("train", str(empty.recipe))
+    assert result.exit_code == 2
+    assert "MAAS_HOME" in result.stderr
+    assert empty.run("doctor").exit_code == 3
+
+
+def test_export_and_history_say_what_they_made(shipped: Laptop) -> None:
+    exported = shipped.ok("export")
+    digests = [form["digest"] for form in exported["forms"]]  # type: ignore[attr-defined]
+    said = shipped.run("export").stdout
+    assert len(set(digests)) == 2
+    assert all(digest in said for digest in digests)
+    assert "nothing → version 1" in shipped.run("history", "sentiment").stdout
+    assert "more" in shipped.run("list", "sentiment", "--limit", "1").stdout
+
+
+def test_train_shows_simple_methods_beside_the_model(empty: Laptop) -> None:
+    shown = empty.run("train", str(empty.recipe)).output
+    for figure in ("test accuracy", "TF-IDF", "majority", "target"):
+        assert figure in shown
+
+
 def test_a_closed_pipe_is_no_error(shipped: Laptop) -> None:
     command = f"'{sys.executable}' -m maas_lab.cli show sentiment@1 | head -n 1"
     done = subprocess.run(
@@ -133,6 +188,7 @@ def test_a_closed_pipe_is_no_error(shipped: Laptop) -> None:
         text=True,
         check=False,
     )
+    assert done.returncode == 0
     assert done.stdout.startswith("field")
     assert "Traceback" not in done.stderr
 

@@ -1,5 +1,6 @@
 """Export, bundle and register, from a real run: what is proven, what is refused, what is stable."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
-from support.laptop import Laptop
+from support.laptop import Laptop, write_reviews
 
 from maas.bundle.golden import GOLDEN
 from maas.bundle.manifest import MANIFEST, parse_manifest
@@ -177,12 +178,47 @@ def test_a_bundle_that_answers_otherwise_is_refused(laptop: Laptop) -> None:
     assert "not the model that was exported" in result.stderr
 
 
-def test_promote_refuses_a_version_whose_bundle_is_gone(laptop: Laptop) -> None:
-    shutil.rmtree(bundle_folder(laptop, 2))
+@pytest.mark.parametrize("damage", ["gone", "changed"])
+def test_promote_refuses_what_could_not_answer_and_its_remedy_works(
+    laptop: Laptop, damage: str
+) -> None:
+    # Given a version whose bundle is gone or damaged
+    folder = bundle_folder(laptop, 2)
+    if damage == "gone":
+        shutil.rmtree(folder)
+    else:
+        (folder / "tokenizer.json").write_text("{}")
+
+    # When it is promoted, then it is refused, and production stays
     result = laptop.run("promote", "sentiment@2")
     assert result.exit_code == 3
-    assert "maas bundle" in result.stderr
     assert laptop.run("doctor").exit_code == 0
+
+    # And the command that the refusal names mends it
+    remedy = re.search(r"maas (bundle \S+)\.", result.stderr)
+    assert remedy is not None
+    mended = laptop.ok(*remedy[1].split())
+    assert mended["created"] is True
+    assert laptop.ok("promote", "sentiment@2")["changed"] is True
+
+
+def test_rollback_refuses_what_could_not_answer(laptop: Laptop) -> None:
+    laptop.ok("promote", "sentiment@2")
+    shutil.rmtree(bundle_folder(laptop, 1))
+    result = laptop.run("rollback", "sentiment")
+    assert result.exit_code == 3
+    assert "maas bundle" in result.stderr
+    assert laptop.ok("predict", "sentiment", "a film")["version"] == 2
+
+
+def test_too_few_test_rows_are_joined_to_enough(tmp_path: Path) -> None:
+    laptop = Laptop(tmp_path)
+    write_reviews(tmp_path / "reviews.csv", 300)
+    laptop.ok("train", str(laptop.recipe))
+    parity = laptop.ok("export")["parity"]
+    assert isinstance(parity, dict)
+    assert 0 < parity["rows"] < 100
+    assert parity["rows"] + parity["joined_rows"] == 256
 
 
 def test_doctor_names_a_promoted_version_that_cannot_answer(laptop: Laptop) -> None:

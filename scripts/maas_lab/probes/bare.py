@@ -9,7 +9,6 @@ import time
 
 STARTED = float(sys.argv[1])
 CLOCK = time.monotonic
-INTERPRETER = CLOCK()
 
 
 def main() -> None:
@@ -57,7 +56,6 @@ def main() -> None:
     import resource
 
     report = {
-        "interpreter": INTERPRETER - STARTED,
         "ready": ready - STARTED,
         "cold": first - STARTED,
         "warm": warm,

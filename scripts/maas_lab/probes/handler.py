@@ -10,7 +10,6 @@ import time
 
 STARTED = float(sys.argv[1])
 CLOCK = time.monotonic  # one clock for all processes of a machine
-INTERPRETER = CLOCK()
 
 
 class _Context:
@@ -50,7 +49,6 @@ def main() -> None:
     import resource
 
     report = {
-        "interpreter": INTERPRETER - STARTED,
         "ready": ready - STARTED,
         "cold": first - STARTED,
         "warm": warm,

@@ -27,6 +27,8 @@ class Parity(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     rows: int
     """Test rows that were compared."""
+    joined_rows: int
+    """Rows made by joining test rows, where these are too few."""
     edge_rows: int
     """Rows made by hand: nothing left, one token, the longest, padded."""
     tolerance: float
@@ -39,6 +41,8 @@ class ExportedForm(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """One form of the model."""
 
     name: str
+    digest: str
+    """`sha256:` over the names and contents of its files."""
     optimised: bool
     """Whether the graph was optimised offline."""
     max_difference: float
@@ -53,8 +57,6 @@ class ExportRecord(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     parity: Parity
     golden: int
     """Golden requests that were recorded."""
-    test_accuracy: float
-    """Of the network that was exported."""
 
 
 def export_folder(run: "Run") -> "Path":

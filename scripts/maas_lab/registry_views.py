@@ -6,14 +6,18 @@ Imports `maas`, the lab's records and rich's tables.
 from typing import TYPE_CHECKING
 
 import msgspec
+from rich.console import Group
 
 from maas.registry.addresses import parse_reference
+from maas.registry.records import Route
 from maas_lab.output import View, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from maas.registry.records import AliasRecord, Route, VersionRecord
+    from rich.console import RenderableType
+
+    from maas.registry.records import AliasRecord, VersionRecord
     from maas.registry.registry import AliasChange, Registered, Registry
 
 
@@ -47,16 +51,19 @@ def alias_view(change: "AliasChange") -> View:
 def models_view(registry: "Registry", limit: int) -> View:
     """All models with what their aliases route to."""
     page = registry.models(limit=limit)
-    rows = []
+    rows, listed = [], []
     for model in page.records:
-        aliases = ", ".join(
-            f"{alias.name} → {routes_text(alias.routes)}" for alias in registry.aliases(model.name)
-        )
-        rows.append((model.name, model.task, model.last_version, aliases or "nothing promoted"))
-    data = {"models": [_data(model) for model in page.records], "more": page.more}
+        aliases = registry.aliases(model.name)
+        said = ", ".join(f"{alias.name} → {routes_text(alias.routes)}" for alias in aliases)
+        rows.append((model.name, model.task, model.last_version, said or "nothing promoted"))
+        listed.append({**_data(model), "aliases": [_data(alias) for alias in aliases]})
+    data: dict[str, object] = {"models": listed, "more": page.more}
     if not rows:
-        return View(data, "No model yet. Begin with: maas train scripts/recipes/….toml")
-    return View(data, table("model", "task", "versions", "aliases", rows=rows))
+        return View(
+            data, "No model yet. Begin with: maas train scripts/recipes/sentiment-lstm.toml"
+        )
+    listing = table("model", "task", "versions", "aliases", rows=rows)
+    return View(data, _cut(listing, more=page.more))
 
 
 def versions_view(registry: "Registry", model: str, limit: int) -> View:
@@ -74,9 +81,13 @@ def versions_view(registry: "Registry", model: str, limit: int) -> View:
         )
         for version in page.records
     ]
-    data = {"versions": [_data(version) for version in page.records], "more": page.more}
+    data: dict[str, object] = {
+        "versions": [_data(version) for version in page.records],
+        "aliases": [_data(alias) for alias in aliases],
+        "more": page.more,
+    }
     columns = ("version", "status", "digest", "accuracy", "registered", "answers")
-    return View(data, table(*columns, rows=rows))
+    return View(data, _cut(table(*columns, rows=rows), more=page.more))
 
 
 def reference_view(registry: "Registry", reference: str) -> View:
@@ -89,7 +100,8 @@ def reference_view(registry: "Registry", reference: str) -> View:
             (alias.name, routes_text(alias.routes), alias.at[:19], alias.by) for alias in aliases
         ]
         data = {**_data(record), "aliases": [_data(alias) for alias in aliases]}
-        return View(data, table("alias", "answers", "since", "by", rows=lines))
+        said = f"{record.name}: {record.task}, {record.last_version} versions"
+        return View(data, Group(said, table("alias", "answers", "since", "by", rows=lines)))
     version = registry.version(model, address)
     fields = _flat(_data(version))
     return View(_data(version), table("field", "value", rows=fields))
@@ -99,11 +111,20 @@ def history_view(registry: "Registry", model: str, limit: int) -> View:
     """The changes of a model, the newest first."""
     page = registry.history(model, limit=limit)
     rows = [
-        (event.revision, event.at[:19], event.by, event.action, event.subject, event.reason)
+        (
+            event.revision,
+            event.at[:19],
+            event.by,
+            event.action,
+            event.subject,
+            f"{_state_text(event.before)} → {_state_text(event.after)}",
+            event.reason,
+        )
         for event in page.records
     ]
+    columns = ("revision", "when", "who", "what", "of", "before → after", "why")
     data = {"events": [_data(event) for event in page.records], "more": page.more}
-    return View(data, table("revision", "when", "who", "what", "of", "why", rows=rows))
+    return View(data, _cut(table(*columns, rows=rows), more=page.more))
 
 
 def routes_text(routes: "Iterable[Route]") -> str:
@@ -112,6 +133,20 @@ def routes_text(routes: "Iterable[Route]") -> str:
     if len(routes) == 1:
         return f"version {routes[0].version}"
     return ", ".join(f"version {route.version} {route.weight / 100:g} %" for route in routes)
+
+
+def _state_text(state: dict[str, object] | None) -> str:
+    """What an event's subject was or became."""
+    if state is None:
+        return "nothing"
+    if "routes" in state:
+        return routes_text(msgspec.convert(state["routes"], tuple[Route, ...]))
+    return str(state.get("digest", ""))[:19] + "…"
+
+
+def _cut(rows: "RenderableType", *, more: bool) -> "RenderableType":
+    """Say so where a listing was cut."""
+    return Group(rows, "… and more; see --limit") if more else rows
 
 
 def _aliases_of(number: int, aliases: "Iterable[AliasRecord]") -> str:

@@ -1,6 +1,6 @@
 """The `maas` command: one thin function per verb. Logic lives in the modules that they call.
 
-Exit codes: 0 done, 1 our fault, 2 usage, 3 refused by a rule, 4 conflict, 5 try again.
+Exit codes: 0 done, 1 our fault, 2 usage, 3 refused by a rule, 4 conflict, 5 try again, 130 Ctrl-C.
 """
 
 import functools
@@ -28,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Model as a Service: train, export, ship and serve versioned models.",
-    epilog="Exit codes: 0 done, 2 usage, 3 refused by a rule, 4 conflict, 5 try again.",
+    epilog="Exit codes: 0 done, 2 usage, 3 refused by a rule, 4 conflict, 5 try again, 130 Ctrl-C.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]

@@ -166,9 +166,9 @@ def _earlier_is_told(watchdog: Watchdog) -> int:
 
 def test_a_deadline_that_never_comes_does_not_end_the_thread(watchdog: Watchdog) -> None:
     called = threading.Event()
-    with watchdog.armed(float("inf"), called.set):
-        with watchdog.armed(time.monotonic() + 0.01, called.set):
-            assert called.wait(5)
+    never, soon = float("inf"), time.monotonic() + 0.01
+    with watchdog.armed(never, called.set), watchdog.armed(soon, called.set):
+        assert called.wait(5)
     called.clear()
     with watchdog.armed(time.monotonic(), called.set):
         assert called.wait(5)

@@ -23,17 +23,18 @@ if TYPE_CHECKING:
 def measure_baselines(train: "Sequence[Sample]", test: "Sequence[Sample]") -> Baselines:
     """Accuracy on the test rows of two methods that learn from the training rows alone."""
     majority = Counter(sample.label for sample in train).most_common(1)[0][0]
-    guesses = [majority] * len(test)
-    return Baselines(majority=_accuracy(guesses, test), linear=_linear(train, test))
+    always = _accuracy([majority] * len(test), test)
+    linear = _linear(train, test)
+    return Baselines(majority=always, linear=always if linear is None else linear)
 
 
-def _linear(train: "Sequence[Sample]", test: "Sequence[Sample]") -> float:
+def _linear(train: "Sequence[Sample]", test: "Sequence[Sample]") -> float | None:
+    """None where no text has a word: nothing but the majority can be learned."""
     vectorizer = TfidfVectorizer(ngram_range=(1, 2))
     try:
         features = vectorizer.fit_transform([sample.text for sample in train])
-    except ValueError:  # no text has a word: nothing but the majority can be learned
-        majority = Counter(sample.label for sample in train).most_common(1)[0][0]
-        return _accuracy([majority] * len(test), test)
+    except ValueError:
+        return None
     model = LogisticRegression(max_iter=1000)
     model.fit(features, [sample.label for sample in train])
     guesses = model.predict(vectorizer.transform([sample.text for sample in test]))

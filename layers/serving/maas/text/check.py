@@ -34,7 +34,7 @@ def check_texts(texts: "Sequence[str]", *, field: str, limits: Limits = LIMITS) 
             )
         if not text or text.isspace():
             raise FieldError("must not be empty", field=where)
-        if not _is_unicode(text):
+        if not is_unicode(text):
             raise FieldError(
                 "holds half of a surrogate pair, which is not a character", field=where
             )
@@ -46,7 +46,8 @@ def check_texts(texts: "Sequence[str]", *, field: str, limits: Limits = LIMITS) 
         )
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether a text holds no half of a surrogate pair, which is how broken bytes are read."""
     try:
         text.encode()
     except UnicodeEncodeError:

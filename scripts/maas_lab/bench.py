@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 REFERENCE = "bare script"
 FIGURES = ("cold_median", "warm_p50", "warm_p99", "batch_p50", "memory_mb")
 """What is compared with the reference."""
-_PROBES = Path(__file__).parent / "probes"
 _APP = Path(__file__).parents[2] / "functions" / "inference" / "app.py"
 _BATCH = 32
 _TIMEOUT_SECONDS = 300
@@ -164,12 +163,12 @@ def _commands(
     path = f"/models/{bundle.manifest.name}/versions/{number}"
     event_file.write_text(json.dumps({key: _event(path, rows) for key, rows in batches.items()}))
     tokenizer = str(bundle.folder / TOKENIZER)
-    commands = {"handler": ["handler.py", str(_APP), str(event_file), str(requests)]}
+    commands = {"handler": ["handler", str(_APP), str(event_file), str(requests)]}
     for form in bundle.manifest.forms:
         name = REFERENCE if form.name == "portable" else f"{REFERENCE}, {form.name}"
         graph = str(bundle.graph(form))
         flag = "yes" if form.optimised else "no"
-        commands[name] = ["bare.py", tokenizer, graph, flag, str(text_file), str(requests)]
+        commands[name] = ["bare", tokenizer, graph, flag, str(text_file), str(requests)]
     return commands
 
 
@@ -199,7 +198,7 @@ def _measure(command: list[str], environment: dict[str, str]) -> dict[str, float
     started = repr(time.monotonic())
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and files
-            [sys.executable, str(_PROBES / probe), started, *arguments],
+            [sys.executable, "-m", f"maas_lab.probes.{probe}", started, *arguments],
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_SECONDS,

@@ -1,1 +1,4 @@
-"""Programs that `maas bench` starts in fresh processes; they import nothing of the lab."""
+"""Programs that `maas bench` starts in fresh processes.
+
+Before its first answer a probe imports nothing of the lab but this paragraph.
+"""

@@ -45,24 +45,17 @@ def main() -> None:
     answer(texts["one"])
     first = CLOCK()
 
-    def seconds(batch: list[str]) -> float:
-        before = time.perf_counter()
-        answer(batch)
-        return time.perf_counter() - before
+    from maas_lab.probes.report import report
 
-    warm = [seconds(texts["one"]) for _ in range(int(count))]
-    batch = [seconds(texts["batch"]) for _ in range(max(5, int(count) // 30))]
-
-    import resource
-
-    report = {
-        "ready": ready - STARTED,
-        "cold": first - STARTED,
-        "warm": warm,
-        "batch": batch,
-        "max_rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-    }
-    sys.stdout.write(json.dumps(report) + "\n")
+    line = report(
+        started=STARTED,
+        ready=ready,
+        first=first,
+        one=lambda: answer(texts["one"]),
+        batch=lambda: answer(texts["batch"]),
+        requests=int(count),
+    )
+    sys.stdout.write(line + "\n")
 
 
 main()

@@ -38,24 +38,17 @@ def main() -> None:
     if answer["statusCode"] != 200:
         raise SystemExit(f"The handler answered {answer['statusCode']}: {answer.get('body')}")
 
-    def seconds(event: object) -> float:
-        before = time.perf_counter()
-        handler(event, _Context())
-        return time.perf_counter() - before
+    from maas_lab.probes.report import report
 
-    warm = [seconds(events["one"]) for _ in range(int(count))]
-    batch = [seconds(events["batch"]) for _ in range(max(5, int(count) // 30))]
-
-    import resource
-
-    report = {
-        "ready": ready - STARTED,
-        "cold": first - STARTED,
-        "warm": warm,
-        "batch": batch,
-        "max_rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-    }
-    standard_output.write(json.dumps(report) + "\n")
+    line = report(
+        started=STARTED,
+        ready=ready,
+        first=first,
+        one=lambda: handler(events["one"], _Context()),
+        batch=lambda: handler(events["batch"], _Context()),
+        requests=int(count),
+    )
+    standard_output.write(line + "\n")
 
 
 main()

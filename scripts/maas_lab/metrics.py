@@ -3,7 +3,7 @@
 Imports msgspec and `maas_lab.files`. Some lines tell a step, others the end of an epoch:
 
     log = MetricsLog(run.metrics_file)
-    log.cut(progress.step)                  # what came after the checkpoint will come again
+    log.cut(progress.step, epoch=progress.epoch)    # what came after the checkpoint comes again
     log.append(StepMetrics(step=50, train_loss=0.69))
     steps, epochs = read_metrics(run.metrics_file)
 """
@@ -59,9 +59,15 @@ class MetricsLog:
             file.flush()
             os.fsync(file.fileno())
 
-    def cut(self, step: int) -> None:
-        """Keep the lines up to a step; later ones, and half a line at the end, are dropped."""
-        kept = [line for line in _lines(self._path) if line.step <= step]
+    def cut(self, step: int, *, epoch: int) -> None:
+        """Keep the lines up to a checkpoint; later ones, and half a line at the end, are dropped.
+
+        Args:
+            step: Steps that the checkpoint holds.
+            epoch: Epochs that it holds as finished. The end of the next one may stand at the same
+                step, where the kill came between that line and its checkpoint.
+        """
+        kept = [line for line in _lines(self._path) if _within(line, step, epoch)]
         write_file(self._path, b"".join(msgspec.json.encode(line) + b"\n" for line in kept))
 
 
@@ -71,6 +77,10 @@ def read_metrics(path: Path) -> tuple[list[StepMetrics], list[EpochMetrics]]:
     steps = [line for line in lines if isinstance(line, StepMetrics)]
     epochs = [line for line in lines if isinstance(line, EpochMetrics)]
     return steps, epochs
+
+
+def _within(line: Metrics, step: int, epoch: int) -> bool:
+    return line.step <= step and (isinstance(line, StepMetrics) or line.epoch <= epoch)
 
 
 def _lines(path: Path) -> list[Metrics]:

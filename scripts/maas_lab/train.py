@@ -126,7 +126,7 @@ def _fit(
     # Where the last process was stopped or killed, if there was one.
     progress = load_checkpoint(run, network, optimizer, display.say)
     metrics = MetricsLog(run.metrics_file)
-    metrics.cut(progress.step)
+    metrics.cut(progress.step, epoch=progress.epoch)
     started = clock() - progress.seconds
     if progress.step:
         display.say(f"Resuming after step {progress.step}, in epoch {progress.epoch + 1}")

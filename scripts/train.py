@@ -6,7 +6,6 @@ from pathlib import Path
 
 from maas.errors import MaasError
 from maas.settings import read_settings
-from maas_lab.display import Display
 from maas_lab.recipe import load_recipe
 from maas_lab.train import train
 
@@ -28,11 +27,10 @@ def main() -> int:
     how = {name: given.pop(name) for name in ("resume", "restart")}
     try:
         settings, recipe = read_settings(), load_recipe(given.pop("recipe"), **given)
-        run = train(recipe, home=settings.home, cache=settings.cache, **how)
+        train(recipe, home=settings.home, cache=settings.cache, **how)
     except (MaasError, KeyboardInterrupt) as error:
         print(str(error) or "Stopped.", file=sys.stderr)  # noqa: T201 - a command line speaks
         return error.exit_code if isinstance(error, MaasError) else 5
-    Display().figures(run.summary())
     return 0
 
 

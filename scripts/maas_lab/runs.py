@@ -165,7 +165,7 @@ def open_run(home: Path, reference: str) -> Run:
 
 
 def list_runs(home: Path) -> list[Run]:
-    """All runs; the newest is last."""
+    """All runs; the one that was begun, finished or asked for last is last."""
     found = []
     for folder in (home / "runs").glob("*"):
         run = Run(folder)

@@ -60,7 +60,9 @@ def train(
     device: str | None = None,
     clock: "Callable[[], float]" = time.monotonic,
 ) -> Run:
-    """Train a recipe to the end, or find that this was done before.
+    """Train a recipe to the end, or find that this was done before; show the figures.
+
+    Either way the run is the newest one afterwards.
 
     Args:
         recipe: What to compute.
@@ -89,6 +91,7 @@ def train(
     run = run_folder(home, recipe, dataset.card.digest)
     with lock_folder(run.folder), limit_threads(recipe.training.threads):
         if run.finished and not restart:
+            run.summary_file.touch()  # the newest run is the one that was asked for last
             display.say(f"Run {run.name} is finished already: nothing to do.")
         else:
             begin_run(run, recipe, dataset, device=device, resume=resume, restart=restart)
@@ -98,6 +101,7 @@ def train(
             )
             finish_run(run, recipe, dataset, network, progress, device=device)
             display.say(f"Run {run.name} is finished: {run.folder}")
+        display.figures(run.summary())
     return run
 
 

@@ -1,6 +1,7 @@
 """Training a tiny recipe from beginning to end, in this process."""
 
 import json
+import os
 from io import StringIO
 from pathlib import Path
 
@@ -127,16 +128,53 @@ def test_training_stops_when_the_validation_loss_no_longer_falls(lab: Lab) -> No
     assert summary.epochs == summary.best_epoch + 2 < 50
 
 
+def times(run: Run) -> dict[Path, int]:
+    paths = set(run.folder.rglob("*")) - {run.summary_file}
+    return {path: path.stat().st_mtime_ns for path in paths}
+
+
 def test_a_finished_run_is_not_trained_again(lab: Lab) -> None:
     told = StringIO()
     run = lab.train()
-    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
+    before, summary = times(run), run.summary()
 
     again = lab.train(console=Console(file=told))
 
     assert again == run
     assert "finished already: nothing to do" in told.getvalue()
-    assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
+    assert times(run) == before
+    assert run.summary() == summary
+
+
+def test_a_finished_run_that_is_asked_for_is_the_newest(lab: Lab) -> None:
+    # Given a run, and another that is newer
+    first = lab.train()
+    second = lab.train(load_recipe(lab.recipe_file, seed=4))
+    os.utime(first.summary_file, (1, 1))
+    os.utime(second.summary_file, (2, 2))
+    assert list_runs(lab.folder / "home") == [first, second]
+
+    # When the first is asked for again
+    lab.train()
+
+    # Then whoever takes the newest takes that one
+    assert list_runs(lab.folder / "home") == [second, first]
+
+
+def test_the_figures_are_shown_at_the_end_of_every_training(lab: Lab) -> None:
+    for state in ("is finished: ", "is finished already"):
+        told = StringIO()
+        summary = lab.train(console=Console(file=told)).summary()
+
+        end = told.getvalue().partition(state)[2]
+        assert end.count("test accuracy") == 1
+        for figure in (
+            summary.test.accuracy,
+            summary.target_accuracy,
+            summary.baselines.linear,
+            summary.baselines.majority,
+        ):
+            assert f"{figure:.4f}" in end
 
 
 def test_restart_throws_everything_away_and_trains_again(lab: Lab) -> None:

@@ -25,6 +25,7 @@ from support.tiny import (
 from maas.http.app import App
 from maas.http.entry import build_handler
 from maas.limits import LIMITS
+from maas.loaded import REFUSED_SECONDS
 from maas.observe import Observer
 from maas.service import Service, Turn
 from maas.tasks.classify import Classifier, ClassifyRequest, ClassifyResponse, LabelScore
@@ -75,9 +76,9 @@ class FaultyService:
         self._service = service
         self.model = service.model
 
-    def turn(self, address: "VersionAddress | None") -> Turn:
+    def turn(self, address: "VersionAddress | None", *, deadline: float) -> Turn:
         self._faults.reach("turn")
-        turn = self._service.turn(address)
+        turn = self._service.turn(address, deadline=deadline)
         task = cast("Classifier", FaultyTask(self._faults, turn.task))
         return replace(turn, loaded=replace(turn.loaded, task=task))
 
@@ -254,12 +255,15 @@ def test_a_machine_that_fails_stops_no_loaded_model(
 
 
 def test_a_version_that_cannot_be_opened_now_is_not_ready_and_is_later(home: Home) -> None:
-    with open_client(home.services()) as client:
+    later = [0.0]
+    services = home.services(clock=lambda: time.monotonic() + later[0])
+    with open_client(services) as client:
         assert client.predict("good").status_code == 200
         with no_more_files():
             response = client.post("/models/sentiment/versions/2", json=GOOD)
         assert (response.status_code, response.json()["code"]) == (503, "model_not_ready")
         assert str(home.settings.home) not in response.text
+        later[0] = REFUSED_SECONDS
         assert client.post("/models/sentiment/versions/2", json=GOOD).status_code == 200
 
 

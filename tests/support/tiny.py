@@ -9,6 +9,7 @@ that fails on purpose: FOREVER_WORD never ends, NAN_WORD answers NaN, PANIC_TEXT
 library panic.
 """
 
+import time
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ from maas.registry.records import Candidate, TensorSpec, Verification
 from maas.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -145,9 +146,11 @@ class Home:
         self.bundles[number] = bundle
         return number
 
-    def services(self, *, full: bool = True) -> Services:
+    def services(
+        self, *, full: bool = True, clock: "Callable[[], float]" = time.monotonic
+    ) -> Services:
         """The services of a process that starts now."""
-        return Services(self.settings, self.registry(), full=full)
+        return Services(self.settings, self.registry(), full=full, clock=clock)
 
 
 def tiny_weights(
@@ -289,7 +292,12 @@ def make_home(
 
 
 def open_client(
-    services: Services, *, base_path: str = "", threads: bool = False, metrics: bool = False
+    services: Services,
+    *,
+    base_path: str = "",
+    threads: bool = False,
+    concurrency: int | None = None,
+    metrics: bool = False,
 ) -> Client:
     """HTTP to an app over these services, whose request ids are request-0, request-1 and so on."""
     ids = (f"request-{number}" for number in count())
@@ -299,6 +307,7 @@ def open_client(
         new_id=lambda: next(ids),
         base_path=base_path,
         threads=threads,
+        concurrency=concurrency,
     )
     return Client(app)
 

@@ -19,6 +19,8 @@ from maas.registry.stores import open_registry
 from maas.service import Service
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from maas.registry.addresses import VersionAddress
     from maas.registry.registry import Registry
     from maas.settings import Settings
@@ -35,12 +37,27 @@ def build_registry(settings: "Settings") -> "Registry":
 
 
 class Services:
-    """A service per model, made when its name is first asked for. Safe to share between threads."""
+    """A service per model, made when its name is first asked for. Safe to share between threads.
 
-    def __init__(self, settings: "Settings", registry: "Registry", *, full: bool) -> None:
+    Args:
+        settings: Where the bundles are, and which model is served.
+        registry: Where the policies are.
+        full: See `build_services`.
+        clock: Seconds, never going back; the clock of policies and of requests' deadlines.
+    """
+
+    def __init__(
+        self,
+        settings: "Settings",
+        registry: "Registry",
+        *,
+        full: bool,
+        clock: "Callable[[], float]" = time.monotonic,
+    ) -> None:
         self._settings = settings
         self._registry = registry
         self._full = full
+        self._clock = clock
         self._services: dict[str, Service] = {}
         self._lock = threading.Lock()
 
@@ -52,10 +69,11 @@ class Services:
         """
         if self._settings.model not in (None, model):
             raise _unknown_model()
+        if found := self._services.get(model):
+            return found
+        built = self._build(model)  # reads the registry, which must hold up no other model
         with self._lock:
-            if model not in self._services:
-                self._services[model] = self._build(model)
-            return self._services[model]
+            return self._services.setdefault(model, built)
 
     def models(self) -> list[str]:
         """The names that this process may be asked for, as far as the registry has them."""
@@ -73,7 +91,7 @@ class Services:
         policies = PolicyCache(
             lambda: self._registry.policy(model),
             ttl=self._settings.policy_ttl,
-            clock=time.monotonic,
+            clock=self._clock,
             rng=random.random,
         )
         try:
@@ -87,6 +105,7 @@ class Services:
             threads=self._settings.threads,
             full=self._full,
             draw=random.random,
+            clock=self._clock,
             find=functools.partial(self._find, model) if self._full else None,
         )
 

@@ -2,28 +2,19 @@
 
 May import everything of `maas` but `maas.http`.
 
-    service = Service("sentiment", policies=cache, bundles=folder, threads=1, full=True, draw=rng)
+    service = Service("sentiment", policies=cache, bundles=folder, threads=1, full=True, draw=rng,
+                      clock=time.monotonic)
     service.warm_up()
-    turn = service.turn(address)                         # which version, and why
+    turn = service.turn(address, deadline=deadline)      # which version, and why
     response = turn.task.predict(request, deadline=deadline)
 """
 
-import threading
-from collections import OrderedDict
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from maas.bundle.manifest import digest16
-from maas.bundle.verify import verify_bundle
-from maas.errors import (
-    BundleError,
-    ModelError,
-    NotFoundError,
-    NotReadyError,
-    VersionNotServedError,
-)
-from maas.limits import LIMITS
-from maas.loading import LoadedVersion, load_version
+from maas.errors import NotFoundError, NotReadyError, VersionNotServedError
+from maas.loaded import LoadedVersions
 from maas.registry.addresses import ByDigest, ByNumber
 from maas.registry.records import DEFAULT_ALIAS
 from maas.traffic import choose_version
@@ -32,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from maas.loading import LoadedVersion
     from maas.registry.addresses import VersionAddress
     from maas.registry.policy_cache import PolicyCache
     from maas.registry.records import Policy
@@ -52,7 +44,7 @@ class Turn:
     version: int
     digest: str
     policy: Literal["live", "stale", "baked"]
-    loaded: LoadedVersion
+    loaded: "LoadedVersion"
 
     @property
     def task(self) -> "Classifier":
@@ -71,6 +63,7 @@ class Service:
         full: Hash every byte of a bundle and replay all of its golden requests before it answers;
             otherwise only what a cold start can afford (the layer is immutable).
         draw: Random numbers, 0 ≤ draw < 1.
+        clock: Seconds, never going back; deadlines are told by it.
         find: Looks up the number and digest of a pinned version that is too old for the policy to
             list; None where only the policy may be read, as in a function.
     """
@@ -84,18 +77,16 @@ class Service:
         threads: int,
         full: bool,
         draw: "Callable[[], float]",
+        clock: "Callable[[], float]",
         find: "Callable[[VersionAddress], tuple[int, str]] | None" = None,
     ) -> None:
         self.model = model
         self._policies = policies
-        self._bundles = bundles
-        self._threads = threads
-        self._full = full
         self._draw = draw
         self._find = find
-        self._loaded: OrderedDict[str, LoadedVersion] = OrderedDict()
-        self._lock = threading.Lock()
-        self._opening = threading.Lock()
+        self._versions = LoadedVersions(
+            model, bundles=bundles, threads=threads, full=full, clock=clock
+        )
 
     def policy(self) -> "Policy":
         """The policy that decides now."""
@@ -112,25 +103,28 @@ class Service:
         if not routes:
             raise NotReadyError(f"No version of {self.model} is promoted yet.")
         for route in routes:
-            self._load(policy.digests[route.version])
+            self._versions.get(policy.digests[route.version])
 
-    def turn(self, address: "VersionAddress | None") -> Turn:
+    def turn(self, address: "VersionAddress | None", *, deadline: float = math.inf) -> Turn:
         """Choose the version for a request and load it if need be.
 
         Args:
             address: What the caller pinned, or None.
+            deadline: Time on the clock until which to wait while versions are loaded.
 
         Raises:
+            DeadlineError: Other versions were still being loaded at the deadline.
             VersionNotServedError: The pinned version is not here.
             NotReadyError: The version is routed to and cannot be loaded.
         """
         view = self._policies.current()
         number, digest = self._chosen(view.policy, address)
-        if _is_pin(address) and not self._carries(digest):
+        if _is_pin(address) and not self._versions.carries(digest):
             raise VersionNotServedError(
                 f"{self.model} {number} is registered, but its bundle is not here.", field="version"
             )
-        return Turn(number, digest, view.source, self._load(digest))
+        loaded = self._versions.get(digest, deadline=deadline)
+        return Turn(number, digest, view.source, loaded)
 
     def _chosen(self, policy: "Policy", address: "VersionAddress | None") -> tuple[int, str]:
         try:
@@ -143,37 +137,6 @@ class Service:
             except NotFoundError:  # its text would repeat what was asked for
                 raise unknown from None
         return number, policy.digests[number]
-
-    def _carries(self, digest: str) -> bool:
-        return digest in self._loaded or (self._bundles / digest16(digest)).exists()
-
-    def _load(self, digest: str) -> LoadedVersion:
-        if hit := self._cached(digest):
-            return hit
-        with self._opening:  # one at a time; loaded versions go on answering meanwhile
-            if hit := self._cached(digest):
-                return hit
-            loaded = self._open(digest)
-            with self._lock:
-                self._loaded[digest] = loaded
-                while len(self._loaded) > LIMITS.loaded_versions:
-                    self._loaded.popitem(last=False)
-            return loaded
-
-    def _cached(self, digest: str) -> LoadedVersion | None:
-        with self._lock:
-            if digest in self._loaded:
-                self._loaded.move_to_end(digest)
-            return self._loaded.get(digest)
-
-    def _open(self, digest: str) -> LoadedVersion:
-        try:
-            bundle = verify_bundle(self._bundles / digest16(digest), digest=digest, full=self._full)
-            return load_version(bundle, threads=self._threads, replays=None if self._full else 1)
-        except (BundleError, ModelError) as error:
-            raise NotReadyError(
-                f"{self.model} {digest[:19]}… cannot be loaded; the log says why."
-            ) from error
 
 
 def _is_pin(address: "VersionAddress | None") -> bool:

@@ -5,7 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.tiny import (
@@ -18,8 +18,16 @@ from support.tiny import (
 )
 
 from maas.bundle.manifest import digest16
-from maas.errors import AmbiguousDigestError, ModelError, NotReadyError, VersionNotServedError
+from maas.bundle.verify import Bundle, verify_bundle
+from maas.errors import (
+    AmbiguousDigestError,
+    DeadlineError,
+    ModelError,
+    NotReadyError,
+    VersionNotServedError,
+)
 from maas.limits import LIMITS
+from maas.loaded import REFUSED_SECONDS
 from maas.loading import LoadedVersion
 from maas.registry.addresses import ByAlias, ByDigest, ByNumber
 from maas.registry.policy_cache import PolicyCache
@@ -63,6 +71,7 @@ def make_service(
         threads=1,
         full=full,
         draw=draw,
+        clock=clock,
     )
 
 
@@ -164,7 +173,8 @@ def test_a_pinned_version_whose_bundle_is_not_here_is_not_found(home: Home) -> N
 
 
 def test_a_damaged_bundle_is_refused_with_its_reason_until_it_is_whole(home: Home) -> None:
-    service = make_service(home)
+    clock = Clock()
+    service = make_service(home, clock=clock)
     file = home.bundles[1].folder / "tokenizer.json"
     whole = file.read_bytes()
     file.write_bytes(whole + b" ")
@@ -176,7 +186,59 @@ def test_a_damaged_bundle_is_refused_with_its_reason_until_it_is_whole(home: Hom
         with pytest.raises(NotReadyError):
             service.warm_up()
     file.write_bytes(whole)
+    clock.now += REFUSED_SECONDS
     assert service.turn(None).version == 1
+
+
+def test_a_version_that_was_refused_is_not_hashed_anew_by_every_request(home: Home) -> None:
+    clock = Clock()
+    service = make_service(home, clock=clock)
+    file = home.bundles[2].folder / "tokenizer.json"
+    whole = file.read_bytes()
+    file.write_bytes(whole + b" ")
+    with pytest.raises(NotReadyError) as first:
+        service.turn(ByNumber(2))
+    # Given a bundle that is whole again, which nobody can know without reading it
+    file.write_bytes(whole)
+    # Then for some seconds the same answer is given, and the other version is not touched by it
+    clock.now += REFUSED_SECONDS - 0.001
+    with pytest.raises(NotReadyError) as again:
+        service.turn(ByNumber(2))
+    assert (str(again.value), again.value.__cause__) == (
+        str(first.value),
+        first.value.__cause__,
+    )
+    assert service.turn(ByNumber(1)).version == 1
+    clock.now += 0.001
+    assert service.turn(ByNumber(2)).version == 2
+
+
+def test_nobody_waits_beyond_the_deadline_for_others_to_be_loaded(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any, **options: Any) -> Bundle:  # noqa: ANN401
+        opening.set()
+        assert go_on.wait(5)
+        return verify_bundle(*arguments, **options)
+
+    service = make_service(home)
+    service.warm_up()
+    monkeypatch.setattr("maas.loaded.verify_bundle", slow)
+    with ThreadPoolExecutor(1) as pool:
+        # Given a thread that is loading the second version
+        loading = pool.submit(service.turn, ByNumber(2))
+        assert opening.wait(5)
+        # Then who wants it too waits until the deadline and no longer
+        for left in (0.02, 0.0, -1.0):
+            with pytest.raises(DeadlineError, match="sentiment is still being loaded"):
+                service.turn(ByNumber(2), deadline=time.monotonic() + left)
+        # And who wants the first does not wait at all
+        assert service.turn(ByNumber(1), deadline=time.monotonic()).version == 1
+        go_on.set()
+        assert loading.result().version == 2
+    assert service.turn(ByNumber(2), deadline=time.monotonic()).version == 2
 
 
 def test_a_bundle_of_another_digest_in_the_right_place_is_refused(home: Home) -> None:
@@ -270,6 +332,7 @@ def test_a_prefix_of_two_digests_is_ambiguous(tmp_path: "Path") -> None:
         threads=1,
         full=True,
         draw=lambda: 0.0,
+        clock=time.monotonic,
     )
     with pytest.raises(AmbiguousDigestError):
         service.turn(ByDigest(digest[:30]))
@@ -296,6 +359,7 @@ def test_a_version_too_old_for_the_policy_is_found_on_a_laptop_only(
         threads=1,
         full=full,
         draw=lambda: 0.0,
+        clock=time.monotonic,
         find=find if full else None,
     )
     # Then a laptop looks further, and a function does not

@@ -7,6 +7,7 @@ pass: NaN, numbers of thousands of digits, duplicate keys, nesting without end.
     value = parse_json(data)
 """
 
+import asyncio
 import json
 import math
 import re
@@ -26,19 +27,34 @@ _ALL_BUT_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[^"\[\]{}]++', re
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
-async def read_body(receive: "Receive", headers: "Headers", *, limit: int) -> bytes:
+async def read_body(
+    receive: "Receive", headers: "Headers", *, limit: int, seconds: float | None = None
+) -> bytes:
     """Read a body of at most `limit` bytes, stopping at the first byte too many.
+
+    Args:
+        receive: Where the body comes from.
+        headers: What was said of it.
+        limit: Bytes.
+        seconds: Time for a caller who sends it byte by byte; None waits for ever.
 
     Raises:
         TooLargeError: The body is, or says that it is, above the limit.
-        BadRequestError: `content-length` is no number, or the caller went away.
+        BadRequestError: `content-length` is no number, the caller went away or took too long.
     """
-    too_large = TooLargeError(f"The body must be at most {limit} bytes.")
     declared = headers.get("content-length", "0")
     if not (declared.isascii() and declared.isdigit()):
         raise BadRequestError("content-length is not a number.")
     if len(declared) > 15 or int(declared) > limit:
-        raise too_large
+        raise _too_large(limit)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _gathered(receive, limit)
+    except TimeoutError:
+        raise BadRequestError("The body did not arrive in time.") from None
+
+
+async def _gathered(receive: "Receive", limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -48,9 +64,13 @@ async def read_body(receive: "Receive", headers: "Headers", *, limit: int) -> by
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > limit:
-            raise too_large
+            raise _too_large(limit)
         if not message.get("more_body", False):
             return b"".join(chunks)
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"The body must be at most {limit} bytes.")
 
 
 def check_json_type(headers: "Headers") -> None:

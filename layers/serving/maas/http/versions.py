@@ -1,0 +1,48 @@
+"""Which model and version a request names: by path, header or query.
+
+May import `maas.errors`, `maas.settings`, `maas.registry.addresses` and starlette's requests.
+
+    model = requested_model(request)          # "sentiment"
+    address = requested_version(request)      # None: whichever the default alias chooses
+"""
+
+from typing import TYPE_CHECKING
+
+from maas.errors import BadRequestError, ModelNotFoundError
+from maas.registry.addresses import VersionAddress, parse_address
+from maas.settings import MODEL_NAME
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+
+def requested_model(request: "Request") -> str:
+    """The model that the path names.
+
+    Raises:
+        ModelNotFoundError: No model can have this name.
+    """
+    model: str = request.path_params["model"]
+    if not MODEL_NAME.fullmatch(model):
+        raise ModelNotFoundError("No model of this name is served here.")
+    return model
+
+
+def requested_version(request: "Request") -> VersionAddress | None:
+    """The version by path, header or query; what names it twice must say the same.
+
+    Raises:
+        BadRequestError: It is named twice, and differently.
+        FieldError: It is neither a number nor an alias nor a digest.
+    """
+    queried = request.query_params.getlist("version")
+    if len(queried) > 1:
+        raise BadRequestError("version occurs twice in the query.", field="version")
+    path = request.path_params.get("version")
+    named = [*request.headers.getlist("x-maas-version"), *queried]
+    wanted = named if path is None else [path, *named]
+    if len(set(wanted)) > 1:
+        raise BadRequestError(
+            "The path, x-maas-version and ?version= name different versions.", field="version"
+        )
+    return parse_address(wanted[0]) if wanted else None

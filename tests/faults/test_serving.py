@@ -5,9 +5,11 @@ import io
 import json
 import resource
 import sqlite3
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -232,6 +234,47 @@ def test_requests_beside_one_without_end_are_answered(
     assert [response.status_code for response in others] == [200] * 20
 
 
+@pytest.mark.usefixtures("log")
+def test_above_its_bound_it_refuses_at_once_and_answers_again_when_others_have_ended(
+    shared: Home,
+) -> None:
+    # Given a service that answers only when five requests have come
+    ids, all_here = count(1), threading.Event()
+    services = shared.services()
+
+    def new_id() -> str:
+        number = next(ids)
+        if number == 5:
+            all_here.set()
+        return f"request-{number}"
+
+    def slow(model: str) -> Service:
+        assert all_here.wait(5)
+        return services(model)
+
+    app = App(
+        cast("Services", slow),
+        observer=Observer("INFO", metrics=False),
+        new_id=new_id,
+        threads=True,
+        concurrency=2,
+    )
+    with Client(app) as client:
+        # When they come together
+        responses = client.together(*["good"] * 5)
+        # Then as many as may be are answered, and the others are told so in our own words
+        assert sorted(response.status_code for response in responses) == [200, 200, 429, 429, 429]
+        for response in responses:
+            if response.status_code == 429:
+                body = response.json()
+                assert (body["code"], body["field"]) == ("overloaded", None)
+                assert response.headers["retry-after"] == "1"
+                assert response.headers["x-request-id"] == body["request_id"]
+                assert response.headers["content-type"] == "application/json"
+        # And nothing of it stays
+        assert [each.status_code for each in client.together("good", "good")] == [200, 200]
+
+
 # ---- The machine fails --------------------------------------------------------------------------
 
 
@@ -332,8 +375,12 @@ def part(body: bytes, *, more: bool) -> dict[str, Any]:
 
 @pytest.fixture
 def app(shared: Home, log: io.StringIO) -> App:
+    """An app that answers one request at a time, so none may stay counted when it has ended."""
     return App(
-        shared.services(), observer=Observer("INFO", metrics=False), new_id=lambda: "request-1"
+        shared.services(),
+        observer=Observer("INFO", metrics=False),
+        new_id=lambda: "request-1",
+        concurrency=1,
     )
 
 

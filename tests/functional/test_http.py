@@ -1,19 +1,23 @@
 """The app over a real registry and real bundles: routes, versions, headers, errors."""
 
 import json
+import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from support.tiny import MAX_TOKENS, Client, Home, make_home, open_client
 
 from maas.limits import LIMITS
+from maas.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     import httpx
+
+    from maas.assembly import Services
 
 MODEL = "/models/sentiment"
 VERSIONS = "/models/sentiment/versions"
@@ -331,6 +335,38 @@ def test_health_is_what_the_promoted_version_says(tmp_path: "Path") -> None:
         text = problem(response, 503, "model_not_ready")
         assert response.headers["retry-after"] == "1"
         assert str(tmp_path) not in text
+
+
+class Watched:
+    """An object that notes in which thread it is called, and what it gives is watched too."""
+
+    def __init__(self, thing: Any, threads: list[threading.Thread]) -> None:  # noqa: ANN401
+        self._thing = thing
+        self._threads = threads
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+        self._threads.append(threading.current_thread())
+        given = self._thing(*arguments, **options)
+        return Watched(given, self._threads) if isinstance(given, Service) else given
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        value = getattr(self._thing, name)
+        return Watched(value, self._threads) if callable(value) else value
+
+
+@pytest.mark.parametrize("threads", [True, False])
+def test_on_a_server_nothing_asks_the_registry_on_the_event_loop(
+    shared: Home, *, threads: bool
+) -> None:
+    called: list[threading.Thread] = []
+    services = cast("Services", Watched(shared.services(), called))
+    with open_client(services, threads=threads) as client:
+        for response in (client.get("/health"), client.get(MODEL), client.post(MODEL, json=GOOD)):
+            assert response.status_code == 200
+        assert client.get("/models/other").status_code == 404
+    # The client's event loop runs in this thread
+    assert len(called) >= 9
+    assert (threading.main_thread() in called) is not threads
 
 
 # ---- Bad requests -------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from maas.settings import Settings
 
 _GRACE_SECONDS = 5
-_CONNECTIONS = 64
+_CONCURRENCY = 64  # requests; more would only wait for the two or so that a laptop computes
 
 
 def build_local_app(settings: "Settings") -> "tuple[App, Services]":
@@ -40,6 +40,7 @@ def build_local_app(settings: "Settings") -> "tuple[App, Services]":
         new_id=lambda: str(uuid.uuid4()),
         base_path=settings.base_path,
         threads=True,
+        concurrency=_CONCURRENCY,
     )
     return app, services
 
@@ -71,7 +72,6 @@ def serve(
         lifespan="off",
         access_log=False,
         log_level="warning",
-        limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         server_header=False,
     )

@@ -287,7 +287,7 @@ def test_a_machine_that_fails_stops_no_loaded_model(
     # Given a loaded version, and a policy that is read for every request
     always = replace(home, settings=replace(home.settings, policy_ttl=0.0))
     with open_client(always.services()) as client:
-        assert client.predict("good").headers["x-maas-policy"] == "live"
+        assert client.predict("good").status_code == 200
         # When the machine can open or write no file
         with failing():
             responses = [client.predict("good") for _ in range(3)]

@@ -1,7 +1,9 @@
 """A service per model, made when its name is first asked for; unknown names leave nothing."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from msgspec.structs import replace as replaced
@@ -15,10 +17,12 @@ from maas.errors import (
     VersionNotServedError,
 )
 from maas.registry.addresses import ByDigest, ByNumber
-from maas.registry.records import POLICY_VERSIONS, Candidate
+from maas.registry.records import POLICY_VERSIONS, Candidate, Policy
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from maas.registry.registry import Registry
 
 
 def services_of(home: Home, model: str | None) -> Services:
@@ -49,6 +53,36 @@ def test_a_model_that_is_registered_later_is_found(tmp_path: "Path") -> None:
     home.add(seed=1)
     home.promote(1)
     assert services("sentiment").turn(None).version == 1
+
+
+def test_a_model_whose_first_policy_is_slow_holds_up_no_other_and_has_one_service(
+    home: Home,
+) -> None:
+    reading, go_on = threading.Barrier(3), threading.Event()
+
+    class SlowForOne:
+        def __init__(self) -> None:
+            self.registry = home.registry()
+
+        def policy(self, model: str) -> Policy:
+            if model == "slow":
+                reading.wait(5)
+                assert go_on.wait(5)
+                return replaced(self.registry.policy("sentiment"), model=model)
+            return self.registry.policy(model)
+
+    settings = replace(home.settings, model=None)
+    services = Services(settings, cast("Registry", SlowForOne()), full=True)
+    with ThreadPoolExecutor(2) as pool:
+        # Given two requests that wait for the first policy of a model
+        waiting = [pool.submit(services, "slow") for _ in range(2)]
+        reading.wait(5)
+        # Then another model is there at once
+        assert services("sentiment").model == "sentiment"
+        assert not any(one.done() for one in waiting)
+        go_on.set()
+        one, other = (each.result() for each in waiting)
+    assert one is other is services("slow")
 
 
 def test_a_function_names_its_model_and_a_laptop_all_of_them(home: Home) -> None:

@@ -1,13 +1,21 @@
 """Signals: the first asks, the second acts."""
 
-import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from maas.errors import TryAgainError
 from maas_lab.interruption import stop_on_signals
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Python's own handler: a shell that starts a program in the background has SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -16,7 +24,7 @@ def test_the_first_signal_asks_and_the_work_ends_politely(number: signal.Signals
 
     with stop_on_signals() as stop:
         stop.obey()  # nobody has asked
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert stop.requested
         with pytest.raises(TryAgainError, match="--resume") as caught:
             stop.obey()

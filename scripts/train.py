@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from maas.errors import MaasError
 from maas.settings import read_settings
+from maas_lab.endings import exit_codes
 from maas_lab.recipe import load_recipe
 from maas_lab.train import train
 
@@ -25,12 +25,9 @@ def main() -> int:
     add("--restart", action="store_true", help="throw this run away and begin again")
     given = vars(parser.parse_args())
     how = {name: given.pop(name) for name in ("resume", "restart")}
-    try:
+    with exit_codes(interrupted=5):  # to whoever runs the job: try again
         settings, recipe = read_settings(), load_recipe(given.pop("recipe"), **given)
         train(recipe, home=settings.home, cache=settings.cache, **how)
-    except (MaasError, KeyboardInterrupt) as error:
-        print(str(error) or "Stopped.", file=sys.stderr)  # noqa: T201 - a command line speaks
-        return error.exit_code if isinstance(error, MaasError) else 5
     return 0
 
 

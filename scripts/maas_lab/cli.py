@@ -13,12 +13,13 @@ from typing import Annotated, ParamSpec
 import typer
 
 from maas.assembly import build_registry
-from maas.errors import FieldError, MaasError, NotFoundError
+from maas.errors import FieldError, NotFoundError
 from maas.registry.addresses import parse_alias, parse_model, parse_reference
 from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import Settings, read_settings
 from maas_lab import registry_views, run_views, serving_views
-from maas_lab.output import Output, as_maas_error, show_error
+from maas_lab.endings import exit_codes
+from maas_lab.output import Output
 from maas_lab.runs import Run, list_runs, open_run
 
 Params = ParamSpec("Params")
@@ -56,21 +57,8 @@ def verb(function: Callable[Params, None]) -> Callable[Params, None]:
 
     @functools.wraps(function)
     def guarded(*args: Params.args, **kwargs: Params.kwargs) -> None:
-        try:
+        with exit_codes(as_json=bool(kwargs.get("as_json"))):
             function(*args, **kwargs)
-            sys.stdout.flush()
-        except MaasError as error:
-            show_error(error, as_json=bool(kwargs.get("as_json")))
-            raise typer.Exit(error.exit_code) from None
-        except BrokenPipeError:  # `maas list | head`
-            sys.stderr.close()
-            raise typer.Exit(0) from None
-        except OSError as error:
-            failure = as_maas_error(error)
-            show_error(failure, as_json=bool(kwargs.get("as_json")))
-            raise typer.Exit(failure.exit_code) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(130) from None
 
     app.command(function.__name__.rstrip("_"))(guarded)  # list_: `list` is taken
     return guarded

@@ -1,4 +1,4 @@
-"""How the `maas` command speaks: results on stdout, progress and errors on stderr.
+"""How the `maas` command speaks: results on stdout, progress on stderr.
 
 Imports rich. A verb makes a `View` and shows it; with `--json` its data is one JSON object, so a
 pipe gets either the text or the object and never both:
@@ -7,7 +7,6 @@ pipe gets either the text or the object and never both:
     output.show(View({"digest": digest}, f"bundle {digest}"))
 """
 
-import errno
 import json
 import sys
 from dataclasses import dataclass
@@ -15,8 +14,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.table import Table
-
-from maas.errors import BadRequestError, MaasError, TryAgainError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,25 +50,6 @@ def _text(view: View) -> str:
     with console.capture() as capture:
         console.print(view.text, markup=False, soft_wrap=True)
     return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
-
-
-def as_maas_error(error: OSError) -> MaasError:
-    """Name what the system refused: a full disk is worth another try, a wrong folder is not."""
-    what = f"{error.strerror or 'failed'}: {error.filename or 'a file'}"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return TryAgainError(f"{what}. Make room and run it again.")
-    return BadRequestError(
-        f"{what}. MAAS_HOME and MAAS_CACHE must be folders that you may write to."
-    )
-
-
-def show_error(error: MaasError, *, as_json: bool) -> None:
-    """Print an error of ours on stderr, without a trace."""
-    if as_json:
-        body = {"error": str(error), "code": error.code, "field": error.field}
-        sys.stderr.write(json.dumps(body, ensure_ascii=False) + "\n")
-    else:
-        sys.stderr.write(f"maas: {error.described()}\n")
 
 
 def table(*columns: str, rows: "Sequence[tuple[object, ...]]") -> Table:

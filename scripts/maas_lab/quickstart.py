@@ -19,13 +19,13 @@ import typer
 from rich.console import Console
 
 from maas.assembly import build_registry
-from maas.errors import MaasError, TryAgainError
+from maas.errors import TryAgainError
 from maas.registry.addresses import ByNumber
 from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import read_settings
 from maas_lab.bundling import bundle_run
+from maas_lab.endings import exit_codes
 from maas_lab.export import export_run
-from maas_lab.output import show_error
 from maas_lab.predicting import predict_there
 from maas_lab.recipe import load_recipe
 from maas_lab.releasing import promote, register_bundle
@@ -46,13 +46,8 @@ def main(
 ) -> None:
     """Train, export, bundle, register, promote, serve, predict."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is ended, too
-    try:
+    with exit_codes():
         walk(read_settings(), Console(highlight=False), stay=serve, port=port)
-    except MaasError as error:
-        show_error(error, as_json=False)
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 def walk(settings: "Settings", console: Console, *, stay: bool, port: int) -> None:

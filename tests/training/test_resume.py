@@ -102,7 +102,7 @@ def test_p9_signals_at_random_moments(lab: Lab) -> None:
         else:
             assert child.returncode == 5, told
             assert told == (
-                "Stopped; everything is saved. Go on with the same command and --resume.\n"
+                "maas: Stopped; everything is saved. Go on with the same command and --resume.\n"
             )
         assert not the_run(lab).finished
 

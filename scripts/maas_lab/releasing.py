@@ -81,7 +81,9 @@ def promote(
     weight: int = 100,
     reason: str = "",
 ) -> "AliasChange":
-    """Route an alias to a version whose bundle lies here, whole.
+    """Route an alias to a version that every live deployment carries.
+
+    Where the model is deployed nowhere, `maas serve` is what answers: its bundle must lie here.
 
     Raises:
         RefusedError: The bundle is absent or damaged, so that the version could not answer; or a
@@ -89,7 +91,8 @@ def promote(
         ConflictError: Somebody else changed the model first.
     """
     version = registry.version(model, address)
-    _require_whole(bundles, version)
+    if not _is_deployed(registry, model):
+        _require_whole(bundles, version)
     number = ByNumber(version.number)  # not the address: an alias may move meanwhile
     return registry.promote(model, number, alias=alias, weight=weight, reason=reason)
 
@@ -103,9 +106,15 @@ def roll_back(
         RefusedError: There is nothing to go back to, or its bundle is absent or damaged.
         ConflictError: Somebody else changed the model first.
     """
-    for route in registry.alias(model, alias).previous or ():
+    previous = registry.alias(model, alias).previous or ()
+    for route in () if _is_deployed(registry, model) else previous:
         _require_whole(bundles, registry.version(model, ByNumber(route.version)))
     return registry.rollback(model, alias=alias, reason=reason)
+
+
+def _is_deployed(registry: "Registry", model: str) -> bool:
+    """Whether the registry itself knows who carries what; its rules then refuse what is absent."""
+    return any(deployment.status == "live" for deployment in registry.deployments(model))
 
 
 def _require_whole(bundles: Path, version: "VersionRecord") -> None:

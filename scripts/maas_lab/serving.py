@@ -19,6 +19,7 @@ import uvicorn
 from maas.assembly import Services, build_services
 from maas.errors import MaasError, TryAgainError
 from maas.http.app import App
+from maas.http.inference import inference_routes
 from maas.observe import Observer
 
 if TYPE_CHECKING:
@@ -35,11 +36,10 @@ def build_local_app(settings: "Settings") -> "tuple[App, Services]":
     services = build_services(settings, full=True)
     observer = Observer(settings.log_level, metrics=False, stream=sys.stderr)
     app = App(
-        services,
+        inference_routes(services, threads=True),
         observer=observer,
         new_id=lambda: str(uuid.uuid4()),
         base_path=settings.base_path,
-        threads=True,
         concurrency=_CONCURRENCY,
     )
     return app, services

@@ -26,6 +26,7 @@ from support.tiny import (
 
 from maas.http.app import App
 from maas.http.entry import build_handler
+from maas.http.inference import inference_routes
 from maas.limits import LIMITS
 from maas.loaded import REFUSED_SECONDS
 from maas.observe import Observer
@@ -253,10 +254,9 @@ def test_above_its_bound_it_refuses_at_once_and_answers_again_when_others_have_e
         return services(model)
 
     app = App(
-        cast("Services", slow),
+        inference_routes(cast("Services", slow), threads=True),
         observer=Observer("INFO", metrics=False),
         new_id=new_id,
-        threads=True,
         concurrency=2,
     )
     with Client(app) as client:
@@ -377,7 +377,7 @@ def part(body: bytes, *, more: bool) -> dict[str, Any]:
 def app(shared: Home, log: io.StringIO) -> App:
     """An app that answers one request at a time, so none may stay counted when it has ended."""
     return App(
-        shared.services(),
+        inference_routes(shared.services()),
         observer=Observer("INFO", metrics=False),
         new_id=lambda: "request-1",
         concurrency=1,

@@ -33,6 +33,7 @@ from maas.bundle.manifest import (
 )
 from maas.bundle.verify import sha256_file
 from maas.http.app import App
+from maas.http.inference import inference_routes
 from maas.loading import TOKENIZER, optimised_form
 from maas.observe import Observer
 from maas.registry.addresses import ByNumber
@@ -176,7 +177,7 @@ def tiny_logits(
 def tiny_tokenizer(*, words: "Sequence[str]" = WORDS, panics: bool = False) -> str:
     """A tokenizer.json that knows the words; `panics` makes PANIC_TEXT one that it dies of."""
     vocabulary = {word: index for index, word in enumerate(words)}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))  # noqa: S106
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     splits: list[pre_tokenizers.PreTokenizer] = [pre_tokenizers.WhitespaceSplit()]
     if panics:
@@ -302,11 +303,10 @@ def open_client(
     """HTTP to an app over these services, whose request ids are request-0, request-1 and so on."""
     ids = (f"request-{number}" for number in count())
     app = App(
-        services,
+        inference_routes(services, threads=threads),
         observer=Observer("INFO", metrics=metrics),
         new_id=lambda: next(ids),
         base_path=base_path,
-        threads=threads,
         concurrency=concurrency,
     )
     return Client(app)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from maas.errors import ModelNotFoundError
 from maas.registry.policy_cache import PolicyCache
 from maas.registry.stores import open_registry
+from maas.served import read_served
 from maas.service import Service
 
 if TYPE_CHECKING:
@@ -88,11 +89,14 @@ class Services:
         return names
 
     def _build(self, model: str) -> Service:
+        bundles = self._settings.bundles / model
+        served = read_served(bundles)
         policies = PolicyCache(
             lambda: self._registry.policy(model),
             ttl=self._settings.policy_ttl,
             clock=self._clock,
             rng=random.random,
+            baked=served.policy if served else None,
         )
         try:
             policies.current()  # an unknown name is refused here and leaves nothing behind
@@ -101,7 +105,8 @@ class Services:
         return Service(
             model,
             policies=policies,
-            bundles=self._settings.bundles / model,
+            bundles=bundles,
+            forms=served.forms() if served else {},
             threads=self._settings.threads,
             full=self._full,
             draw=random.random,

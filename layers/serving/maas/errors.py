@@ -184,6 +184,17 @@ class SettingsError(MaasError):
     exit_code = 2
 
 
+class RegistryMisconfiguredError(SettingsError):
+    """The registry answers that it is not there, or not for us: no table, no right, no credentials.
+
+    Trying again helps a caller once somebody has mended it; the command line must be told how to.
+    """
+
+    code = "registry_misconfigured"
+    status = 503
+    retry_after = 30
+
+
 class ModelError(MaasError):
     """The model or its tokenizer failed on input that passed every check."""
 

@@ -14,6 +14,7 @@ import math
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from maas.bundle.manifest import digest16
@@ -23,7 +24,7 @@ from maas.limits import LIMITS
 from maas.loading import LoadedVersion, load_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 REFUSED_SECONDS = 5.0
@@ -39,6 +40,7 @@ class LoadedVersions:
         threads: Intra-op threads per session.
         full: Hash every byte of a bundle and replay all of its golden requests.
         clock: Seconds, never going back; deadlines are told by it.
+        forms: By digest the one form that was packed; a bundle that is not named here has all.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class LoadedVersions:
         threads: int,
         full: bool,
         clock: "Callable[[], float]",
+        forms: "Mapping[str, str]" = MappingProxyType({}),
     ) -> None:
         self._model = model
         self._bundles = bundles
         self._threads = threads
         self._full = full
         self._clock = clock
+        self._forms = forms
         self._loaded: OrderedDict[str, LoadedVersion] = OrderedDict()
         self._refused: dict[str, tuple[float, NotReadyError]] = {}
         self._lock = threading.Lock()
@@ -106,7 +110,8 @@ class LoadedVersions:
     def _open(self, digest: str) -> LoadedVersion:
         folder = self._bundles / digest16(digest)
         try:
-            bundle = verify_bundle(folder, digest=digest, full=self._full)
+            form = self._forms.get(digest)
+            bundle = verify_bundle(folder, digest=digest, full=self._full, form=form)
             return load_version(bundle, threads=self._threads, replays=None if self._full else 1)
         except (BundleError, ModelError) as reason:
             error = NotReadyError(

@@ -74,7 +74,7 @@ def load_version(
 
     Args:
         bundle: A verified bundle.
-        form: Which form to open; the one for this machine when None.
+        form: Which form to open; when None the one that lies here, else the one for this machine.
         threads: Intra-op threads of ONNX Runtime.
         replays: Golden requests to replay; all when None.
 
@@ -84,7 +84,8 @@ def load_version(
     """
     started = time.perf_counter()
     manifest = bundle.manifest
-    chosen = manifest.form(form) if form else choose_form(manifest)
+    name = form or bundle.form
+    chosen = manifest.form(name) if name else choose_form(manifest)
     tokenizer = load_tokenizer(bundle.folder / TOKENIZER, max_tokens=manifest.limits.max_tokens)
     session = open_session(bundle.graph(chosen), optimised=chosen.optimised, threads=threads)
     task = TASKS[manifest.task](manifest, tokenizer, session)

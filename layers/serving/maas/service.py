@@ -11,6 +11,7 @@ May import everything of `maas` but `maas.http`.
 
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from maas.errors import NotFoundError, NotReadyError, VersionNotServedError
@@ -20,7 +21,7 @@ from maas.registry.records import DEFAULT_ALIAS
 from maas.traffic import choose_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from maas.loading import LoadedVersion
@@ -64,6 +65,7 @@ class Service:
             otherwise only what a cold start can afford (the layer is immutable).
         draw: Random numbers, 0 ≤ draw < 1.
         clock: Seconds, never going back; deadlines are told by it.
+        forms: By digest the one form that was packed; a bundle that is not named here has all.
         find: Looks up the number and digest of a pinned version that is too old for the policy to
             list; None where only the policy may be read, as in a function.
     """
@@ -78,6 +80,7 @@ class Service:
         full: bool,
         draw: "Callable[[], float]",
         clock: "Callable[[], float]",
+        forms: "Mapping[str, str]" = MappingProxyType({}),
         find: "Callable[[VersionAddress], tuple[int, str]] | None" = None,
     ) -> None:
         self.model = model
@@ -85,7 +88,7 @@ class Service:
         self._draw = draw
         self._find = find
         self._versions = LoadedVersions(
-            model, bundles=bundles, threads=threads, full=full, clock=clock
+            model, bundles=bundles, threads=threads, full=full, clock=clock, forms=forms
         )
 
     def policy(self) -> "Policy":

@@ -12,7 +12,7 @@ never becomes a silent default.
 import getpass
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from maas.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_SNAPSHOT = "snap-start"
 MODEL_NAME = re.compile(r"[a-z][a-z0-9-]{1,31}")
 _KNOWN = frozenset(
     f"MAAS_{name}"
@@ -46,6 +47,46 @@ _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True, slots=True)
+class AwsSettings:
+    """What AWS's own variables say, for the one request that is signed without boto3.
+
+    Attributes:
+        region: `AWS_REGION`, else `AWS_DEFAULT_REGION`; empty where neither is set.
+        dynamodb_endpoint: `AWS_ENDPOINT_URL_DYNAMODB`, else `AWS_ENDPOINT_URL`; empty: AWS.
+        access_key: `AWS_ACCESS_KEY_ID`; empty where credentials come from the container endpoint.
+        secret_key: `AWS_SECRET_ACCESS_KEY`.
+        session_token: `AWS_SESSION_TOKEN`.
+        credentials_url: `AWS_CONTAINER_CREDENTIALS_FULL_URI`, which wins over the keys (SnapStart).
+        credentials_token: `AWS_CONTAINER_AUTHORIZATION_TOKEN`, sent to that address.
+    """
+
+    region: str
+    dynamodb_endpoint: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+    credentials_url: str
+    credentials_token: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, environ: "Mapping[str, str]") -> "AwsSettings":
+        """Take the variables as they are; an empty one counts as unset."""
+
+        def first(*names: str) -> str:
+            return next(filter(None, (environ.get(name) for name in names)), "")
+
+        return cls(
+            region=first("AWS_REGION", "AWS_DEFAULT_REGION"),
+            dynamodb_endpoint=first("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"),
+            access_key=first("AWS_ACCESS_KEY_ID"),
+            secret_key=first("AWS_SECRET_ACCESS_KEY"),
+            session_token=first("AWS_SESSION_TOKEN"),
+            credentials_url=first("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+            credentials_token=first("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the environment says, checked.
 
@@ -60,6 +101,9 @@ class Settings:
         threads: ONNX Runtime's intra-op threads (`MAAS_THREADS`, default 1).
         log_level: DEBUG, INFO, WARNING or ERROR (`MAAS_LOG_LEVEL`, default INFO).
         actor: Who changes the registry (`MAAS_ACTOR`, default the login name).
+        aws: What AWS's own variables say.
+        snapshot: Whether this process starts for a SnapStart snapshot, when time is at hand
+            (`AWS_LAMBDA_INITIALIZATION_TYPE`).
     """
 
     home: Path
@@ -72,6 +116,8 @@ class Settings:
     threads: int
     log_level: str
     actor: str
+    aws: AwsSettings
+    snapshot: bool
 
     @classmethod
     def parse(cls, environ: "Mapping[str, str]") -> "Settings":
@@ -102,6 +148,8 @@ class Settings:
             threads=_whole_number(environ, "MAAS_THREADS", default=1, low=1, high=64),
             log_level=log_level,
             actor=environ.get("MAAS_ACTOR") or _login_name(),
+            aws=AwsSettings.parse(environ),
+            snapshot=environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == _SNAPSHOT,
         )
 
 

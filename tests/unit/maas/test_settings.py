@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from maas.errors import SettingsError
-from maas.settings import Settings, child_environment, read_settings
+from maas.settings import AwsSettings, Settings, child_environment, read_settings
 
 
 def test_an_empty_environment_gives_the_laptops_defaults() -> None:
@@ -32,6 +32,16 @@ def test_every_setting_is_read() -> None:
             "MAAS_THREADS": "2",
             "MAAS_LOG_LEVEL": "DEBUG",
             "MAAS_ACTOR": "ada",
+            "AWS_REGION": "eu-west-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:8001",
+            "AWS_ENDPOINT_URL_DYNAMODB": "",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "a-secret",
+            "AWS_SESSION_TOKEN": "a-session",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9001/credentials",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": "a-token",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start",
         }
     )
     assert settings == Settings(
@@ -45,7 +55,21 @@ def test_every_setting_is_read() -> None:
         threads=2,
         log_level="DEBUG",
         actor="ada",
+        aws=AwsSettings(
+            region="eu-west-1",
+            dynamodb_endpoint="http://127.0.0.1:8001",
+            access_key="key",
+            secret_key="a-secret",
+            session_token="a-session",
+            credentials_url="http://127.0.0.1:9001/credentials",
+            credentials_token="a-token",
+        ),
+        snapshot=True,
     )
+    # A credential never shows where the settings are printed
+    assert "a-secret" not in repr(settings)
+    assert "a-session" not in repr(settings)
+    assert "a-token" not in repr(settings)
 
 
 @pytest.mark.parametrize("name", ["MAAS_MODELL", "MAAS_", "MAAS_home", "MAAS_POLICY_TTL_SECONDS"])

@@ -92,9 +92,14 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     forms: tuple[Form, ...]
     """At least one, in name order."""
 
-    def entries(self) -> tuple[FileEntry, ...]:
-        """All files, those of every form included."""
-        return self.files + tuple(entry for form in self.forms for entry in form.files)
+    def entries(self, form: str | None = None) -> tuple[FileEntry, ...]:
+        """The shared files and those of one form, or of every form when None.
+
+        Raises:
+            BundleError: The bundle has no form of that name.
+        """
+        forms = self.forms if form is None else (self.form(form),)
+        return self.files + tuple(entry for chosen in forms for entry in chosen.files)
 
     def form(self, name: str) -> Form:
         """Look up a form.

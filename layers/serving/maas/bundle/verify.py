@@ -36,12 +36,14 @@ class Bundle:
         manifest: What they are.
         digest: `sha256:` and 64 hex characters, of the manifest.
         full: Whether every byte was hashed.
+        form: The one form that lies here, as packaging ships it; None where all of them do.
     """
 
     folder: "Path"
     manifest: Manifest
     digest: str
     full: bool
+    form: str | None = None
 
     def graph(self, form: Form) -> "Path":
         """The path of a form's ONNX graph."""
@@ -53,6 +55,7 @@ def verify_bundle(
     *,
     digest: str | None = None,
     full: bool = True,
+    form: str | None = None,
     limits: Limits = LIMITS,
 ) -> Bundle:
     """Check a bundle's folder against its manifest.
@@ -62,6 +65,7 @@ def verify_bundle(
         digest: What the bundle's digest must be, as the registry has it.
         full: Hash every byte; otherwise files above SMALL_FILE_BYTES are checked by size, which is
             enough where the file system is an immutable layer.
+        form: The one form whose files must lie here and no other's; all of them when None.
         limits: Sizes and counts.
 
     Raises:
@@ -76,7 +80,7 @@ def verify_bundle(
             f"{MANIFEST} has digest {actual[:19]}…, the registry says {digest[:19]}…."
         )
     manifest = parse_manifest(data, limits=limits)
-    entries = {entry.path: entry for entry in manifest.entries()}
+    entries = {entry.path: entry for entry in manifest.entries(form)}
     found = _plain_files(folder)
     if missing := sorted(entries.keys() - found):
         raise BundleError(f"Missing from the bundle: {', '.join(missing)}.")
@@ -84,7 +88,7 @@ def verify_bundle(
         raise BundleError(f"Not named in {MANIFEST}: {', '.join(extra)}.")
     for entry in entries.values():
         _check_file(folder, entry, hashed=full or entry.size <= SMALL_FILE_BYTES)
-    return Bundle(folder=folder, manifest=manifest, digest=actual, full=full)
+    return Bundle(folder=folder, manifest=manifest, digest=actual, full=full, form=form)
 
 
 def sha256_file(path: "Path") -> str:

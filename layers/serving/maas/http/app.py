@@ -1,19 +1,16 @@
-"""The one ASGI app: routes, versions, headers, errors. On Lambda and under uvicorn it is the same.
+"""The one ASGI app: a guard around routes. On Lambda and under uvicorn it is the same.
 
 May import everything of `maas` but `maas.http.entry`.
 
-    app = App(services, observer=observer, new_id=new_id)
+    app = App(inference_routes(services), observer=observer, new_id=new_id)
     await app(scope, receive, send)
-
-`services` is asked by model name: a function knows one model, a laptop all that its registry has.
 """
 
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
@@ -25,68 +22,47 @@ from maas.errors import (
     TryAgainError,
 )
 from maas.exchange import Exchange
-from maas.http.body import check_json_type, parse_json, read_body
-from maas.http.describe import describe
 from maas.http.methods import Methods
-from maas.http.problems import JSON, encode_error, encode_json
-from maas.http.protocols import hf
-from maas.http.versions import requested_model, requested_version
+from maas.http.problems import JSON, encode_error
 from maas.limits import LIMITS
-from maas.registry.records import DEFAULT_ALIAS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import Receive, Scope, Send
 
-    from maas.assembly import Services
-    from maas.http.methods import Endpoint
+    from maas.http.methods import Routes
     from maas.observe import Observer
-    from maas.registry.addresses import VersionAddress
-    from maas.service import Service
-    from maas.tasks.classify import ClassifyResponse
-
-ResultT = TypeVar("ResultT")
 
 
 class App:
     """Routes inside a guard that turns every outcome into an answer and one observation.
 
     Args:
-        services: The service of a model; raises ModelNotFoundError for a name it does not know.
+        routes: Endpoints by path and method.
         observer: Told of every answer.
         new_id: Makes a request id where Lambda gives none.
         base_path: A stage or domain prefix that is stripped, such as `/prod`.
-        threads: Run the model in a thread, for a server with many requests at a time. Lambda gives
-            a process one request at a time, where a thread would only cost.
         concurrency: Requests that are answered at a time; those above are told to come again. None
             is without a bound, for Lambda, which has its own.
     """
 
     def __init__(
         self,
-        services: "Services",
+        routes: "Routes",
         *,
         observer: "Observer",
         new_id: "Callable[[], str]",
         base_path: str = "",
-        threads: bool = False,
         concurrency: int | None = None,
     ) -> None:
-        self._services = services
         self._observer = observer
         self._new_id = new_id
         self._base_path = base_path
-        self._threads = threads
         self._concurrency = math.inf if concurrency is None else concurrency
         self._answering = 0
-        model, version = "/models/{model}", "/models/{model}/versions/{version}"
         self._router = Router(
-            [
-                self._route(model, GET=self._describe, POST=self._predict),
-                self._route(version, GET=self._describe, POST=self._predict),
-                self._route("/health", GET=self._health),
-            ],
+            [Route(path, Methods(methods, observer)) for path, methods in routes.items()],
             redirect_slashes=False,
             default=_no_route,
         )
@@ -121,9 +97,6 @@ class App:
         inside = path == self._base_path or path.startswith(self._base_path + "/")
         return path[len(self._base_path) :] or "/" if inside else path
 
-    def _route(self, path: str, **methods: "Endpoint") -> Route:
-        return Route(path, Methods(methods, self._observer))
-
     async def _refuse(
         self,
         error: BaseException,
@@ -145,63 +118,6 @@ class App:
             encode_error(problem, exchange), problem.status, headers=headers, media_type=JSON
         )
         await response(scope, receive, send)
-
-    async def _predict(self, request: Request, exchange: Exchange) -> bytes:
-        service, address = await self._addressed(request, exchange)
-        check_json_type(request.headers)
-        data = await read_body(
-            request.receive,
-            request.headers,
-            limit=LIMITS.body_bytes,
-            seconds=LIMITS.deadline_seconds,
-        )
-        asked = hf.decode_classify(parse_json(data))
-        exchange.texts = len(asked.texts)
-
-        def work() -> "ClassifyResponse":
-            exchange.turn = service.turn(address, deadline=exchange.deadline)
-            return exchange.turn.task.predict(asked, deadline=exchange.deadline)
-
-        answer = await self._run(work)
-        exchange.tokens = sum(answer.tokens)
-        exchange.truncated = sum(answer.truncated)
-        exchange.seconds.update(answer.seconds)
-        return encode_json(hf.encode_classify(answer))
-
-    async def _describe(self, request: Request, exchange: Exchange) -> bytes:
-        service, address = await self._addressed(request, exchange)
-
-        def work() -> dict[str, object]:
-            exchange.turn = service.turn(address, deadline=exchange.deadline)
-            return describe(service.model, exchange.turn, service.policy())
-
-        return encode_json(await self._run(work))
-
-    async def _health(self, _: Request, exchange: Exchange) -> bytes:
-        """Whether every promoted model can answer; the first that cannot makes it 503."""
-        await self._run(lambda: self._check_promoted(exchange))
-        return encode_json({"status": "ok"})
-
-    def _check_promoted(self, exchange: Exchange) -> None:
-        for model in self._services.models():
-            exchange.model = model
-            service = self._services(model)
-            if DEFAULT_ALIAS in service.policy().aliases:
-                service.turn(None, deadline=exchange.deadline)
-        exchange.model = None
-
-    async def _addressed(
-        self, request: Request, exchange: Exchange
-    ) -> "tuple[Service, VersionAddress | None]":
-        """Which service and which version the path, header and query name."""
-        model = requested_model(request)
-        service = await self._run(lambda: self._services(model))
-        exchange.model = model
-        return service, requested_version(request)
-
-    async def _run(self, work: "Callable[[], ResultT]") -> ResultT:
-        """Whatever may wait, for a disk, a lock or the registry, waits off the event loop."""
-        return await asyncio.to_thread(work) if self._threads else work()
 
 
 async def _no_route(_scope: "Scope", _receive: "Receive", _send: "Send") -> None:

@@ -21,6 +21,7 @@ from maas.assembly import build_services
 from maas.errors import BadRequestError, MaasError, SettingsError
 from maas.exchange import Exchange
 from maas.http.app import App
+from maas.http.inference import inference_routes
 from maas.http.problems import JSON, encode_error
 from maas.observe import Observer
 
@@ -46,7 +47,8 @@ def build_handler(settings: "Settings") -> "Handler":
     started = time.perf_counter()
     observer = Observer(settings.log_level, metrics=True)
     services = build_services(settings, full=False)
-    app = App(services, observer=observer, new_id=_new_id, base_path=settings.base_path)
+    routes = inference_routes(services)
+    app = App(routes, observer=observer, new_id=_new_id, base_path=settings.base_path)
     adapter = Mangum(app, lifespan="off")
     logging.getLogger("mangum").setLevel(logging.CRITICAL + 1)  # it would log every path
     try:

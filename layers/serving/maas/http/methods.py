@@ -14,7 +14,7 @@ from maas.errors import MethodNotAllowedError
 from maas.http.problems import JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.types import Receive, Scope, Send
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from maas.observe import Observer
 
     Endpoint = Callable[[Request, Exchange], Awaitable[bytes]]
+    Routes = Mapping[str, Mapping[str, Endpoint]]
 
 
 class Methods:
@@ -32,7 +33,7 @@ class Methods:
         observer: Told of every answer.
     """
 
-    def __init__(self, methods: "dict[str, Endpoint]", observer: "Observer") -> None:
+    def __init__(self, methods: "Mapping[str, Endpoint]", observer: "Observer") -> None:
         self._methods = methods
         self._observer = observer
 

@@ -17,6 +17,7 @@ from maas.errors import FieldError
 from maas.settings import MODEL_NAME
 
 _ALIAS = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_TARGET = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,7}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{12,64}")
 
@@ -91,6 +92,17 @@ def parse_model(text: str) -> str:
     """
     if not MODEL_NAME.fullmatch(text):
         raise FieldError("must be 2 to 32 of a-z, 0-9 and -, a letter first", field="model")
+    return text
+
+
+def parse_target(text: str) -> str:
+    """Check the name of a place that functions are deployed to: a stack's name.
+
+    Raises:
+        FieldError: It is not one.
+    """
+    if not _TARGET.fullmatch(text):
+        raise FieldError("must be a stack's name such as maas-prod", field="target")
     return text
 
 

@@ -6,9 +6,17 @@ Imports `maas.errors` and the records. Values only; `rules` makes one from the o
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from maas.errors import FieldError
-from maas.registry.records import AliasRecord, EventRecord, ModelRecord, Policy, VersionRecord
+from maas.registry.records import (
+    AliasRecord,
+    DeploymentRecord,
+    EventRecord,
+    ModelRecord,
+    Policy,
+    VersionRecord,
+)
 
 TEXT_CHARACTERS = 500
 
@@ -70,3 +78,42 @@ class NewRoutes:
     policy: Policy
     event: EventRecord
     alias: AliasRecord
+
+
+@dataclass(frozen=True, slots=True)
+class NewDeployment:
+    """The records that a deployment writes, in one transaction.
+
+    The event must be new; each of the others must replace its revision before.
+    """
+
+    model: ModelRecord
+    policy: Policy
+    event: EventRecord
+    deployment: DeploymentRecord
+
+
+Change = NewVersion | NewRoutes | NewDeployment
+
+
+def new_event(
+    model: ModelRecord,
+    action: Literal["register", "promote", "rollback", "deploy", "remove"],
+    subject: str,
+    *,
+    before: dict[str, object] | None,
+    after: dict[str, object],
+    stamp: Stamp,
+) -> EventRecord:
+    """The entry of a change in the model's history; `model` is at the revision that it makes."""
+    return EventRecord(
+        model=model.name,
+        revision=model.revision,
+        at=stamp.at,
+        by=stamp.by,
+        action=action,
+        subject=subject,
+        before=before,
+        after=after,
+        reason=stamp.reason,
+    )

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from maas.errors import SettingsError
-from maas.registry.changes import NewRoutes, NewVersion
+from maas.registry.changes import Change, NewDeployment, NewRoutes, NewVersion
 from maas.registry.records import DigestRecord, encode
 from maas.registry.records import decode as decode_record
 from maas.registry.store import Item, Key, Write
@@ -23,6 +23,7 @@ MODELS = "MODEL"
 VERSION_PREFIX = "VERSION#"
 ALIAS_PREFIX = "ALIAS#"
 EVENT_PREFIX = "EVENT#"
+DEPLOYMENT_PREFIX = "DEPLOYMENT#"
 
 RecordT = TypeVar("RecordT", bound=Struct)
 
@@ -52,6 +53,11 @@ def alias_key(model: str, name: str) -> Key:
     return Key(partition(model), f"{ALIAS_PREFIX}{name}")
 
 
+def deployment_key(model: str, target: str) -> Key:
+    """Key of a `DeploymentRecord`."""
+    return Key(partition(model), f"{DEPLOYMENT_PREFIX}{target}")
+
+
 def event_key(model: str, revision: int) -> Key:
     """Key of an `EventRecord`; ordered by revision, never by the clock."""
     return Key(partition(model), f"{EVENT_PREFIX}{revision:012}")
@@ -77,7 +83,7 @@ def record_of(item: Item, kind: type[RecordT]) -> RecordT:
         ) from error
 
 
-def writes_of(change: NewVersion | NewRoutes) -> list[Write]:
+def writes_of(change: Change) -> list[Write]:
     """The transaction that makes a change: each record only if its predecessor is still there."""
     name, revision = change.model.name, change.model.revision
     writes = [
@@ -92,6 +98,9 @@ def writes_of(change: NewVersion | NewRoutes) -> list[Write]:
             writes.append(_new(digest_key(name, version.digest), digest, 1))
         case NewRoutes(alias=alias):
             writes.append(_successor(alias_key(name, alias.name), alias, alias.revision))
+        case NewDeployment(deployment=deployment):
+            key = deployment_key(name, deployment.target)
+            writes.append(_successor(key, deployment, deployment.revision))
     return writes
 
 

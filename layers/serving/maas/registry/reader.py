@@ -31,8 +31,10 @@ from maas.registry.addresses import (
 )
 from maas.registry.records import (
     ALIASES_MAX,
+    DEPLOYMENTS_MAX,
     VERSIONS_MAX,
     AliasRecord,
+    DeploymentRecord,
     DigestRecord,
     EventRecord,
     ModelRecord,
@@ -124,6 +126,18 @@ class Reader:
         self.model(model)
         page = self._store.query(layout.partition(model), layout.ALIAS_PREFIX, limit=ALIASES_MAX)
         return _listing(page, AliasRecord).records
+
+    def deployments(self, model: str) -> tuple[DeploymentRecord, ...]:
+        """Where the model is or was deployed to, by target.
+
+        Raises:
+            ModelNotFoundError: No version was ever registered under this name.
+        """
+        pk = layout.partition(parse_model(model))
+        page = self._store.query(pk, layout.DEPLOYMENT_PREFIX, limit=DEPLOYMENTS_MAX)
+        if not page.items:
+            self.model(model)
+        return _listing(page, DeploymentRecord).records
 
     def alias(self, model: str, name: str) -> AliasRecord:
         """One alias.

@@ -22,6 +22,8 @@ ALIASES_MAX = 16
 """Aliases of one model."""
 ROUTES_MAX = 8
 """Versions that share one alias."""
+DEPLOYMENTS_MAX = 16
+"""Places that one model is deployed to."""
 POLICY_VERSIONS = 256
 """Digests in a policy: the routed versions, then the newest (86 bytes each)."""
 POLICY_BYTES = 32_768
@@ -30,6 +32,8 @@ POLICY_BYTES = 32_768
 # `$` alone would let a last line feed pass.
 ModelName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$(?!\n)")]
 AliasName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,31}$(?!\n)")]
+# The name of a CloudFormation stack.
+TargetName = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,127}$(?!\n)")]
 Digest = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)")]
 VersionNumber = Annotated[int, Meta(ge=1, le=VERSIONS_MAX)]
 Revision = Annotated[int, Meta(ge=1)]
@@ -179,6 +183,32 @@ class AliasRecord(Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
+class DeploymentRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a deployed function carries (`DEPLOYMENT#<target>`), written after it was asked.
+
+    Attributes:
+        model: The model's name.
+        target: Where: the stack's name.
+        status: `live` while it answers requests; `removed` after the stack was destroyed.
+        function: The function's name and alias, such as `maas-sentiment:live`.
+        function_version: The function version that the alias points at with all of its traffic.
+        digests: Full digest by number of each version that it answered for.
+        revision: The record's own count of changes: 1, 2, 3 …
+        at: When (ISO 8601, UTC).
+        by: Who.
+    """
+
+    model: ModelName
+    target: TargetName
+    status: Literal["live", "removed"]
+    function: str
+    function_version: str
+    digests: dict[VersionNumber, Digest]
+    revision: Revision
+    at: str
+    by: str
+
+
 class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     """All that a function needs to choose a version, in one read (`POLICY`).
 
@@ -205,8 +235,8 @@ class EventRecord(Struct, frozen=True, forbid_unknown_fields=True):
         at: When (ISO 8601, UTC).
         by: Who.
         action: What was done.
-        subject: What it was done to: a version's number or an alias.
-        before: The subject before: routes of an alias, or None for what is new.
+        subject: What it was done to: a version's number, an alias or a target.
+        before: The subject before: an alias's routes, a target's versions, or None for what is new.
         after: The subject after.
         reason: Why.
     """
@@ -215,7 +245,7 @@ class EventRecord(Struct, frozen=True, forbid_unknown_fields=True):
     revision: Revision
     at: str
     by: str
-    action: Literal["register", "promote", "rollback"]
+    action: Literal["register", "promote", "rollback", "deploy", "remove"]
     subject: str
     before: dict[str, object] | None
     after: dict[str, object]

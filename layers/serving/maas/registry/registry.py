@@ -9,20 +9,28 @@ writes one transaction that fails where anything of the model changed in between
     registry.rollback("sentiment", reason="more errors than before")
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-from maas.errors import ConflictError
-from maas.registry import layout, rules
-from maas.registry.addresses import ByNumber, VersionAddress, parse_alias, parse_model
-from maas.registry.changes import Current, NewRoutes, Stamp
+from maas.errors import ConflictError, RefusedError
+from maas.registry import deployments, layout, rules
+from maas.registry.addresses import (
+    ByNumber,
+    VersionAddress,
+    parse_alias,
+    parse_model,
+    parse_target,
+)
+from maas.registry.changes import Change, Current, NewRoutes, Stamp
 from maas.registry.reader import Reader, no_alias, no_model
 from maas.registry.records import (
     DEFAULT_ALIAS,
+    DEPLOYMENTS_MAX,
     AliasRecord,
     Candidate,
+    DeploymentRecord,
     DigestRecord,
     ModelRecord,
     Policy,
@@ -47,6 +55,14 @@ class AliasChange:
     """An alias as it is now, and whether this call changed it."""
 
     record: AliasRecord
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentChange:
+    """A deployment as it is now, and whether this call changed it."""
+
+    record: DeploymentRecord
     changed: bool
 
 
@@ -126,7 +142,15 @@ class Registry(Reader):
         current, before = self._snapshot(model, alias)
         _require_revision(model, alias, before, expected_revision)
         version = self.version(model, address)
-        change = rules.promote(current, before, version, name=alias, weight=weight, stamp=stamp)
+        change = rules.promote(
+            current,
+            before,
+            version,
+            name=alias,
+            weight=weight,
+            stamp=stamp,
+            deployments=self.deployments(model),
+        )
         if isinstance(change, AliasRecord):
             return AliasChange(change, changed=False)
         return self._write(change)
@@ -146,8 +170,66 @@ class Registry(Reader):
         if before is None:
             raise no_alias(model, alias)
         versions = [self.version(model, ByNumber(r.version)) for r in before.previous or ()]
-        change = rules.rollback(current, before, versions, stamp=stamp)
+        deployed = self.deployments(model)
+        change = rules.rollback(current, before, versions, stamp=stamp, deployments=deployed)
         return self._write(change)
+
+    def record_deployment(
+        self,
+        model: str,
+        target: str,
+        *,
+        function: str,
+        function_version: str,
+        digests: Mapping[int, str],
+    ) -> DeploymentChange:
+        """Record what a target's function was seen to answer with; from now on promotes ask for it.
+
+        Args:
+            model: The model's name.
+            target: The stack's name.
+            function: The function's name and alias.
+            function_version: The function version behind the alias.
+            digests: Full digest by number of each version that it answered for.
+
+        Raises:
+            FieldError: A name or a digest is malformed.
+            ModelNotFoundError: There is no such model.
+            RefusedError: The model is deployed to too many targets.
+            ConflictError: Somebody changed the model meanwhile; nothing was written.
+        """
+        stamp = self._stamp("")
+        current, before = self._deployed(model, target)
+        if before is None and len(self.deployments(model)) >= DEPLOYMENTS_MAX:
+            raise RefusedError(f"{model} has {DEPLOYMENTS_MAX} targets; that is the most.")
+        change = deployments.deploy(
+            current,
+            before,
+            target=target,
+            function=function,
+            function_version=function_version,
+            digests=digests,
+            stamp=stamp,
+        )
+        if isinstance(change, DeploymentRecord):
+            return DeploymentChange(change, changed=False)
+        self._commit(change)
+        return DeploymentChange(change.deployment, changed=True)
+
+    def remove_deployment(self, model: str, target: str) -> DeploymentRecord:
+        """Record that a target answers no more, so that no promote asks for it.
+
+        Raises:
+            RefusedError: The model is not deployed there.
+            ConflictError: Somebody changed the model meanwhile; nothing was written.
+        """
+        stamp = self._stamp("")
+        current, before = self._deployed(model, target)
+        if before is None:
+            raise RefusedError(f"{model} was never deployed to {target}.", field="target")
+        change = deployments.remove(current, before, stamp=stamp)
+        self._commit(change)
+        return change.deployment
 
     def _register_once(self, candidate: Candidate, stamp: Stamp) -> Registered:
         model = candidate.model
@@ -181,9 +263,24 @@ class Registry(Reader):
             raise no_model(model)
         return current, layout.record_of(item, AliasRecord) if item else None
 
+    def _deployed(self, model: str, target: str) -> tuple[Current, DeploymentRecord | None]:
+        keys = (
+            layout.model_key(parse_model(model)),
+            layout.policy_key(model),
+            layout.deployment_key(model, parse_target(target)),
+        )
+        meta, policy, item = self._store.read(keys)
+        current = _current(meta, policy)
+        if current is None:
+            raise no_model(model)
+        return current, layout.record_of(item, DeploymentRecord) if item else None
+
+    def _commit(self, change: Change) -> None:
+        self._store.transact(layout.writes_of(change))
+
     def _write(self, change: NewRoutes) -> AliasChange:
         try:
-            self._store.transact(layout.writes_of(change))
+            self._commit(change)
         except ConflictError as error:
             model, name = change.alias.model, change.alias.name
             _, now = self._snapshot(model, name)

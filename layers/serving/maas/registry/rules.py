@@ -15,7 +15,8 @@ import msgspec
 from msgspec.structs import replace
 
 from maas.errors import FieldError, RefusedError
-from maas.registry.changes import Current, NewRoutes, NewVersion, Stamp
+from maas.registry.changes import Current, NewRoutes, NewVersion, Stamp, new_event
+from maas.registry.deployments import require_carried
 from maas.registry.records import (
     ALIASES_MAX,
     POLICY_VERSIONS,
@@ -23,7 +24,7 @@ from maas.registry.records import (
     WEIGHT_TOTAL,
     AliasRecord,
     Candidate,
-    EventRecord,
+    DeploymentRecord,
     ModelRecord,
     Policy,
     Route,
@@ -65,7 +66,7 @@ def register(current: Current | None, candidate: Candidate, stamp: Stamp) -> New
     return NewVersion(
         model=model,
         policy=_policy(model, aliases, digests),
-        event=_event(model, "register", str(number), before=None, after=after, stamp=stamp),
+        event=new_event(model, "register", str(number), before=None, after=after, stamp=stamp),
         version=version,
     )
 
@@ -78,6 +79,7 @@ def promote(
     name: str,
     weight: int,
     stamp: Stamp,
+    deployments: Sequence[DeploymentRecord] = (),
 ) -> NewRoutes | AliasRecord:
     """Give a version `weight` percent of an alias's traffic; the others share the rest.
 
@@ -88,18 +90,20 @@ def promote(
         name: The alias's name.
         weight: 1 to 100 percent; at 100 no other version keeps a share.
         stamp: When, who and why.
+        deployments: Where the model is deployed to, read at `current`'s revision.
 
     Returns:
         The records to write, or the alias as it is where nothing would change.
 
     Raises:
         FieldError: The weight is out of range.
-        RefusedError: The version is not verified, the alias is new and the weight is below 100,
-            or there would be too many aliases or routes.
+        RefusedError: The version is not verified or a live deployment does not carry it, the alias
+            is new and the weight is below 100, or there would be too many aliases or routes.
     """
     if not 1 <= weight <= 100:
         raise FieldError("must be a whole percentage from 1 to 100", field="weight")
     _require_verified([version])
+    require_carried([version], deployments)
     if alias is None and len(current.policy.aliases) >= ALIASES_MAX:
         raise RefusedError(f"A model has {ALIASES_MAX} aliases at the most; use one that exists.")
     if alias is None and weight < 100:
@@ -123,7 +127,12 @@ def promote(
 
 
 def rollback(
-    current: Current, alias: AliasRecord, versions: Sequence[VersionRecord], *, stamp: Stamp
+    current: Current,
+    alias: AliasRecord,
+    versions: Sequence[VersionRecord],
+    *,
+    stamp: Stamp,
+    deployments: Sequence[DeploymentRecord] = (),
 ) -> NewRoutes:
     """Restore the routes of the alias's previous revision, as a new revision.
 
@@ -132,9 +141,11 @@ def rollback(
         alias: The alias as it is.
         versions: The versions of `alias.previous`, read at `current`'s revision.
         stamp: When, who and why.
+        deployments: Where the model is deployed to, read at `current`'s revision.
 
     Raises:
-        RefusedError: There is no previous revision, or one of its versions is no longer verified.
+        RefusedError: There is no previous revision, or one of its versions is no longer verified or
+            not carried by a live deployment.
     """
     if alias.previous is None:
         raise RefusedError(
@@ -142,6 +153,7 @@ def rollback(
             "back to. Promote another version instead."
         )
     _require_verified(versions)
+    require_carried(versions, deployments)
     return _reroute(
         current,
         alias,
@@ -229,7 +241,7 @@ def _reroute(
     return NewRoutes(
         model=model,
         policy=_policy(model, current.policy.aliases | {name: routes}, digests),
-        event=_event(model, action, name, before=before, after=_seen(routes), stamp=stamp),
+        event=new_event(model, action, name, before=before, after=_seen(routes), stamp=stamp),
         alias=record,
     )
 
@@ -246,28 +258,6 @@ def _policy(
         revision=model.revision,
         aliases={name: aliases[name] for name in sorted(aliases)},
         digests={number: digests[number] for number in sorted(kept)},
-    )
-
-
-def _event(
-    model: ModelRecord,
-    action: Literal["register", "promote", "rollback"],
-    subject: str,
-    *,
-    before: dict[str, object] | None,
-    after: dict[str, object],
-    stamp: Stamp,
-) -> EventRecord:
-    return EventRecord(
-        model=model.name,
-        revision=model.revision,
-        at=stamp.at,
-        by=stamp.by,
-        action=action,
-        subject=subject,
-        before=before,
-        after=after,
-        reason=stamp.reason,
     )
 
 

@@ -1,0 +1,114 @@
+"""What the inference function answers: predictions and what a model is.
+
+May import everything of `maas` but `maas.http.app` and `maas.http.entry`.
+
+    app = App(inference_routes(services), observer=observer, new_id=new_id)
+
+`services` is asked by model name: a function knows one model, a laptop all that its registry has.
+"""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from maas.http.body import check_json_type, parse_json, read_body
+from maas.http.describe import describe
+from maas.http.problems import encode_json
+from maas.http.protocols import hf
+from maas.http.versions import requested_model, requested_version
+from maas.limits import LIMITS
+from maas.registry.records import DEFAULT_ALIAS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from maas.assembly import Services
+    from maas.exchange import Exchange
+    from maas.http.methods import Routes
+    from maas.registry.addresses import VersionAddress
+    from maas.service import Service
+    from maas.tasks.classify import ClassifyResponse
+
+ResultT = TypeVar("ResultT")
+
+
+def inference_routes(services: "Services", *, threads: bool = False) -> "Routes":
+    """The routes of a model's function.
+
+    Args:
+        services: The service of a model; raises ModelNotFoundError for a name it does not know.
+        threads: Run the model in a thread, for a server with many requests at a time. Lambda gives
+            a process one request at a time, where a thread would only cost.
+    """
+    inference = _Inference(services, threads=threads)
+    methods = {"GET": inference.describe, "POST": inference.predict}
+    return {
+        "/models/{model}": methods,
+        "/models/{model}/versions/{version}": methods,
+        "/health": {"GET": inference.health},
+    }
+
+
+class _Inference:
+    def __init__(self, services: "Services", *, threads: bool) -> None:
+        self._services = services
+        self._threads = threads
+
+    async def predict(self, request: "Request", exchange: "Exchange") -> bytes:
+        service, address = await self._addressed(request, exchange)
+        check_json_type(request.headers)
+        data = await read_body(
+            request.receive,
+            request.headers,
+            limit=LIMITS.body_bytes,
+            seconds=exchange.deadline - time.monotonic(),
+        )
+        asked = hf.decode_classify(parse_json(data))
+        exchange.texts = len(asked.texts)
+
+        def work() -> "ClassifyResponse":
+            exchange.turn = service.turn(address, deadline=exchange.deadline)
+            return exchange.turn.task.predict(asked, deadline=exchange.deadline)
+
+        answer = await self._run(work)
+        exchange.tokens = sum(answer.tokens)
+        exchange.truncated = sum(answer.truncated)
+        exchange.seconds.update(answer.seconds)
+        return encode_json(hf.encode_classify(answer))
+
+    async def describe(self, request: "Request", exchange: "Exchange") -> bytes:
+        service, address = await self._addressed(request, exchange)
+
+        def work() -> dict[str, object]:
+            exchange.turn = service.turn(address, deadline=exchange.deadline)
+            return describe(service.model, exchange.turn, service.policy())
+
+        return encode_json(await self._run(work))
+
+    async def health(self, _: "Request", exchange: "Exchange") -> bytes:
+        """Whether every promoted model can answer; the first that cannot makes it 503."""
+        await self._run(lambda: self._check_promoted(exchange))
+        return encode_json({"status": "ok"})
+
+    def _check_promoted(self, exchange: "Exchange") -> None:
+        for model in self._services.models():
+            exchange.model = model
+            service = self._services(model)
+            if DEFAULT_ALIAS in service.policy().aliases:
+                service.turn(None, deadline=exchange.deadline)
+        exchange.model = None
+
+    async def _addressed(
+        self, request: "Request", exchange: "Exchange"
+    ) -> "tuple[Service, VersionAddress | None]":
+        """Which service and which version the path, header and query name."""
+        model = requested_model(request)
+        service = await self._run(lambda: self._services(model))
+        exchange.model = model
+        return service, requested_version(request)
+
+    async def _run(self, work: "Callable[[], ResultT]") -> ResultT:
+        """Whatever may wait, for a disk, a lock or the registry, waits off the event loop."""
+        return await asyncio.to_thread(work) if self._threads else work()

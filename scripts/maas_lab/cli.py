@@ -3,12 +3,10 @@
 Exit codes: 0 done, 1 our fault, 2 usage, 3 refused by a rule, 4 conflict, 5 try again, 130 Ctrl-C.
 """
 
-import functools
 import io
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import Annotated
 
 import typer
 
@@ -18,11 +16,9 @@ from maas.registry.addresses import parse_alias, parse_model, parse_reference
 from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import Settings, read_settings
 from maas_lab import registry_views, run_views, serving_views
-from maas_lab.endings import exit_codes
 from maas_lab.output import Output
 from maas_lab.runs import Run, list_runs, open_run
-
-Params = ParamSpec("Params")
+from maas_lab.verbs import Alias, Json, Model, Reference, RunName, Why, verbs_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,16 +28,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 2 usage, 3 refused by a rule, 4 conflict, 5 try again, 130 Ctrl-C.",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
-RunName = Annotated[
-    str | None, typer.Argument(help="A run's name or folder; the newest run when left out.")
-]
-Model = Annotated[str, typer.Argument(help="A model, such as sentiment.")]
-Reference = Annotated[
-    str, typer.Argument(help="A version, such as sentiment@2, @production or @sha256:….")
-]
-Alias = Annotated[str, typer.Option(help="The alias that is meant.")]
-Why = Annotated[str, typer.Option("--why", help="The reason, kept in the history.")]
+verb = verbs_of(app)
 
 
 def main() -> None:
@@ -50,18 +37,6 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     app()
-
-
-def verb(function: Callable[Params, None]) -> Callable[Params, None]:
-    """Make a function a verb: an error of ours becomes a line on stderr and its exit code."""
-
-    @functools.wraps(function)
-    def guarded(*args: Params.args, **kwargs: Params.kwargs) -> None:
-        with exit_codes(as_json=bool(kwargs.get("as_json"))):
-            function(*args, **kwargs)
-
-    app.command(function.__name__.rstrip("_"))(guarded)  # list_: `list` is taken
-    return guarded
 
 
 @verb

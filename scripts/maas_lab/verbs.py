@@ -1,0 +1,50 @@
+"""What the verbs of the `maas` command share: how they end, and the arguments that many take.
+
+Imports typer and `endings`. A group of verbs lies in a module of its own and joins the command:
+
+    app = typer.Typer()
+    verb = verbs_of(app)
+
+    @verb
+    def doctor(as_json: Json = False) -> None: ...
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Annotated, ParamSpec
+
+import typer
+
+from maas_lab.endings import exit_codes
+
+Params = ParamSpec("Params")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+RunName = Annotated[
+    str | None, typer.Argument(help="A run's name or folder; the newest run when left out.")
+]
+Model = Annotated[str, typer.Argument(help="A model, such as sentiment.")]
+Reference = Annotated[
+    str, typer.Argument(help="A version, such as sentiment@2, @production or @sha256:….")
+]
+Alias = Annotated[str, typer.Option(help="The alias that is meant.")]
+Why = Annotated[str, typer.Option("--why", help="The reason, kept in the history.")]
+
+
+def verbs_of(app: typer.Typer) -> Callable[[Callable[Params, None]], Callable[Params, None]]:
+    """A decorator that makes a function a verb of `app`.
+
+    An error of ours becomes a line on stderr and its exit code. A trailing underscore is left out
+    of the verb's name, for the names that Python has taken.
+    """
+
+    def verb(function: Callable[Params, None]) -> Callable[Params, None]:
+        @functools.wraps(function)
+        def guarded(*args: Params.args, **kwargs: Params.kwargs) -> None:
+            with exit_codes(as_json=bool(kwargs.get("as_json"))):
+                function(*args, **kwargs)
+
+        app.command(function.__name__.rstrip("_"))(guarded)
+        return guarded
+
+    return verb

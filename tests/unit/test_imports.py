@@ -123,7 +123,7 @@ def touched(path: Path) -> "Iterator[str]":
     [
         ("onnxruntime", {"engine/session.py"}),
         ("tokenizers", {"text/tokenizer.py"}),
-        ("mangum", {"http/entry.py"}),
+        ("mangum", {"http/gateway.py"}),
         ("os.environ", {"settings.py"}),
         ("os.environb", set()),
         ("os.getenv", set()),

@@ -6,10 +6,10 @@ Imports `maas.errors` and the records. Values only; `rules` makes one from the o
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from maas.errors import FieldError
 from maas.registry.records import (
+    Action,
     AliasRecord,
     DeploymentRecord,
     EventRecord,
@@ -98,7 +98,7 @@ Change = NewVersion | NewRoutes | NewDeployment
 
 def new_event(
     model: ModelRecord,
-    action: Literal["register", "promote", "rollback", "deploy", "remove"],
+    action: Action,
     subject: str,
     *,
     before: dict[str, object] | None,

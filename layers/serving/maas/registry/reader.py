@@ -128,16 +128,22 @@ class Reader:
         return _listing(page, AliasRecord).records
 
     def deployments(self, model: str) -> tuple[DeploymentRecord, ...]:
-        """Where the model is or was deployed to, by target.
+        """Where the model is or was deployed to, by target; all of them, however many are gone.
 
         Raises:
             ModelNotFoundError: No version was ever registered under this name.
         """
         pk = layout.partition(parse_model(model))
-        page = self._store.query(pk, layout.DEPLOYMENT_PREFIX, limit=DEPLOYMENTS_MAX)
-        if not page.items:
+        records: tuple[DeploymentRecord, ...] = ()
+        more, after = True, None
+        while more:
+            prefix = layout.DEPLOYMENT_PREFIX
+            page = self._store.query(pk, prefix, limit=DEPLOYMENTS_MAX, after=after)
+            records += _listing(page, DeploymentRecord).records
+            more, after = bool(page.more and page.items), page.items[-1].key if page.items else None
+        if not records:
             self.model(model)
-        return _listing(page, DeploymentRecord).records
+        return records
 
     def alias(self, model: str, name: str) -> AliasRecord:
         """One alias.

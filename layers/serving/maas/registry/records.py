@@ -23,7 +23,7 @@ ALIASES_MAX = 16
 ROUTES_MAX = 8
 """Versions that share one alias."""
 DEPLOYMENTS_MAX = 16
-"""Places that one model is deployed to."""
+"""Places that one model is deployed to at a time; those that it was removed from do not count."""
 POLICY_VERSIONS = 256
 """Digests in a policy: the routed versions, then the newest (86 bytes each)."""
 POLICY_BYTES = 32_768
@@ -38,6 +38,11 @@ Digest = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)")]
 VersionNumber = Annotated[int, Meta(ge=1, le=VERSIONS_MAX)]
 Revision = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
+# A function's name and alias, and a published version of it, as Lambda writes them.
+FunctionName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_:-]{1,160}$(?!\n)")]
+FunctionVersion = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,15}$(?!\n)")]
+Action = Literal["register", "promote", "rollback", "deploy", "narrow", "leave", "remove"]
+"""What history calls a change."""
 
 RecordT = TypeVar("RecordT", bound=Struct)
 
@@ -186,13 +191,17 @@ class AliasRecord(Struct, frozen=True, forbid_unknown_fields=True):
 class DeploymentRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """What a deployed function carries (`DEPLOYMENT#<target>`), written after it was asked.
 
+    Every version that the policy routes to is among the digests of each live record.
+
     Attributes:
         model: The model's name.
         target: Where: the stack's name.
-        status: `live` while it answers requests; `removed` after the stack was destroyed.
+        status: `live` while it answers requests; `leaving` from before its stack is destroyed
+            until that has been seen to be gone; then `removed`.
         function: The function's name and alias, such as `maas-sentiment:live`.
         function_version: The function version that the alias points at with all of its traffic.
-        digests: Full digest by number of each version that it answered for.
+        digests: Full digest by number of each version that it answered for; while a deployment is
+            under way, of those only that the new function carries too.
         revision: The record's own count of changes: 1, 2, 3 …
         at: When (ISO 8601, UTC).
         by: Who.
@@ -200,9 +209,9 @@ class DeploymentRecord(Struct, frozen=True, forbid_unknown_fields=True):
 
     model: ModelName
     target: TargetName
-    status: Literal["live", "removed"]
-    function: str
-    function_version: str
+    status: Literal["live", "leaving", "removed"]
+    function: FunctionName
+    function_version: FunctionVersion
     digests: dict[VersionNumber, Digest]
     revision: Revision
     at: str
@@ -245,7 +254,7 @@ class EventRecord(Struct, frozen=True, forbid_unknown_fields=True):
     revision: Revision
     at: str
     by: str
-    action: Literal["register", "promote", "rollback", "deploy", "remove"]
+    action: Action
     subject: str
     before: dict[str, object] | None
     after: dict[str, object]

@@ -1,4 +1,4 @@
-"""The registry's one door: register, promote, roll back, and read.
+"""The registry's one door: register, promote, roll back, record deployments, and read.
 
 Imports `maas.errors` and the rooms beside it. Each change reads one snapshot, asks the rules, and
 writes one transaction that fails where anything of the model changed in between:
@@ -9,34 +9,21 @@ writes one transaction that fails where anything of the model changed in between
     registry.rollback("sentiment", reason="more errors than before")
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Self
 
-from maas.errors import ConflictError, RefusedError
-from maas.registry import deployments, layout, rules
-from maas.registry.addresses import (
-    ByNumber,
-    VersionAddress,
-    parse_alias,
-    parse_model,
-    parse_target,
-)
-from maas.registry.changes import Change, Current, NewRoutes, Stamp
-from maas.registry.reader import Reader, no_alias, no_model
+from maas.errors import ConflictError
+from maas.registry import layout, registrations, rules
+from maas.registry.addresses import ByNumber, VersionAddress, parse_alias, parse_model
+from maas.registry.changes import Current, NewRoutes, Stamp
+from maas.registry.deployer import Deployer, current_of
+from maas.registry.reader import no_alias, no_model
 from maas.registry.records import (
     DEFAULT_ALIAS,
-    DEPLOYMENTS_MAX,
     AliasRecord,
     Candidate,
-    DeploymentRecord,
     DigestRecord,
-    ModelRecord,
-    Policy,
     VersionRecord,
 )
-from maas.registry.store import Item, Store
 
 REGISTER_TRIES = 100
 """Each try is lost only to somebody else's success, so many writers need many."""
@@ -58,15 +45,7 @@ class AliasChange:
     changed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DeploymentChange:
-    """A deployment as it is now, and whether this call changed it."""
-
-    record: DeploymentRecord
-    changed: bool
-
-
-class Registry(Reader):
+class Registry(Deployer):
     """Reads and changes the registry. Safe to share among threads; close it after use.
 
     Args:
@@ -74,21 +53,6 @@ class Registry(Reader):
         clock: The time now, with its zone.
         actor: Who makes the changes, as history shows it.
     """
-
-    def __init__(self, store: Store, *, clock: Callable[[], datetime], actor: str) -> None:
-        super().__init__(store)
-        self._clock = clock
-        self._actor = actor
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give back the store's files and connections."""
-        self._store.close()
 
     def register(self, candidate: Candidate) -> Registered:
         """Make a verified bundle the model's next version; the same digest again is a no-op.
@@ -174,63 +138,6 @@ class Registry(Reader):
         change = rules.rollback(current, before, versions, stamp=stamp, deployments=deployed)
         return self._write(change)
 
-    def record_deployment(
-        self,
-        model: str,
-        target: str,
-        *,
-        function: str,
-        function_version: str,
-        digests: Mapping[int, str],
-    ) -> DeploymentChange:
-        """Record what a target's function was seen to answer with; from now on promotes ask for it.
-
-        Args:
-            model: The model's name.
-            target: The stack's name.
-            function: The function's name and alias.
-            function_version: The function version behind the alias.
-            digests: Full digest by number of each version that it answered for.
-
-        Raises:
-            FieldError: A name or a digest is malformed.
-            ModelNotFoundError: There is no such model.
-            RefusedError: The model is deployed to too many targets.
-            ConflictError: Somebody changed the model meanwhile; nothing was written.
-        """
-        stamp = self._stamp("")
-        current, before = self._deployed(model, target)
-        if before is None and len(self.deployments(model)) >= DEPLOYMENTS_MAX:
-            raise RefusedError(f"{model} has {DEPLOYMENTS_MAX} targets; that is the most.")
-        change = deployments.deploy(
-            current,
-            before,
-            target=target,
-            function=function,
-            function_version=function_version,
-            digests=digests,
-            stamp=stamp,
-        )
-        if isinstance(change, DeploymentRecord):
-            return DeploymentChange(change, changed=False)
-        self._commit(change)
-        return DeploymentChange(change.deployment, changed=True)
-
-    def remove_deployment(self, model: str, target: str) -> DeploymentRecord:
-        """Record that a target answers no more, so that no promote asks for it.
-
-        Raises:
-            RefusedError: The model is not deployed there.
-            ConflictError: Somebody changed the model meanwhile; nothing was written.
-        """
-        stamp = self._stamp("")
-        current, before = self._deployed(model, target)
-        if before is None:
-            raise RefusedError(f"{model} was never deployed to {target}.", field="target")
-        change = deployments.remove(current, before, stamp=stamp)
-        self._commit(change)
-        return change.deployment
-
     def _register_once(self, candidate: Candidate, stamp: Stamp) -> Registered:
         model = candidate.model
         keys = (
@@ -242,8 +149,8 @@ class Registry(Reader):
         if digest is not None:
             number = layout.record_of(digest, DigestRecord).number
             return Registered(self.version(model, ByNumber(number)), created=False)
-        change = rules.register(_current(meta, policy), candidate, stamp)
-        self._store.transact(layout.writes_of(change))
+        change = registrations.register(current_of(meta, policy), candidate, stamp)
+        self._commit(change)
         return Registered(change.version, created=True)
 
     def _snapshot(self, model: str, alias: str) -> tuple[Current, AliasRecord | None]:
@@ -258,25 +165,10 @@ class Registry(Reader):
             layout.alias_key(model, parse_alias(alias)),
         )
         meta, policy, item = self._store.read(keys)
-        current = _current(meta, policy)
+        current = current_of(meta, policy)
         if current is None:
             raise no_model(model)
         return current, layout.record_of(item, AliasRecord) if item else None
-
-    def _deployed(self, model: str, target: str) -> tuple[Current, DeploymentRecord | None]:
-        keys = (
-            layout.model_key(parse_model(model)),
-            layout.policy_key(model),
-            layout.deployment_key(model, parse_target(target)),
-        )
-        meta, policy, item = self._store.read(keys)
-        current = _current(meta, policy)
-        if current is None:
-            raise no_model(model)
-        return current, layout.record_of(item, DeploymentRecord) if item else None
-
-    def _commit(self, change: Change) -> None:
-        self._store.transact(layout.writes_of(change))
 
     def _write(self, change: NewRoutes) -> AliasChange:
         try:
@@ -289,16 +181,6 @@ class Registry(Reader):
                 f"{name} is at revision {_revision(now)}. Look at it, then try again."
             ) from error
         return AliasChange(change.alias, changed=True)
-
-    def _stamp(self, reason: str) -> Stamp:
-        at = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
-        return Stamp(at=at.replace("+00:00", "Z"), by=self._actor, reason=reason)
-
-
-def _current(meta: Item | None, policy: Item | None) -> Current | None:
-    if meta is None or policy is None:
-        return None
-    return Current(layout.record_of(meta, ModelRecord), layout.record_of(policy, Policy))
 
 
 def _revision(alias: AliasRecord | None) -> int:

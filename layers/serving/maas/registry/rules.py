@@ -1,74 +1,32 @@
-"""What a change of the registry does: from the records as they are to those that shall be.
+"""What a change of an alias does: from the records as they are to those that shall be.
 
-Imports `maas.errors`, the records and `changes`. Pure: no store, no clock. Each function answers
-with the records to write, or raises what the caller did wrong:
+Imports `maas.errors`, the records and the pure rooms beside it: no store, no clock. Each function
+answers with the records to write, or raises what the caller did wrong; `registrations` and
+`deployments` hold the rules of the other changes:
 
     change = promote(current, alias, version, name="production", weight=10, stamp=stamp)
     change.policy.revision   # the model's revision, one higher
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
-import msgspec
 from msgspec.structs import replace
 
 from maas.errors import FieldError, RefusedError
-from maas.registry.changes import Current, NewRoutes, NewVersion, Stamp, new_event
+from maas.registry.changes import Current, NewRoutes, Stamp, new_event
 from maas.registry.deployments import require_carried
+from maas.registry.policies import next_policy
 from maas.registry.records import (
     ALIASES_MAX,
-    POLICY_VERSIONS,
-    VERSIONS_MAX,
     WEIGHT_TOTAL,
     AliasRecord,
-    Candidate,
     DeploymentRecord,
-    ModelRecord,
-    Policy,
     Route,
     VersionRecord,
-    decode,
     encode,
 )
 from maas.registry.weights import share
-
-
-def register(current: Current | None, candidate: Candidate, stamp: Stamp) -> NewVersion:
-    """Give a verified bundle the next version number. The digest must be new to the model.
-
-    Raises:
-        FieldError: The candidate is malformed.
-        RefusedError: The model does another task.
-    """
-    candidate = _checked(candidate)
-    model = _model_with_one_more(current, candidate, stamp)
-    number = model.last_version
-    version = VersionRecord(
-        model=model.name,
-        number=number,
-        status="verified",
-        digest=candidate.digest,
-        task=candidate.task,
-        inputs=candidate.inputs,
-        outputs=candidate.outputs,
-        labels=candidate.labels,
-        metrics=candidate.metrics,
-        lineage=candidate.lineage,
-        verification=candidate.verification,
-        registered_at=stamp.at,
-        registered_by=stamp.by,
-    )
-    aliases = current.policy.aliases if current else {}
-    digests = {**(current.policy.digests if current else {}), number: version.digest}
-    after: dict[str, object] = {"digest": version.digest, "status": version.status}
-    return NewVersion(
-        model=model,
-        policy=_policy(model, aliases, digests),
-        event=new_event(model, "register", str(number), before=None, after=after, stamp=stamp),
-        version=version,
-    )
 
 
 def promote(
@@ -165,47 +123,6 @@ def rollback(
     )
 
 
-def _checked(candidate: Candidate) -> Candidate:
-    """A struct made in code was not checked when it was made."""
-    try:
-        candidate = decode(encode(candidate), Candidate)
-    except msgspec.ValidationError as error:
-        raise FieldError(f"The candidate is malformed: {error}.", field="candidate") from error
-    proof = candidate.verification
-    for figure in (*candidate.metrics.values(), proof.max_difference, proof.seconds):
-        if not math.isfinite(figure):
-            raise FieldError("A figure of the candidate is not finite.", field="candidate")
-    return candidate
-
-
-def _model_with_one_more(
-    current: Current | None, candidate: Candidate, stamp: Stamp
-) -> ModelRecord:
-    if current is None:
-        return ModelRecord(
-            name=candidate.model,
-            task=candidate.task,
-            last_version=1,
-            revision=1,
-            created_at=stamp.at,
-            description=candidate.description,
-        )
-    model = current.model
-    if model.task != candidate.task:
-        raise RefusedError(
-            f"{model.name} does {model.task}, the bundle {candidate.task}. "
-            "Register it under another name."
-        )
-    if model.last_version >= VERSIONS_MAX:
-        raise RefusedError(f"{model.name} has no version numbers left. Use another name.")
-    return replace(
-        model,
-        last_version=model.last_version + 1,
-        revision=model.revision + 1,
-        description=candidate.description or model.description,
-    )
-
-
 def _require_verified(versions: Sequence[VersionRecord]) -> None:
     for version in versions:
         if version.status != "verified":
@@ -240,24 +157,9 @@ def _reroute(
     before = _seen(alias.routes) if alias else None
     return NewRoutes(
         model=model,
-        policy=_policy(model, current.policy.aliases | {name: routes}, digests),
+        policy=next_policy(model, aliases=current.policy.aliases | {name: routes}, digests=digests),
         event=new_event(model, action, name, before=before, after=_seen(routes), stamp=stamp),
         alias=record,
-    )
-
-
-def _policy(
-    model: ModelRecord, aliases: Mapping[str, tuple[Route, ...]], digests: Mapping[int, str]
-) -> Policy:
-    """The routed versions come first, so that the cap never drops one that answers."""
-    routed = {route.version for routes in aliases.values() for route in routes}
-    newest = sorted(digests.keys() - routed, reverse=True)
-    kept = routed.union(newest[: POLICY_VERSIONS - len(routed)])
-    return Policy(
-        model=model.name,
-        revision=model.revision,
-        aliases={name: aliases[name] for name in sorted(aliases)},
-        digests={number: digests[number] for number in sorted(kept)},
     )
 
 

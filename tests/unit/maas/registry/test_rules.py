@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from maas.errors import FieldError, RefusedError
-from maas.registry import rules
+from maas.registry import registrations, rules
 from maas.registry.changes import Current, NewRoutes, Stamp
 from maas.registry.records import (
     ALIASES_MAX,
@@ -27,7 +27,7 @@ def registered(candidate: MakeCandidate, count: int) -> tuple[Current, dict[int,
     """A model with so many versions."""
     current, versions = None, {}
     for seed in range(1, count + 1):
-        new = rules.register(current, candidate(seed), STAMP)
+        new = registrations.register(current, candidate(seed), STAMP)
         current = Current(new.model, new.policy)
         versions[new.version.number] = new.version
     assert current is not None
@@ -71,7 +71,7 @@ def test_the_policy_keeps_the_routed_versions_and_the_newest(candidate: MakeCand
     current = Current(new.model, new.policy)
     last = POLICY_VERSIONS + 5
     for seed in range(3, last + 1):
-        made = rules.register(current, candidate(seed), STAMP)
+        made = registrations.register(current, candidate(seed), STAMP)
         current = Current(made.model, made.policy)
         versions[made.version.number] = made.version
     newest = range(last - POLICY_VERSIONS + 2, last + 1)
@@ -115,7 +115,7 @@ def test_version_numbers_end(candidate: MakeCandidate) -> None:
     current, _ = registered(candidate, 1)
     full = changed(current, model=replace(current.model, last_version=99_999_999))
     with pytest.raises(RefusedError, match="no version numbers left"):
-        rules.register(full, candidate(2), STAMP)
+        registrations.register(full, candidate(2), STAMP)
 
 
 @pytest.mark.parametrize(

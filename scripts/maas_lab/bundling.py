@@ -34,7 +34,7 @@ from maas.loading import TOKENIZER
 from maas.registry.records import TensorSpec
 from maas_lab.card import write_card
 from maas_lab.export_record import ExportedForm, export_folder, read_export
-from maas_lab.files import drop_folder, lock_folder, write_file
+from maas_lab.files import copy_file, lock_folder, replace_folder, write_file
 
 if TYPE_CHECKING:
     from maas_lab.export_record import ExportRecord
@@ -205,9 +205,9 @@ def _place(exported: Path, manifest: Manifest, data: bytes, folder: Path) -> Non
     shutil.rmtree(part, ignore_errors=True)
     try:
         for entry in manifest.entries():
-            write_file(part / entry.path, (exported / entry.path).read_bytes())
+            (part / entry.path).parent.mkdir(parents=True, exist_ok=True)
+            copy_file(exported / entry.path, part / entry.path)
         write_file(part / MANIFEST, data)
-        drop_folder(folder)
-        part.rename(folder)
+        replace_folder(folder, part)
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -15,7 +15,7 @@ from maas.errors import FieldError, NotFoundError
 from maas.registry.addresses import parse_alias, parse_model, parse_reference
 from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import Settings, read_settings
-from maas_lab import registry_views, run_views, serving_views
+from maas_lab import registry_views, run_views, serving_views, shipping_cli
 from maas_lab.output import Output
 from maas_lab.runs import Run, list_runs, open_run
 from maas_lab.verbs import Alias, Json, Model, Reference, RunName, Why, verbs_of
@@ -27,6 +27,8 @@ app = typer.Typer(
     help="Model as a Service: train, export, ship and serve versioned models.",
     epilog="Exit codes: 0 done, 2 usage, 3 refused by a rule, 4 conflict, 5 try again, 130 Ctrl-C.",
 )
+
+app.add_typer(shipping_cli.app)
 
 verb = verbs_of(app)
 

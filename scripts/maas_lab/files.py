@@ -7,8 +7,10 @@ written survives a power cut, and a folder has one writer at a time:
         write_file(run.summary_file, encoded)
 """
 
+import ctypes
 import os
 import shutil
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +23,11 @@ except ImportError:  # not on Windows; there nobody is kept from starting a trai
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+CHUNK_BYTES = 1_048_576
+"""So much of a file is in memory while it is copied."""
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -41,6 +47,28 @@ def write_file(path: Path, content: bytes) -> None:
     finally:
         beside.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def copy_file(
+    source: Path, target: Path, *, advance: "Callable[[int], None]" = lambda _: None
+) -> None:
+    """Copy a file's content, chunk by chunk, and bring it to the disk.
+
+    Args:
+        source: A plain file; a link is refused.
+        target: A file that does not exist yet, in a folder that does.
+        advance: Told the bytes of every chunk.
+
+    Raises:
+        OSError: The disk is full, or one of them cannot be opened.
+    """
+    opened = os.open(source, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    with os.fdopen(opened, "rb") as read, target.open("xb") as written:
+        while chunk := read.read(CHUNK_BYTES):
+            written.write(chunk)
+            advance(len(chunk))
+        written.flush()
+        os.fsync(written.fileno())
 
 
 def _sync_folder(folder: Path) -> None:
@@ -79,3 +107,27 @@ def drop_folder(folder: Path) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
         folder.rename(doomed)
         shutil.rmtree(doomed)
+
+
+def replace_folder(folder: Path, new: Path) -> None:
+    """Put a new folder into the place of one that is there or not, and remove the former.
+
+    On Linux both are exchanged in one step, so that a whole one is in its place at every moment;
+    elsewhere a kill may leave the place empty.
+    """
+    if folder.is_dir() and _exchange(folder, new):
+        shutil.rmtree(new)
+    else:
+        drop_folder(folder)
+        new.rename(folder)
+    _sync_folder(folder.parent)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step; False where the system cannot."""
+    if sys.platform != "linux":
+        return False
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)  # not in every C library
+    return renameat2 is not None and not renameat2(
+        _HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE
+    )

@@ -51,5 +51,5 @@ def log() -> "Iterator[io.StringIO]":
 @pytest.fixture
 def client(home: Home, log: io.StringIO) -> "Iterator[Client]":
     """HTTP to the app over `home`, as on Lambda: no threads."""
-    with open_client(home.services()) as client:
+    with open_client(home.services(), reader=home.registry()) as client:
         yield client

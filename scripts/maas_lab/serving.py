@@ -1,4 +1,4 @@
-"""The laptop's server: the app that runs on Lambda, under uvicorn.
+"""The laptop's server: what both functions answer on Lambda, as one app under uvicorn.
 
 Imports `maas`, starlette and uvicorn. It serves every model of the registry and every version whose
 bundle lies here; new ones are found without a restart.
@@ -6,6 +6,7 @@ bundle lies here; new ones are found without a restart.
     serve(settings, host="127.0.0.1", port=8080)
 """
 
+import functools
 import signal
 import socket
 import sys
@@ -19,8 +20,11 @@ import uvicorn
 from maas.assembly import Services, build_services
 from maas.errors import MaasError, TryAgainError
 from maas.http.app import App
-from maas.http.inference import inference_routes
+from maas.http.catalog import catalog_routes
+from maas.http.inference import check_promoted, inference_routes
 from maas.observe import Observer
+from maas.registry.reader import Reader
+from maas.registry.stores import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,11 +36,13 @@ _CONCURRENCY = 64  # requests; more would only wait for the two or so that a lap
 
 
 def build_local_app(settings: "Settings") -> "tuple[App, Services]":
-    """Build the app with everything that a laptop adds: whole verification, threads, health."""
+    """Build the app with what a laptop adds: both functions' routes, whole verification."""
     services = build_services(settings, full=True)
+    reader = Reader(open_store(settings.registry))
+    catalog = catalog_routes(reader, ready=functools.partial(check_promoted, services))
     observer = Observer(settings.log_level, metrics=False, stream=sys.stderr)
     app = App(
-        inference_routes(services, threads=True),
+        {**inference_routes(services, threads=True), **catalog},
         observer=observer,
         new_id=lambda: str(uuid.uuid4()),
         base_path=settings.base_path,

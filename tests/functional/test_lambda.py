@@ -267,7 +267,7 @@ def test_a_function_without_its_models_bundle_answers_503_until_it_is_there(home
     away = folder.rename(folder.with_name("away"))
     handler = build_handler(home.settings)
     # Then it lives, and says so
-    for event in (rest_event(body=GOOD), rest_event("GET"), rest_event("GET", "/health")):
+    for event in (rest_event(body=GOOD), rest_event("GET")):
         text = problem(handler(event, CONTEXT), 503, "model_not_ready")
         assert str(home.settings.home) not in text
     # And the other version answers meanwhile

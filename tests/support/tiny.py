@@ -11,6 +11,7 @@ library panic.
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -33,10 +34,12 @@ from maas.bundle.manifest import (
 )
 from maas.bundle.verify import sha256_file
 from maas.http.app import App
-from maas.http.inference import inference_routes
+from maas.http.catalog import catalog_routes
+from maas.http.inference import check_promoted, inference_routes
 from maas.loading import TOKENIZER, optimised_form
 from maas.observe import Observer
 from maas.registry.addresses import ByNumber
+from maas.registry.reader import Reader
 from maas.registry.records import Candidate, TensorSpec, Verification
 from maas.settings import Settings
 
@@ -295,15 +298,22 @@ def make_home(
 def open_client(
     services: Services,
     *,
+    reader: Reader | None = None,
     base_path: str = "",
     threads: bool = False,
     concurrency: int | None = None,
     metrics: bool = False,
 ) -> Client:
-    """HTTP to an app over these services, whose request ids are request-0, request-1 and so on."""
+    """HTTP to an app over these services, whose request ids are request-0, request-1 and so on.
+
+    With a reader of the registry it has the catalog's routes too, as a laptop's server does.
+    """
     ids = (f"request-{number}" for number in count())
+    routes = dict(inference_routes(services, threads=threads))
+    if reader is not None:
+        routes |= catalog_routes(reader, ready=partial(check_promoted, services))
     app = App(
-        inference_routes(services, threads=threads),
+        routes,
         observer=Observer("INFO", metrics=metrics),
         new_id=lambda: next(ids),
         base_path=base_path,

@@ -79,7 +79,9 @@ def test_a_module_imports_by_itself_and_does_nothing_else(module: str, tmp_path:
     assert result["threads"] == ["MainThread"]
     assert result["written"] == []
     assert result["asked"] == []
-    assert FORBIDDEN.isdisjoint(name.split(".")[0] for name in result["modules"])
+    # Powertools puts its name into botocore's empty root module; what costs is behind it
+    loaded = set(result["modules"]) - {"botocore"}
+    assert FORBIDDEN.isdisjoint(name.split(".")[0] for name in loaded)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,6 +1,6 @@
 """The one ASGI app: a guard around routes. On Lambda and under uvicorn it is the same.
 
-May import everything of `maas` but `maas.http.entry`.
+May import `maas.errors`, `maas.exchange`, `maas.limits` and what all routes share in `maas.http`.
 
     app = App(inference_routes(services), observer=observer, new_id=new_id)
     await app(scope, receive, send)
@@ -19,6 +19,7 @@ from maas.errors import (
     MethodNotAllowedError,
     NotFoundError,
     OverloadedError,
+    SettingsError,
     TryAgainError,
 )
 from maas.exchange import Exchange
@@ -107,7 +108,7 @@ class App:
     ) -> None:
         problem = _as_maas_error(error)
         if problem.status >= 500:
-            self._observer.failed(exchange, error.__cause__ or error)
+            self._observer.failed(exchange, _reason(error))
         headers = exchange.headers()
         if problem.retry_after is not None:
             headers["retry-after"] = str(problem.retry_after)
@@ -133,6 +134,11 @@ def _limit_to_remaining(exchange: Exchange, context: object) -> None:
     if left <= 0:
         raise TryAgainError("Too little time is left for this request.")
     exchange.deadline = min(exchange.deadline, time.monotonic() + left)
+
+
+def _reason(error: BaseException) -> BaseException:
+    """What to log: what lies behind an error, or the error where it says the remedy itself."""
+    return error if isinstance(error, SettingsError) else error.__cause__ or error
 
 
 def _as_maas_error(error: BaseException) -> MaasError:

@@ -1,6 +1,6 @@
 """What the inference function answers: predictions and what a model is.
 
-May import everything of `maas` but `maas.http.app` and `maas.http.entry`.
+May import everything of `maas` but the catalog and the layers above in `maas.http`.
 
     app = App(inference_routes(services), observer=observer, new_id=new_id)
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from maas.assembly import Services
     from maas.exchange import Exchange
+    from maas.http.describe import ModelDescription
     from maas.http.methods import Routes
     from maas.registry.addresses import VersionAddress
     from maas.service import Service
@@ -47,8 +48,25 @@ def inference_routes(services: "Services", *, threads: bool = False) -> "Routes"
     return {
         "/models/{model}": methods,
         "/models/{model}/versions/{version}": methods,
-        "/health": {"GET": inference.health},
     }
+
+
+def check_promoted(services: "Services", exchange: "Exchange") -> None:
+    """Ask every promoted model whether it can answer; `/health` of a laptop does.
+
+    Args:
+        services: The service of each model.
+        exchange: Told the model that cannot.
+
+    Raises:
+        MaasError: The first that cannot.
+    """
+    for model in services.models():
+        exchange.model = model
+        service = services(model)
+        if DEFAULT_ALIAS in service.policy().aliases:
+            service.turn(None, deadline=exchange.deadline)
+    exchange.model = None
 
 
 class _Inference:
@@ -81,24 +99,11 @@ class _Inference:
     async def describe(self, request: "Request", exchange: "Exchange") -> bytes:
         service, address = await self._addressed(request, exchange)
 
-        def work() -> dict[str, object]:
+        def work() -> "ModelDescription":
             exchange.turn = service.turn(address, deadline=exchange.deadline)
             return describe(service.model, exchange.turn, service.policy())
 
         return encode_json(await self._run(work))
-
-    async def health(self, _: "Request", exchange: "Exchange") -> bytes:
-        """Whether every promoted model can answer; the first that cannot makes it 503."""
-        await self._run(lambda: self._check_promoted(exchange))
-        return encode_json({"status": "ok"})
-
-    def _check_promoted(self, exchange: "Exchange") -> None:
-        for model in self._services.models():
-            exchange.model = model
-            service = self._services(model)
-            if DEFAULT_ALIAS in service.policy().aliases:
-                service.turn(None, deadline=exchange.deadline)
-        exchange.model = None
 
     async def _addressed(
         self, request: "Request", exchange: "Exchange"

@@ -1,12 +1,18 @@
 """Errors and values to bytes: the one error body, and JSON that is always valid.
 
-May import `maas.errors`, `maas.limits` and `maas.exchange`.
+May import `maas.errors`, `maas.limits`, `maas.exchange` and msgspec.
+
+    body = encode_json(value)              # a struct, or what JSON can say
+    body = encode_error(error, exchange)
 """
 
 import json
 from typing import TYPE_CHECKING
 
-from maas.errors import FieldError, MaasError, ModelOutputError
+import msgspec
+from msgspec import Struct
+
+from maas.errors import FieldError, MaasError, ModelOutputError, SettingsError
 from maas.limits import LIMITS
 
 if TYPE_CHECKING:
@@ -16,6 +22,36 @@ JSON = "application/json"
 """Exactly this: clients compare it as a whole before they read an error."""
 
 
+class Problem(Struct, frozen=True):
+    """The one error body.
+
+    Attributes:
+        error: What is wrong, for people.
+        code: What is wrong, for machines; stable.
+        field: The field at fault, in dotted form, or null.
+        request_id: Which request it was, as in the header `x-request-id`.
+    """
+
+    error: str
+    code: str
+    field: str | None
+    request_id: str
+
+
+def dump_json(value: object) -> bytes:
+    """Encode what may be of any size.
+
+    Raises:
+        ModelOutputError: It holds NaN or infinity, which msgspec itself would send as null.
+    """
+    plain = msgspec.to_builtins(value, str_keys=True)
+    try:
+        data = json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except ValueError:
+        raise ModelOutputError("The answer holds a number that is not finite.") from None
+    return data.encode()
+
+
 def encode_json(value: object, *, limit: int = LIMITS.response_bytes) -> bytes:
     """Encode an answer.
 
@@ -23,11 +59,7 @@ def encode_json(value: object, *, limit: int = LIMITS.response_bytes) -> bytes:
         ModelOutputError: It holds NaN or infinity.
         FieldError: It is above the limit, because too much was asked for.
     """
-    try:
-        data = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    except ValueError:
-        raise ModelOutputError("The answer holds a number that is not finite.") from None
-    body = data.encode()
+    body = dump_json(value)
     if len(body) > limit:
         raise FieldError(f"The answer is above {limit} bytes; ask for fewer texts or labels.")
     return body
@@ -36,14 +68,15 @@ def encode_json(value: object, *, limit: int = LIMITS.response_bytes) -> bytes:
 def encode_error(error: MaasError, exchange: "Exchange") -> bytes:
     """Encode an error as the body that all our own routes use.
 
+    What is wrong with the settings is for whoever runs the function: a caller is told no variable,
+    no table and no remedy that only they could apply.
+
     Returns:
-        JSON with `error` (text), `code`, `field` and `request_id`.
+        A `Problem` as JSON.
     """
-    return encode_json(
-        {
-            "error": error.described(),
-            "code": error.code,
-            "field": error.field,
-            "request_id": exchange.request_id,
-        }
+    text, field = error.described(), error.field
+    if isinstance(error, SettingsError):
+        text, field = "The service is not set up as it should be; its log says how.", None
+    return dump_json(
+        Problem(error=text, code=error.code, field=field, request_id=exchange.request_id)
     )

@@ -24,8 +24,13 @@ def requested_model(request: "Request") -> str:
     """
     model: str = request.path_params["model"]
     if not MODEL_NAME.fullmatch(model):
-        raise ModelNotFoundError("No model of this name is served here.")
+        raise unknown_model()
     return model
+
+
+def unknown_model() -> ModelNotFoundError:
+    """One text for every unknown name, possible or not, which repeats nothing of the path."""
+    return ModelNotFoundError("No model of this name is served here.")
 
 
 def requested_version(request: "Request") -> VersionAddress | None:

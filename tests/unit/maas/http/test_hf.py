@@ -1,10 +1,12 @@
 """Hugging Face's wire format: what its client sends, and what it takes apart."""
 
+import json
 from typing import Any
 
 import pytest
 
 from maas.errors import FieldError
+from maas.http.problems import encode_json
 from maas.http.protocols.hf import decode_classify, encode_classify
 from maas.tasks.classify import ClassifyRequest, ClassifyResponse, LabelScore
 
@@ -103,5 +105,5 @@ def test_the_answer_is_nested_for_one_text_too() -> None:
         count = len(rows)
         return ClassifyResponse(rows, tokens=(1,) * count, truncated=(False,) * count, seconds={})
 
-    assert encode_classify(answer(row)) == [pairs]
-    assert encode_classify(answer(row, row[:1])) == [pairs, pairs[:1]]
+    assert json.loads(encode_json(encode_classify(answer(row)))) == [pairs]
+    assert json.loads(encode_json(encode_classify(answer(row, row[:1])))) == [pairs, pairs[:1]]

@@ -1,0 +1,57 @@
+"""Hugging Face's text classification as structs: what its client sends and what it takes apart.
+
+May import `maas.limits` and msgspec, so that whoever only describes the format loads no model's
+libraries. `hf` translates; the OpenAPI document is made of the same structs:
+
+    body = msgspec.convert(value, ClassifyBody, strict=True)
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from maas.limits import LIMITS
+
+TopK = Annotated[int, Meta(ge=1, le=LIMITS.labels)]
+# Described here, counted by the task, whose refusal says how many there were.
+Texts = Annotated[list[str], Meta(extra_json_schema={"minItems": 1, "maxItems": LIMITS.texts})]
+
+
+class ClassifyParameters(Struct, frozen=True, forbid_unknown_fields=True):
+    """`parameters` of a text-classification request.
+
+    Attributes:
+        top_k: Labels to answer per text, best first; all when absent.
+        function_to_apply: What turns logits into scores; softmax when absent.
+    """
+
+    top_k: TopK | None = None
+    function_to_apply: Literal["softmax", "sigmoid", "none"] | None = None
+
+
+class ClassifyBody(Struct, frozen=True):
+    """A text-classification request.
+
+    Attributes:
+        inputs: One text, or 1 to 32 of them.
+        parameters: Options.
+    """
+
+    inputs: str | Texts
+    parameters: ClassifyParameters | None = None
+
+
+class ScoredLabel(Struct, frozen=True):
+    """A label and how sure the model is of it.
+
+    Attributes:
+        label: The label.
+        score: The score, rounded to six digits.
+    """
+
+    label: str
+    score: float
+
+
+ClassifyAnswer = list[list[ScoredLabel]]
+"""One list per text, in the request's order; in it the labels, best first."""

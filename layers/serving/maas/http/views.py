@@ -1,0 +1,199 @@
+"""The registry's records as the catalog shows them to whoever may call it.
+
+Imports msgspec and the registry's records. An operator's own matters stay inside: the names of
+functions, the versions of libraries, ARNs, account ids and paths (infra/decisions/0007):
+
+    seen_version(record)          # the record, its lineage and texts cleaned
+    seen_event(record)            # an `Event`
+"""
+
+import re
+from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from maas.registry.records import (
+    Action,
+    AliasRecord,
+    DeploymentRecord,
+    Digest,
+    EventRecord,
+    ModelName,
+    ModelRecord,
+    Revision,
+    TargetName,
+    VersionNumber,
+    VersionRecord,
+)
+
+HIDDEN = "(hidden)"
+_LINEAGE = frozenset({"run", "recipe", "data", "weights", "commit"})
+_OPERATORS = frozenset({"function", "function_version"})
+_PRIVATE = re.compile(
+    r"arn:aws[a-z-]*:\S+"
+    r"|(?<![0-9A-Za-z])[0-9]{12}(?![0-9A-Za-z])"
+    r"|(?<![\w.:/])/(?:etc|home|mnt|opt|root|srv|tmp|usr|var|Users|Volumes)(?:/\S*)?"
+    r"|(?<!\w)[A-Za-z]:\\\S*"
+)
+
+
+class Health(Struct, frozen=True):
+    """Everything that requests need is there."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Deployment(Struct, frozen=True):
+    """What is deployed somewhere.
+
+    Attributes:
+        model: The model's name.
+        target: Where: the stack's name.
+        status: `live` while it answers requests; `leaving` while its stack is being destroyed;
+            `removed` once that is gone.
+        digests: Full digest by number of each version that it answers for.
+        revision: The record's own count of changes: 1, 2, 3 …
+        at: When (ISO 8601, UTC).
+        by: Who.
+    """
+
+    model: ModelName
+    target: TargetName
+    status: Literal["live", "leaving", "removed"]
+    digests: dict[VersionNumber, Digest]
+    revision: Revision
+    at: str
+    by: str
+
+
+class Event(Struct, frozen=True):
+    """One change, kept for ever.
+
+    Attributes:
+        model: The model's name.
+        revision: The model's revision that the change made; orders history.
+        at: When (ISO 8601, UTC).
+        by: Who.
+        action: What was done.
+        subject: What it was done to: a version's number, an alias or a target.
+        before: The subject before: an alias's routes, a target's versions, or null for what is new.
+        after: The subject after.
+        reason: Why.
+    """
+
+    model: ModelName
+    revision: Revision
+    at: str
+    by: str
+    action: Action
+    subject: str
+    before: dict[str, Any] | None
+    after: dict[str, Any]
+    reason: str
+
+
+class ModelPage(Struct, frozen=True):
+    """Some models by name.
+
+    Attributes:
+        models: The models.
+        more: Whether more follow the last of them.
+        next: What to pass as `after` for these; null where none follow.
+    """
+
+    models: tuple[ModelRecord, ...]
+    more: bool
+    next: ModelName | None
+
+
+class VersionPage(Struct, frozen=True):
+    """Some versions, newest first.
+
+    Attributes:
+        versions: The versions.
+        more: Whether more follow the last of them.
+        next: What to pass as `after` for these; null where none follow.
+    """
+
+    versions: tuple[VersionRecord, ...]
+    more: bool
+    next: VersionNumber | None
+
+
+class EventPage(Struct, frozen=True):
+    """Some changes, newest first.
+
+    Attributes:
+        events: The changes.
+        more: Whether more follow the last of them.
+        next: What to pass as `after` for these; null where none follow.
+    """
+
+    events: tuple[Event, ...]
+    more: bool
+    next: Revision | None
+
+
+class Aliases(Struct, frozen=True):
+    """All aliases of a model, by name."""
+
+    aliases: tuple[AliasRecord, ...]
+
+
+class Deployments(Struct, frozen=True):
+    """Where a model is or was deployed to, by target."""
+
+    deployments: tuple[Deployment, ...]
+
+
+def seen_model(record: ModelRecord) -> ModelRecord:
+    """A model without what is private."""
+    return replace(record, description=_cleaned(record.description))
+
+
+def seen_version(record: VersionRecord) -> VersionRecord:
+    """A version without what is private; of its lineage, what names content."""
+    lineage = {name: _cleaned(text) for name, text in record.lineage.items() if name in _LINEAGE}
+    return replace(record, lineage=lineage, registered_by=_cleaned(record.registered_by))
+
+
+def seen_alias(record: AliasRecord) -> AliasRecord:
+    """An alias without what is private."""
+    return replace(record, by=_cleaned(record.by), reason=_cleaned(record.reason))
+
+
+def seen_deployment(record: DeploymentRecord) -> Deployment:
+    """A deployment without its function's name."""
+    return Deployment(
+        model=record.model,
+        target=record.target,
+        status=record.status,
+        digests=record.digests,
+        revision=record.revision,
+        at=record.at,
+        by=_cleaned(record.by),
+    )
+
+
+def seen_event(record: EventRecord) -> Event:
+    """A change without what is private."""
+    return Event(
+        model=record.model,
+        revision=record.revision,
+        at=record.at,
+        by=_cleaned(record.by),
+        action=record.action,
+        subject=record.subject,
+        before=_outside(record.before) if record.before is not None else None,
+        after=_outside(record.after),
+        reason=_cleaned(record.reason),
+    )
+
+
+def _outside(seen: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in seen.items() if name not in _OPERATORS}
+
+
+def _cleaned(text: str) -> str:
+    return _PRIVATE.sub(HIDDEN, text)

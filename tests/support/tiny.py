@@ -154,7 +154,14 @@ class Home:
         self, *, full: bool = True, clock: "Callable[[], float]" = time.monotonic
     ) -> Services:
         """The services of a process that starts now."""
-        return Services(self.settings, self.registry(), full=full, clock=clock)
+        registry = self.registry()
+        return Services(
+            self.settings,
+            registry.policy,
+            full=full,
+            registry=registry if full else None,
+            clock=clock,
+        )
 
 
 def tiny_weights(

@@ -10,11 +10,12 @@ May import everything of `maas` but `maas.http`.
 """
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from maas.errors import NotFoundError, NotReadyError, VersionNotServedError
+from maas.errors import MaasError, NotFoundError, NotReadyError, VersionNotServedError
 from maas.loaded import LoadedVersions
 from maas.registry.addresses import ByDigest, ByNumber
 from maas.registry.records import DEFAULT_ALIAS
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from maas.loading import LoadedVersion
     from maas.registry.addresses import VersionAddress
-    from maas.registry.policy_cache import PolicyCache
+    from maas.registry.policy_cache import PolicyCache, PolicyView
     from maas.registry.records import Policy
     from maas.tasks.classify import Classifier
 
@@ -68,6 +69,7 @@ class Service:
         forms: By digest the one form that was packed; a bundle that is not named here has all.
         find: Looks up the number and digest of a pinned version that is too old for the policy to
             list; None where only the policy may be read, as in a function.
+        notice: Told once of each policy that routes to versions that are not here.
     """
 
     def __init__(
@@ -82,31 +84,41 @@ class Service:
         clock: "Callable[[], float]",
         forms: "Mapping[str, str]" = MappingProxyType({}),
         find: "Callable[[VersionAddress], tuple[int, str]] | None" = None,
+        notice: "Callable[[MaasError], None]" = lambda _: None,
     ) -> None:
         self.model = model
         self._policies = policies
         self._draw = draw
         self._find = find
+        self._notice = notice
+        self._checked = 0
         self._versions = LoadedVersions(
             model, bundles=bundles, threads=threads, full=full, clock=clock, forms=forms
         )
 
     def policy(self) -> "Policy":
         """The policy that decides now."""
-        return self._policies.current().policy
+        return self._view().policy
 
     def warm_up(self) -> None:
         """Load the versions that the default alias routes to; others load when first asked for.
 
+        The policy is read meanwhile. What it was at packaging time says what to load first, so that
+        neither waits for the other; what it is now is loaded too where it differs.
+
         Raises:
             MaasError: There is nothing to load, or it was refused.
         """
-        policy = self.policy()
-        routes = policy.aliases.get(DEFAULT_ALIAS)
-        if not routes:
-            raise NotReadyError(f"No version of {self.model} is promoted yet.")
-        for route in routes:
-            self._versions.get(policy.digests[route.version])
+        self._policies.begin()
+        if (baked := self._policies.baked) is not None:
+            with suppress(MaasError):  # what it is now may need none of it, and says so if it does
+                self._load(baked)
+        self._load(self._view().policy)
+
+    def expire(self) -> None:
+        """Read the policy anew at once, for time has stood still: after a restored snapshot."""
+        self._policies.expire()
+        self._policies.begin()
 
     def turn(self, address: "VersionAddress | None", *, deadline: float = math.inf) -> Turn:
         """Choose the version for a request and load it if need be.
@@ -120,7 +132,7 @@ class Service:
             VersionNotServedError: The pinned version is not here.
             NotReadyError: The version is routed to and cannot be loaded.
         """
-        view = self._policies.current()
+        view = self._view()
         number, digest = self._chosen(view.policy, address)
         if _is_pin(address) and not self._versions.carries(digest):
             raise VersionNotServedError(
@@ -129,9 +141,45 @@ class Service:
         loaded = self._versions.get(digest, deadline=deadline)
         return Turn(number, digest, view.source, loaded)
 
+    def _view(self) -> "PolicyView":
+        view = self._policies.current()
+        if view.policy.revision != self._checked:
+            self._checked = view.policy.revision
+            self._tell_of_absent(view.policy)
+        return view
+
+    def _tell_of_absent(self, policy: "Policy") -> None:
+        """Say which routes cannot be followed: a rule forbids them, and somebody must look."""
+        absent = sorted(
+            {
+                route.version
+                for routes in policy.aliases.values()
+                for route in routes
+                if not self._versions.carries(policy.digests[route.version])
+            }
+        )
+        if absent:
+            numbers = ", ".join(map(str, absent))
+            self._notice(
+                NotReadyError(
+                    f"{self.model} routes to {numbers}, which is not carried here. Other versions "
+                    "of the same alias answer instead, if there are any. Deploy it, or roll back."
+                )
+            )
+
+    def _load(self, policy: "Policy") -> None:
+        routes = policy.aliases.get(DEFAULT_ALIAS)
+        if not routes:
+            raise NotReadyError(f"No version of {self.model} is promoted yet.")
+        digests = [policy.digests[route.version] for route in routes]
+        for digest in [each for each in digests if self._versions.carries(each)] or digests:
+            self._versions.get(digest)
+
     def _chosen(self, policy: "Policy", address: "VersionAddress | None") -> tuple[int, str]:
         try:
-            number = choose_version(policy, address, draw=self._draw())
+            number = choose_version(
+                policy, address, draw=self._draw(), carries=self._versions.carries
+            )
         except VersionNotServedError as unknown:
             if address is None or self._find is None or not _is_pin(address):
                 raise

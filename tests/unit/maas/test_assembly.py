@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace as replaced
@@ -22,11 +22,11 @@ from maas.registry.records import POLICY_VERSIONS, Candidate, Policy
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from maas.registry.registry import Registry
-
 
 def services_of(home: Home, model: str | None) -> Services:
-    return Services(replace(home.settings, model=model), home.registry(), full=True)
+    registry = home.registry()
+    settings = replace(home.settings, model=model)
+    return Services(settings, registry.policy, full=True, registry=registry)
 
 
 def test_a_name_has_one_service(home: Home) -> None:
@@ -60,19 +60,16 @@ def test_a_model_whose_first_policy_is_slow_holds_up_no_other_and_has_one_servic
 ) -> None:
     reading, go_on = threading.Barrier(3), threading.Event()
 
-    class SlowForOne:
-        def __init__(self) -> None:
-            self.registry = home.registry()
+    registry = home.registry()
 
-        def policy(self, model: str) -> Policy:
-            if model == "slow":
-                reading.wait(5)
-                assert go_on.wait(5)
-                return replaced(self.registry.policy("sentiment"), model=model)
-            return self.registry.policy(model)
+    def read_policy(model: str) -> Policy:
+        if model == "slow":
+            reading.wait(5)
+            assert go_on.wait(5)
+            return replaced(registry.policy("sentiment"), model=model)
+        return registry.policy(model)
 
-    settings = replace(home.settings, model=None)
-    services = Services(settings, cast("Registry", SlowForOne()), full=True)
+    services = Services(replace(home.settings, model=None), read_policy, full=True)
     with ThreadPoolExecutor(2) as pool:
         # Given two requests that wait for the first policy of a model
         waiting = [pool.submit(services, "slow") for _ in range(2)]

@@ -15,6 +15,11 @@ from maas.http.gateway import guarded, new_exchange, new_id
 from maas.http.inference import inference_routes
 from maas.observe import Observer
 
+try:
+    from snapshot_restore_py import register_after_restore  # type: ignore[import-not-found]
+except ImportError:  # a part of Lambda's managed runtime, and of nothing else
+    register_after_restore = None
+
 if TYPE_CHECKING:
     from maas.http.gateway import Handler
     from maas.settings import Settings
@@ -24,15 +29,23 @@ def build_handler(settings: "Settings") -> "Handler":
     """Load the model and build the handler. Called once, while the function starts.
 
     A model that cannot be loaded does not end the function: it answers 503 and says so in the log.
+    Nor does a registry that does not answer: the baked policy does. With SnapStart all of this is
+    in the snapshot, and each restored process reads the policy anew.
 
     Raises:
-        SettingsError: No model is named; a function serves one.
+        SettingsError: No model is named, or the registry's address is none.
     """
     if settings.model is None:
         raise SettingsError("MAAS_MODEL must name the model of this function.", field="MAAS_MODEL")
     started = time.perf_counter()
     observer = Observer(settings.log_level, metrics=True)
-    services = build_services(settings, full=False)
+
+    def notice(model: str, error: MaasError) -> None:
+        exchange = new_exchange(None)
+        exchange.model = model
+        observer.failed(exchange, error)
+
+    services = build_services(settings, full=False, notice=notice)
     routes = inference_routes(services)
     app = App(routes, observer=observer, new_id=new_id, base_path=settings.base_path)
     handler = guarded(app, observer)
@@ -43,4 +56,6 @@ def build_handler(settings: "Settings") -> "Handler":
     else:
         spent = (time.perf_counter() - started) * 1000
         observer.loaded(model=settings.model, milliseconds=spent)
+    if register_after_restore is not None:
+        register_after_restore(services.renew)
     return handler

@@ -1,11 +1,12 @@
 """A function's view of its policy: read now and then, and never a reason to stop answering.
 
-Imports `maas.errors` and the records. One thread reads, at most once per TTL. Once there is a
-policy, it reads in the background: a request waits for it a moment at the most, and is answered
-by what is there. While the registry does not answer, the last policy stands in, else the baked one:
+Imports `maas.errors` and the records. Reads happen in a thread of their own, one at a time and at
+most one per TTL; a request waits for one a moment at the most, and is answered by what is there.
+While the registry does not answer, the last policy stands in, else the baked one:
 
     cache = PolicyCache(lambda: reader.policy("sentiment"), ttl=15.0,
                         clock=time.monotonic, rng=random.random, baked=None)
+    cache.begin()                 # reads while the model opens
     view = cache.current()        # view.policy, and view.source for the header x-maas-policy
 """
 
@@ -23,8 +24,9 @@ BACKOFF = 0.5
 """Seconds before the next try after a failed read; doubles up to the TTL."""
 READ_WAIT = 0.05
 """Seconds that a read may add to a request which can be answered without it."""
-FIRST_READ_WAIT = 2.0
-"""Seconds for which others wait while one thread reads the very first policy."""
+FIRST_READ_WAIT = 2.5
+"""Seconds to wait for the very first policy where nothing else can answer; above the bound of a
+read, so that its own reason arrives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class PolicyCache:
         rng: Numbers from 0 to 1.
         baked: The policy of packaging time, or None.
         wait: Seconds that a read may add to a request which can be answered without it.
+        notice: Told of a failed read, unless the one before failed alike.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class PolicyCache:
         rng: Callable[[], float],
         baked: Policy | None = None,
         wait: float = READ_WAIT,
+        notice: Callable[[MaasError], None] = lambda _: None,
     ) -> None:
         self._read = read
         self._ttl = ttl
@@ -69,14 +73,27 @@ class PolicyCache:
         self._rng = rng
         self._baked = baked
         self._wait = wait
+        self._notice = notice
         self._held: Policy | None = None
         self._error: MaasError | None = None
         self._failures = 0
         self._confirmed = 0
         self._current = False
+        self._was_read = False
+        self._generation = 0
         self._next_read = clock()
         self._reader: threading.Thread | None = None
         self._changed = threading.Condition()
+
+    @property
+    def baked(self) -> Policy | None:
+        """The policy of packaging time, or None."""
+        return self._baked
+
+    def begin(self) -> None:
+        """Begin a read if one is due, and wait for nothing."""
+        with self._changed:
+            self._begin()
 
     def current(self) -> PolicyView:
         """The policy to answer by.
@@ -87,15 +104,23 @@ class PolicyCache:
         """
         with self._changed:
             confirmed = self._confirmed
+            begun = self._begin()
             if not self._known():
-                self._read_first()
-            elif self._is_due() and self._start():
-                self._changed.wait_for(lambda: not self._is_reading(), timeout=self._wait)
+                self._await_read(FIRST_READ_WAIT)
+            elif begun or not self._was_read:
+                # Until the registry was heard once, a read that was begun by another request, and
+                # was frozen with it perhaps, is worth the wait too.
+                self._await_read(self._wait)
             return self._view(fresh=self._confirmed > confirmed)
 
     def expire(self) -> None:
-        """Read again at the next call, for time may have stood still: after a restored snapshot."""
+        """Count nothing as heard and a read under way as lost: after a restored snapshot."""
         with self._changed:
+            self._generation += 1
+            self._reader = None
+            self._current = False
+            self._was_read = False
+            self._failures = 0
             self._next_read = self._clock()
 
     def _known(self) -> Policy | None:
@@ -108,21 +133,17 @@ class PolicyCache:
     def _is_due(self) -> bool:
         return not self._is_reading() and self._clock() >= self._next_read
 
-    def _read_first(self) -> None:
-        """Read in this thread, or wait for the one that does: nothing else can answer."""
-        if self._is_due():
-            self._reader = threading.current_thread()
-            self._changed.release()
-            try:
-                self._refresh()
-            finally:
-                self._changed.acquire()
-        elif self._is_reading():
-            self._changed.wait_for(lambda: not self._is_reading(), timeout=FIRST_READ_WAIT)
+    def _await_read(self, seconds: float) -> None:
+        self._changed.wait_for(lambda: not self._is_reading(), timeout=seconds)
 
-    def _start(self) -> bool:
+    def _begin(self) -> bool:
         """Read in a thread of its own; one that is frozen with its function goes on later."""
-        self._reader = threading.Thread(target=self._refresh, name="maas-policy", daemon=True)
+        if not self._is_due():
+            return False
+        generation = self._generation
+        self._reader = threading.Thread(
+            target=self._refresh, args=(generation,), name="maas-policy", daemon=True
+        )
         try:
             self._reader.start()
         except RuntimeError:  # the machine has no more threads
@@ -130,7 +151,7 @@ class PolicyCache:
             return False
         return True
 
-    def _refresh(self) -> None:
+    def _refresh(self, generation: int) -> None:
         policy: Policy | None = None
         error: MaasError | None = None
         began = self._clock()
@@ -140,7 +161,12 @@ class PolicyCache:
             error = failure
         finally:
             with self._changed:
-                self._settle(policy, error, began)
+                before = self._error
+                counts = generation == self._generation  # else it was begun before a snapshot
+                if counts:
+                    self._settle(policy, error, began)
+        if counts and error is not None and _text(error) != _text(before):
+            self._notice(error)
 
     def _settle(self, policy: Policy | None, error: MaasError | None, began: float) -> None:
         """Take over what a read brought, and set the time of the next one."""
@@ -153,6 +179,7 @@ class PolicyCache:
             since = began  # a read that was frozen half-way brings what was true then
             wait = self._ttl
             self._failures = 0
+            self._was_read = True
             known = self._known()
             # A reader that lags behind, or a table of another day, takes nothing back.
             if known is None or policy.revision >= known.revision:
@@ -175,3 +202,7 @@ class PolicyCache:
         raise NotReadyError(
             "It is not known yet which version answers: the registry does not answer. Try again."
         ) from self._error
+
+
+def _text(error: MaasError | None) -> str:
+    return "" if error is None else f"{type(error).__name__} {error}"

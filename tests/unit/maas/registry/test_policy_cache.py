@@ -205,22 +205,54 @@ def test_an_expired_cache_reads_again(world: World) -> None:
     assert world.reads == 2
 
 
-def test_a_reader_with_a_fault_of_its_own_does_not_jam_the_cache(world: World) -> None:
-    class BrokenError(Exception):
-        pass
+# ---- Beginning early, restoring, telling -----------------------------------------------------
 
-    faults = iter([BrokenError()])
 
-    def read() -> Policy:
-        for fault in faults:
-            raise fault
-        return world.read()
+def test_a_read_that_was_begun_early_is_there_when_it_is_asked_for(world: World) -> None:
+    cache = world.cache(baked=policy(1))
+    world.answer = policy(2)
+    cache.begin()
+    cache.begin()
+    for thread in background():
+        thread.join(5)
+    assert seen(cache) == (2, "live")
+    cache.begin()
+    assert world.reads == 1
+    assert cache.baked == policy(1)
 
-    cache = PolicyCache(read, ttl=TTL, clock=lambda: world.now, rng=lambda: 0.5)
-    with pytest.raises(BrokenError):
+
+def test_after_a_restore_nothing_counts_as_heard(world: World) -> None:
+    cache = world.cache(baked=policy(1))
+    world.answer = policy(2)
+    assert seen(cache) == (2, "live")
+    # Given a snapshot, restored while the registry is away
+    world.answer = AWAY
+    cache.expire()
+    assert seen(cache) == (2, "stale")
+    # When it answers again
+    world.now += 0.5
+    world.answer = policy(3)
+    assert seen(cache) == (3, "live")
+
+
+def test_each_kind_of_failure_is_told_once_until_another_comes(world: World) -> None:
+    told: list[MaasError] = []
+    cache = PolicyCache(
+        world.read,
+        ttl=TTL,
+        clock=lambda: world.now,
+        rng=lambda: 0.5,
+        baked=policy(1),
+        wait=PATIENCE,
+        notice=told.append,
+    )
+    for answer in (AWAY, AWAY, UNKNOWN, UNKNOWN, policy(2), AWAY, policy(2), policy(3)):
+        world.answer = answer
         cache.current()
-    world.now += TTL
-    assert seen(cache) == (1, "live")
+        for thread in background():
+            thread.join(5)
+        world.now += TTL
+    assert told == [AWAY, UNKNOWN, AWAY]
 
 
 # ---- Threads ------------------------------------------------------------------------------------
@@ -285,16 +317,55 @@ def test_a_read_adds_fifty_milliseconds_at_the_most() -> None:
 
 def test_only_the_request_that_is_due_waits_and_it_has_the_new_policy(world: World) -> None:
     slow = SlowReader(world)
-    cache = slow.cache(wait=PATIENCE, baked=policy(1))
+    cache = slow.cache(wait=PATIENCE)
+    slow.let_go.set()
+    assert seen(cache) == (1, "live")
+    slow.finish()
     world.answer = policy(2)
+    world.now += TTL
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(seen, cache)
         assert slow.entered.wait(5)
         # The second one answers while the first one waits
-        assert seen(cache) == (1, "baked")
+        assert seen(cache) == (1, "stale")
         assert not first.done()
         slow.let_go.set()
         assert first.result() == (2, "live")
+
+
+def test_until_the_registry_was_heard_once_whoever_comes_waits_for_the_read(world: World) -> None:
+    slow = SlowReader(world)
+    cache = slow.cache(wait=PATIENCE, baked=policy(1))
+    world.answer = policy(2)
+    # Given a read that was begun by a request which has gone
+    cache.begin()
+    assert slow.entered.wait(5)
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(seen, cache)
+        assert not second.done()
+        slow.let_go.set()
+        assert second.result() == (2, "live")
+    assert world.reads == 1
+
+
+def test_a_read_from_before_a_snapshot_is_lost(world: World) -> None:
+    slow = SlowReader(world)
+    cache = slow.cache(baked=policy(1))
+    world.answer = policy(2)
+    cache.begin()
+    assert slow.entered.wait(5)
+    # Given that it was under way when the snapshot was made
+    cache.expire()
+    slow.finish()
+    assert world.reads == 1
+    # Then what it brought counts for nothing, and another one is begun
+    world.answer = policy(3)
+    slow.let_go.set()
+    cache.begin()
+    for thread in background():
+        thread.join(5)
+    assert seen(cache) == (3, "live")
+    assert world.reads == 2
 
 
 def test_what_was_read_before_a_freeze_is_not_called_live_after_it(world: World) -> None:
@@ -368,9 +439,10 @@ def test_many_threads_read_once_in_each_ttl(world: World) -> None:
             world.now += TTL
 
 
+@pytest.mark.parametrize("baked", [policy(1), None])
 @pytest.mark.parametrize("fault", [KeyError("x"), MemoryError()])
 def test_a_fault_of_the_reader_in_the_background_is_reported_and_does_not_jam_the_cache(
-    world: World, monkeypatch: pytest.MonkeyPatch, fault: Exception
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: Exception, baked: Policy | None
 ) -> None:
     reported: list[type[BaseException]] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: reported.append(args.exc_type))
@@ -382,9 +454,13 @@ def test_a_fault_of_the_reader_in_the_background_is_reported_and_does_not_jam_th
         return world.read()
 
     cache = PolicyCache(
-        read, ttl=TTL, clock=lambda: world.now, rng=lambda: 0.5, baked=policy(1), wait=PATIENCE
+        read, ttl=TTL, clock=lambda: world.now, rng=lambda: 0.5, baked=baked, wait=PATIENCE
     )
-    assert seen(cache) == (1, "baked")
+    if baked is None:
+        with pytest.raises(NotReadyError):
+            cache.current()
+    else:
+        assert seen(cache) == (1, "baked")
     for thread in background():
         thread.join(5)
     assert reported == [type(fault)]

@@ -1,0 +1,253 @@
+"""The policy of a model by one signed request to DynamoDB, without boto3.
+
+Imports `maas.errors`, msgspec and the rooms beside it. Importing boto3 and making a client costs a
+cold start more than opening a model does; this costs next to nothing, and does one thing:
+
+    reader = PolicyReader("maas-registry", settings.aws, now=utc_now)
+    policy = reader.policy("sentiment")        # within READ_SECONDS
+    reader.renew()                             # after a snapshot was restored
+
+The read is strongly consistent: a promote that was confirmed to somebody must be seen by the next
+read, or `x-maas-policy: live` would not be true. It costs one read unit instead of a half.
+"""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct, field
+
+from maas.errors import (
+    MaasError,
+    ModelNotFoundError,
+    RegistryMisconfiguredError,
+    RegistryUnavailableError,
+    SettingsError,
+)
+from maas.registry.connection import Answer, Connection, Endpoint, parse_endpoint
+from maas.registry.credentials import CredentialSource
+from maas.registry.layout import policy_key
+from maas.registry.records import Policy
+from maas.registry.sigv4 import Credentials, Request, signed_headers
+
+if TYPE_CHECKING:
+    import ssl
+
+    from maas.settings import AwsSettings
+
+READ_SECONDS = 2.0
+"""For a whole read: credentials, connection, request and answer. Only a name server may take
+longer, as the system offers no bound for it; the reader has a thread of its own for that."""
+_ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
+_TYPE = re.compile(r"(?:[A-Za-z0-9_.]{1,64}#)?([A-Za-z]{1,64})")
+_BUSY = frozenset(
+    {
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ThrottlingException",
+    }
+)
+_CLOCK = (
+    "The clock of this machine may be wrong: AWS allows five minutes. If it is right, the secret "
+    "key is not."
+)
+_REMEDIES = {
+    "AccessDeniedException": "Allow this role dynamodb:GetItem on the model's partition.",
+    "ExpiredTokenException": f"The session token has expired. {_CLOCK}",
+    "IncompleteSignatureException": _CLOCK,
+    "InvalidSignatureException": _CLOCK,
+    "ResourceNotFoundException": "There is no such table there: check MAAS_REGISTRY and the region,"
+    " or make the table with `maas registry init`.",
+    "UnrecognizedClientException": "The access key or its session token is not known to AWS; new "
+    "ones are needed.",
+    "ValidationException": "The table is none of ours: its keys are others.",
+}
+
+
+class _Text(Struct, frozen=True):
+    """A text as DynamoDB writes it."""
+
+    text: str = field(name="S")
+
+
+class _Item(Struct, frozen=True):
+    """What is read of the item."""
+
+    body: _Text
+
+
+class _Found(Struct, frozen=True):
+    """DynamoDB's answer; without an item where there is none."""
+
+    item: _Item | None = field(name="Item", default=None)
+
+
+class _Refusal(Struct, frozen=True):
+    """DynamoDB's answer of an error."""
+
+    type: str = field(name="__type")
+
+
+class PolicyReader:
+    """Reads policies from one table. Safe to share among threads.
+
+    Args:
+        table: The table's name.
+        aws: What AWS's variables say of region, endpoint and credentials.
+        now: The time now, with its zone; signatures bear it.
+
+    Raises:
+        SettingsError: There is no region, or an endpoint's address is malformed.
+    """
+
+    def __init__(self, table: str, aws: "AwsSettings", *, now: Callable[[], datetime]) -> None:
+        self._table = table
+        self._region = _region(aws)
+        self._endpoint = _endpoint(aws)
+        self._now = now
+        self._tls: ssl.SSLContext | None = None
+        self._credentials = CredentialSource(aws, now=now, context=self._context)
+        self._idle: Connection | None = None
+        self._generation = 0
+        self._lock = threading.Lock()
+
+    def policy(self, model: str) -> Policy:
+        """Read a model's policy, in `READ_SECONDS` at the most.
+
+        Raises:
+            ModelNotFoundError: The table has no such model.
+            RegistryUnavailableError: DynamoDB does not answer, or not now.
+            RegistryMisconfiguredError: It answers that the table is not there or not for us; or
+                what lies there cannot be read.
+        """
+        deadline = time.monotonic() + READ_SECONDS
+        credentials = self._credentials.get(deadline=deadline)
+        answer = self._exchange(self._request(model), credentials, deadline)
+        if answer.status != 200:
+            raise self._refused(answer)
+        try:
+            found = msgspec.json.decode(answer.body, type=_Found)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            raise RegistryUnavailableError("DynamoDB's answer cannot be read.") from None
+        if found.item is None:
+            raise ModelNotFoundError(f"There is no model {model}. Register a bundle of it first.")
+        return _policy(model, found.item.body.text)
+
+    def renew(self) -> None:
+        """Drop the connection and the credentials: they are those of before a snapshot."""
+        with self._lock:
+            self._generation += 1
+            idle, self._idle = self._idle, None
+        if idle is not None:
+            idle.close()
+        self._credentials.drop()
+
+    def _request(self, model: str) -> Request:
+        key = policy_key(model)
+        body = {
+            "TableName": self._table,
+            "Key": {"pk": {"S": key.pk}, "sk": {"S": key.sk}},
+            "ConsistentRead": True,
+        }
+        return Request(
+            host=self._endpoint.authority,
+            body=json.dumps(body).encode(),
+            headers={
+                "content-type": "application/x-amz-json-1.0",
+                "x-amz-target": "DynamoDB_20120810.GetItem",
+            },
+        )
+
+    def _exchange(self, request: Request, credentials: Credentials, deadline: float) -> Answer:
+        """Over the kept connection, if nobody else uses it."""
+        headers = signed_headers(
+            request, credentials, region=self._region, service="dynamodb", at=self._now()
+        )
+        with self._lock:
+            connection, self._idle = self._idle, None
+            generation = self._generation
+        connection = connection or Connection(
+            self._endpoint,
+            of="DynamoDB",
+            context=self._context() if self._endpoint.scheme == "https" else None,
+        )
+        answer = connection.exchange("POST", "/", headers, request.body, deadline=deadline)
+        with self._lock:
+            if generation == self._generation and self._idle is None:
+                self._idle, connection = connection, None
+        if connection is not None:
+            connection.close()
+        return answer
+
+    def _refused(self, answer: Answer) -> MaasError:
+        kind = _kind(answer)
+        if not kind or kind in _BUSY or not 400 <= answer.status < 500:
+            return RegistryUnavailableError(
+                f"DynamoDB does not answer now: {kind or 'status'} ({answer.status})."
+            )
+        self._credentials.drop()
+        remedy = _REMEDIES.get(kind, "Nothing but another configuration will help.")
+        return RegistryMisconfiguredError(
+            f"DynamoDB refuses to read the table {self._table} in {self._region}: {kind}. {remedy}"
+        )
+
+    def _context(self) -> "ssl.SSLContext":
+        """The system's certificates, read when first needed: it takes some milliseconds."""
+        import ssl  # noqa: PLC0415 - an endpoint of http needs none of it
+
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
+
+
+def _region(aws: "AwsSettings") -> str:
+    if not re.fullmatch(r"[a-z0-9-]{1,64}", aws.region):
+        raise SettingsError(
+            "AWS_REGION must name a region, such as eu-west-1, for a registry in DynamoDB.",
+            field="AWS_REGION",
+        )
+    return aws.region
+
+
+def _endpoint(aws: "AwsSettings") -> Endpoint:
+    domain = "amazonaws.com.cn" if aws.region.startswith("cn-") else "amazonaws.com"
+    aws_own = f"https://dynamodb.{aws.region}.{domain}"
+    return parse_endpoint(aws.dynamodb_endpoint or aws_own, field=_ENDPOINT)
+
+
+def _kind(answer: Answer) -> str:
+    """The error's name, such as `ThrottlingException`; empty where DynamoDB gave none."""
+    try:
+        named = _TYPE.fullmatch(msgspec.json.decode(answer.body, type=_Refusal).type)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ""
+    return named[1] if named else ""
+
+
+def _policy(model: str, text: str) -> Policy:
+    try:
+        policy = msgspec.json.decode(text, type=Policy)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        policy = None
+    if policy is None or policy.model != model or not _is_whole(policy):
+        raise RegistryMisconfiguredError(
+            f"The policy of {model} in the registry was not written by this release of maas or an "
+            "older one. Deploy a newer release."
+        )
+    return policy
+
+
+def _is_whole(policy: Policy) -> bool:
+    """Whether every alias leads to a digest."""
+    return all(
+        routes and all(route.version in policy.digests for route in routes)
+        for routes in policy.aliases.values()
+    )

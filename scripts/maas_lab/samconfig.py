@@ -109,6 +109,12 @@ class Samconfig:
             for section in _sections(name, environment)
         )
 
+    def overrides(self, command: str, *, environment: str = "default") -> dict[str, str]:
+        """The parameters that a SAM command is given."""
+        found = {section.name: section.overrides() for section in self.sections()}
+        general = found.get(f"{environment}.global", {})
+        return found.get(f"{environment}.{command}", general)
+
     def architecture(self) -> str:
         """The architecture that all sections agree on.
 

@@ -7,7 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from maas.errors import ConflictError, MaasError, RefusedError
-from maas.registry.store import ITEM_BYTES, KEYS_MAX, Item, Key, Page, Store, Write
+from maas.registry.store import (
+    ITEM_BYTES,
+    KEYS_MAX,
+    TRANSACTION_BYTES,
+    Item,
+    Key,
+    Page,
+    Store,
+    Write,
+)
 
 A = Key("MODEL#a", "META")
 
@@ -213,6 +222,14 @@ def test_the_index_lists_what_carries_it_in_order(store: Store) -> None:
     assert [key.pk for key in seen] == ["MODEL#a", "MODEL#a-b", "MODEL#b", "MODEL#c"]
 
 
+def test_the_index_goes_on_behind_a_key_that_is_not_there(store: Store) -> None:
+    keys = [Key(f"MODEL#{name}", "META") for name in ("a", "a-b", "c")]
+    put(store, *keys, index="MODEL")
+    page = store.list_index("MODEL", limit=5, after=Key("MODEL#a-a", "META"))
+    assert ([item.key for item in page.items], page.more) == (keys[1:], False)
+    assert store.list_index("MODEL", limit=2, after=Key("MODEL#Z", "META")).more
+
+
 def test_an_item_leaves_the_index_when_it_no_longer_carries_it(store: Store) -> None:
     put(store, A, index="MODEL")
     store.transact([Write(Item(A, 2, {}, None), 1)])
@@ -241,6 +258,23 @@ def test_several_large_bodies_in_one_transaction(store: Store) -> None:
     items = [Item(Key("MODEL#a", f"N#{n}"), 1, {"text": "x" * 250_000}) for n in range(5)]
     store.transact([Write(item, None) for item in items])
     assert store.query("MODEL#a", "N#", limit=9).items == tuple(items)
+
+
+def test_the_largest_transaction_fits_and_a_larger_one_is_refused(store: Store) -> None:
+    # Given bodies that are mostly quotes, which grow the most on their way
+    frame = len('{"text":""}')
+    text = '"' * ((ITEM_BYTES - frame) // 2)
+    fitting = TRANSACTION_BYTES // (ITEM_BYTES + 150)
+    items = [Item(Key("MODEL#a", f"N#{n:02}"), 1, {"text": text}) for n in range(fitting + 1)]
+    with pytest.raises(RefusedError, match=str(TRANSACTION_BYTES)):
+        store.transact([Write(item, None) for item in items])
+    assert store.query("MODEL#a", "N#", limit=1).items == ()
+    store.transact([Write(item, None) for item in items[:-1]])
+    # Then one page is all of them, however many answers of a megabyte it takes
+    page = store.query("MODEL#a", "N#", limit=fitting)
+    assert (page.items, page.more) == (tuple(items[:-1]), False)
+    assert store.query("MODEL#a", "N#", limit=fitting - 1).more
+    assert store.read([item.key for item in items[:-1]]) == items[:-1]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,9 @@ KEYS_MAX = 100
 """Keys of one snapshot read, and writes of one transaction (DynamoDB's limits)."""
 ITEM_BYTES = 262_144
 """Bytes of one body as JSON; DynamoDB ends at 400 KB, keys and attribute names included."""
+TRANSACTION_BYTES = 4_000_000
+"""Bytes of all items of one transaction, or of one snapshot read; DynamoDB ends at 4 MB."""
+_FRAME_BYTES = 64  # names of attributes, and the revision
 _KEY = re.compile(r"[A-Za-z0-9#:._-]{1,255}")
 
 
@@ -77,7 +80,7 @@ class Store(Protocol):
     """
 
     def read(self, keys: Sequence[Key]) -> list[Item | None]:
-        """Read up to `KEYS_MAX` items as one consistent snapshot.
+        """Read up to `KEYS_MAX` items, `TRANSACTION_BYTES` together, as one consistent snapshot.
 
         Returns:
             As many as there are keys, in their order; None for what is absent.
@@ -130,7 +133,7 @@ def check_writes(writes: Sequence[Write]) -> list[str]:
         Each body as JSON, in the order of the writes.
 
     Raises:
-        RefusedError: A body is above `ITEM_BYTES`.
+        RefusedError: A body is above `ITEM_BYTES`, or all items are above `TRANSACTION_BYTES`.
         MaasError: Too many writes, one key twice, or a malformed key: our own fault.
     """
     keys = {write.item.key for write in writes}
@@ -138,7 +141,20 @@ def check_writes(writes: Sequence[Write]) -> list[str]:
         raise MaasError(f"A transaction takes 1 to {KEYS_MAX} writes of different items.")
     if not all(_KEY.fullmatch(part) for key in keys for part in key):
         raise MaasError("A key of the registry has a character that is not allowed.")
-    return [_body(write.item) for write in writes]
+    bodies = [_body(write.item) for write in writes]
+    total = sum(item_bytes(write.item, body) for write, body in zip(writes, bodies, strict=True))
+    if total > TRANSACTION_BYTES:
+        raise RefusedError(
+            f"The records of one change have {total} bytes; {TRANSACTION_BYTES} is the most. "
+            "Shorten their labels, metrics or lineage."
+        )
+    return bodies
+
+
+def item_bytes(item: Item, body: str) -> int:
+    """What an item counts in a transaction: its keys (twice where it is listed) and its body."""
+    keys = len(item.key.pk) + len(item.key.sk)
+    return len(body) + 2 * keys + len(item.index or "") + _FRAME_BYTES
 
 
 def _body(item: Item) -> str:

@@ -11,7 +11,7 @@ from support.tiny import Home, make_home
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "functions/inference/app.py"
-EVENT = ROOT / "functions/inference/events/sentiment.json"
+EVENT = ROOT / "functions/inference/events/predict.json"
 # Mangum asks for the main thread's loop before there is one; from 3.12 on that is deprecated.
 WARNINGS = ("-W", "error", "-W", "ignore:There is no current event loop:DeprecationWarning")
 DRIVER = """

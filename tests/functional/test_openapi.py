@@ -1,0 +1,177 @@
+"""The OpenAPI document: valid, the same routes as the app, and true of every answer."""
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import SchemaError, ValidationError  # type: ignore[import-untyped]
+from support.openapi import Json, check_answer, check_document, operation_of, operations
+from support.tiny import Client, Home, make_home, open_client
+
+from maas.http.catalog import catalog_routes
+from maas.http.inference import inference_routes
+from maas.http.openapi import build_document
+from maas.registry.addresses import ByNumber
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MODEL = "/models/sentiment"
+CATALOG = "/catalog/models"
+HERE = f"{CATALOG}/sentiment"
+GOOD = {"inputs": "a good film", "parameters": {"top_k": 2}}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Two versions, shared traffic, a rollback, and one live deployment."""
+    home = make_home(tmp_path_factory.mktemp("home"))
+    home.promote(2, weight=25)
+    with home.registry() as registry:
+        registry.rollback("sentiment")
+        registry.promote("sentiment", ByNumber(2), alias="candidate", reason="to be tried")
+        registry.record_deployment(
+            "sentiment",
+            "maas",
+            function="maas-model-sentiment:live",
+            function_version="7",
+            digests={number: bundle.digest for number, bundle in home.bundles.items()},
+        )
+    return home
+
+
+@pytest.fixture(scope="module")
+def client(home: Home) -> "Iterator[Client]":
+    with open_client(home.services(), reader=home.registry()) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def document(client: Client) -> Json:
+    answer = client.get("/catalog/openapi.json")
+    assert answer.status_code == 200
+    return dict(answer.json())
+
+
+def test_it_is_openapi(document: Json) -> None:
+    check_document(document)
+
+
+def _drop_status(document: Json) -> None:
+    del document["paths"]["/health"]["get"]["responses"]
+
+
+def _drop_parameter(document: Json) -> None:
+    document["paths"][MODEL.replace("sentiment", "{model}")]["get"]["parameters"].pop(0)
+
+
+def _drop_schema(document: Json) -> None:
+    del document["components"]["schemas"]["Problem"]
+
+
+def _same_name(document: Json) -> None:
+    document["paths"]["/health"]["get"]["operationId"] = "listModels"
+
+
+def _unknown_key(document: Json) -> None:
+    document["info"]["licence"] = "none"
+
+
+def _no_json_schema(document: Json) -> None:
+    document["components"]["schemas"]["Health"]["type"] = "thing"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_drop_status, _drop_parameter, _drop_schema, _same_name, _unknown_key, _no_json_schema],
+)
+def test_the_rules_see_what_is_not(document: Json, spoil: "Callable[[Json], None]") -> None:
+    spoiled = copy.deepcopy(document)
+    spoil(spoiled)
+    with pytest.raises((AssertionError, KeyError, SchemaError, ValidationError)):
+        check_document(spoiled)
+
+
+def test_its_paths_and_methods_are_the_routes(document: Json, home: Home) -> None:
+    routes = {**inference_routes(home.services()), **catalog_routes(home.registry())}
+    served = {(path, method) for path, methods in routes.items() for method in methods}
+    assert {(path, method) for path, method, _ in operations(document)} == served
+
+
+def test_all_but_health_ask_for_a_key(document: Json) -> None:
+    assert document["security"] == [{"apiKey": []}]
+    scheme = document["components"]["securitySchemes"]["apiKey"]
+    assert (scheme["in"], scheme["name"]) == ("header", "x-api-key")
+    public = [path for path, _, operation in operations(document) if "security" in operation]
+    assert public == ["/health"]
+    assert operation_of(document, "GET", "/health")["security"] == []
+
+
+def test_two_builds_are_equal_and_nothing_private_is_in_them(document: Json) -> None:
+    assert json.loads(json.dumps(build_document())) == document
+    text = json.dumps(document)
+    for private in ("/opt/", "/home", "arn:aws", "MAAS_", "onnxruntime", "Traceback"):
+        assert private not in text
+
+
+# ---- True of every answer -----------------------------------------------------------------------
+
+ANSWERS = [
+    ("GET", MODEL, {}, 200),
+    ("GET", f"{MODEL}/versions/2", {}, 200),
+    ("POST", MODEL, {"json": GOOD}, 200),
+    ("POST", f"{MODEL}/versions/candidate", {"json": {"inputs": ["a", "b"]}}, 200),
+    ("GET", "/health", {}, 200),
+    ("GET", CATALOG, {}, 200),
+    ("GET", HERE, {}, 200),
+    ("GET", f"{HERE}/versions", {}, 200),
+    ("GET", f"{HERE}/versions?limit=1", {}, 200),
+    ("GET", f"{HERE}/versions/1", {}, 200),
+    ("GET", f"{HERE}/aliases", {}, 200),
+    ("GET", f"{HERE}/history", {}, 200),
+    ("GET", f"{HERE}/deployments", {}, 200),
+    ("GET", "/catalog/openapi.json", {}, 200),
+    # refused
+    ("POST", MODEL, {"content": b"{"}, 400),
+    ("GET", f"{MODEL}?version=1&version=2", {}, 400),
+    ("POST", MODEL, {"json": {"inputs": []}}, 422),
+    ("POST", MODEL, {"content": b" " * 1_048_577}, 413),
+    ("POST", MODEL, {"content": b"a", "headers": {"content-type": "text/csv"}}, 415),
+    ("GET", "/models/other", {}, 404),
+    ("GET", f"{MODEL}/versions/9", {}, 404),
+    ("GET", "/health?x=1", {}, 422),
+    ("GET", f"{CATALOG}?limit=0", {}, 422),
+    ("GET", f"{CATALOG}?limit=1&limit=1", {}, 400),
+    ("GET", f"{CATALOG}/other", {}, 404),
+    ("GET", f"{CATALOG}/other/history", {}, 404),
+    ("GET", f"{HERE}/versions/9", {}, 404),
+    ("GET", f"{HERE}/versions/_", {}, 422),
+]
+
+
+@pytest.mark.parametrize("asked", ANSWERS)
+def test_an_answer_is_what_the_document_says(
+    client: Client, document: Json, asked: tuple[str, str, dict[str, Any], int]
+) -> None:
+    method, url, options, status = asked
+    answer = client.request(method, url, **options)
+    assert answer.status_code == status
+    path = url.partition("?")[0]
+    check_answer(document, method, path, status, answer.json())
+    declared = operation_of(document, method, path)["responses"][str(status)]["headers"]
+    assert "x-request-id" in declared
+    sent = {name for name in answer.headers if name.startswith("x-") or name == "server-timing"}
+    assert sent <= declared.keys()
+
+
+def test_every_operation_was_answered(document: Json) -> None:
+    asked = {id(operation_of(document, m, url.partition("?")[0])) for m, url, _, s in ANSWERS}
+    assert {id(operation) for _, _, operation in operations(document)} == asked
+
+
+def test_an_answer_that_is_not_as_described_would_be_seen(document: Json) -> None:
+    with pytest.raises(ValidationError):
+        check_answer(document, "GET", "/health", 200, {"status": "fine"})
+    with pytest.raises(ValidationError):
+        check_answer(document, "GET", HERE, 404, {"error": "x", "code": "y", "field": None})

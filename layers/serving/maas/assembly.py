@@ -48,7 +48,7 @@ def build_registry(settings: "Settings") -> "Registry":
     """Open the registry that the settings name."""
     from maas.registry.stores import open_registry  # noqa: PLC0415 - a function needs no store
 
-    return open_registry(settings.registry, clock=utc_now, actor=settings.actor)
+    return open_registry(settings.registry, clock=utc_now, actor=settings.actor, aws=settings.aws)
 
 
 class Services:

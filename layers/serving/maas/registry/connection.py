@@ -1,8 +1,8 @@
 """One HTTP connection that is kept, and whose every exchange is bounded in time and in size.
 
-Imports `maas.errors` and the standard library. `http.client` bounds each wait for bytes and not
-their sum, so a server that drips would hold a reader for hours; here every wait is for what is left
-of the whole:
+Imports `maas.errors`, the endpoint and the standard library. `http.client` bounds each wait for
+bytes and not their sum, so a server that drips would hold a reader for hours; here every wait is
+for what is left of the whole:
 
     connection = Connection(parse_endpoint(url, field="AWS_ENDPOINT_URL_DYNAMODB"), of="DynamoDB")
     answer = connection.exchange("POST", "/", headers, body, deadline=time.monotonic() + 2.0)
@@ -15,9 +15,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from maas.errors import RegistryUnavailableError, SettingsError
+from maas.errors import RegistryUnavailableError
+from maas.registry.endpoint import Endpoint
 
 if TYPE_CHECKING:
     import ssl
@@ -26,47 +26,6 @@ CONNECT_SECONDS = 1.0
 """For a TCP connection, all addresses of the host together."""
 ANSWER_BYTES = 400_000
 """Bytes of an answer's body at the most; DynamoDB's largest item is not larger."""
-_PORTS = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a server listens.
-
-    Attributes:
-        scheme: `http` or `https`.
-        host: A name or an address, without brackets.
-        port: Its port.
-        path: The path and query of the URL; `/` where it has none.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    path: str = "/"
-
-    @property
-    def authority(self) -> str:
-        """The header `host`: with the port, unless it is the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
-
-
-def parse_endpoint(url: str, *, field: str) -> Endpoint:
-    """Read a URL; nothing is opened.
-
-    Raises:
-        SettingsError: It is not one of HTTP, or carries a name and a password.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or _PORTS.get(parts.scheme, 0)
-    except ValueError:
-        raise _malformed(field) from None
-    if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None:
-        raise _malformed(field)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Endpoint(parts.scheme, parts.hostname, port, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +86,10 @@ class Connection:
     def close(self) -> None:
         """Give the socket back; the next exchange opens another."""
         self._client.close()
+
+    def __del__(self) -> None:
+        """Whoever forgets it has forgotten the socket too."""
+        self.close()
 
     def _once(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         try:
@@ -232,9 +195,3 @@ def _left(deadline: float) -> float:
     if left <= 0:
         raise TimeoutError
     return left
-
-
-def _malformed(field: str) -> SettingsError:
-    return SettingsError(
-        f"{field} must be a URL of http or https, such as http://127.0.0.1:8000.", field=field
-    )

@@ -1,6 +1,6 @@
 """Whose name the one signed request bears: keys of the environment, or of the container's endpoint.
 
-Imports `maas.errors`, the registry's connection and msgspec. Where `credentials_url` is set (by
+Imports `maas.errors`, the rooms beside it and msgspec. Where `credentials_url` is set (by
 Lambda with SnapStart, as keys in a snapshot would grow old), it wins over the environment's keys:
 
     source = CredentialSource(settings.aws, now=utc_now)
@@ -18,7 +18,8 @@ import msgspec
 from msgspec import Struct
 
 from maas.errors import MaasError, RegistryMisconfiguredError, RegistryUnavailableError
-from maas.registry.connection import Connection, Endpoint, parse_endpoint
+from maas.registry.connection import Connection
+from maas.registry.endpoint import Endpoint, parse_endpoint
 from maas.registry.sigv4 import Credentials
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,10 @@ from maas.errors import (
     RegistryUnavailableError,
     SettingsError,
 )
-from maas.registry.connection import Answer, Connection, Endpoint, parse_endpoint
+from maas.registry.connection import Answer, Connection
 from maas.registry.credentials import CredentialSource
+from maas.registry.dynamo_faults import error_of, fault_of_answer
+from maas.registry.endpoint import Endpoint, parse_endpoint
 from maas.registry.layout import policy_key
 from maas.registry.records import Policy
 from maas.registry.sigv4 import Credentials, Request, signed_headers
@@ -45,49 +48,12 @@ READ_SECONDS = 2.0
 longer, as the system offers no bound for it; the reader has a thread of its own for that."""
 _ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
 _TYPE = re.compile(r"(?:[A-Za-z0-9_.]{1,64}#)?([A-Za-z]{1,64})")
-_BUSY = frozenset(
-    {
-        "InternalServerError",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ServiceUnavailable",
-        "ThrottlingException",
-    }
-)
-_CLOCK = (
-    "The clock of this machine may be wrong: AWS allows five minutes. If it is right, the secret "
-    "key is not."
-)
-_REMEDIES = {
-    "AccessDeniedException": "Allow this role dynamodb:GetItem on the model's partition.",
-    "ExpiredTokenException": f"The session token has expired. {_CLOCK}",
-    "IncompleteSignatureException": _CLOCK,
-    "InvalidSignatureException": _CLOCK,
-    "ResourceNotFoundException": "There is no such table there: check MAAS_REGISTRY and the region,"
-    " or make the table with `maas registry init`.",
-    "UnrecognizedClientException": "The access key or its session token is not known to AWS; new "
-    "ones are needed.",
-    "ValidationException": "The table is none of ours: its keys are others.",
-}
-
-
-class _Text(Struct, frozen=True):
-    """A text as DynamoDB writes it."""
-
-    text: str = field(name="S")
-
-
-class _Item(Struct, frozen=True):
-    """What is read of the item."""
-
-    body: _Text
 
 
 class _Found(Struct, frozen=True):
     """DynamoDB's answer; without an item where there is none."""
 
-    item: _Item | None = field(name="Item", default=None)
+    item: dict[str, dict[str, object]] | None = field(name="Item", default=None)
 
 
 class _Refusal(Struct, frozen=True):
@@ -139,7 +105,7 @@ class PolicyReader:
             raise RegistryUnavailableError("DynamoDB's answer cannot be read.") from None
         if found.item is None:
             raise ModelNotFoundError(f"There is no model {model}. Register a bundle of it first.")
-        return _policy(model, found.item.body.text)
+        return _policy(model, found.item.get("body", {}).get("S"))
 
     def renew(self) -> None:
         """Drop the connection and the credentials: they are those of before a snapshot."""
@@ -188,16 +154,17 @@ class PolicyReader:
         return answer
 
     def _refused(self, answer: Answer) -> MaasError:
-        kind = _kind(answer)
-        if not kind or kind in _BUSY or not 400 <= answer.status < 500:
+        code = _code(answer)
+        if not code or not 400 <= answer.status < 500:
             return RegistryUnavailableError(
-                f"DynamoDB does not answer now: {kind or 'status'} ({answer.status})."
+                f"DynamoDB does not answer now: {code or 'something else does'} ({answer.status})."
             )
-        self._credentials.drop()
-        remedy = _REMEDIES.get(kind, "Nothing but another configuration will help.")
-        return RegistryMisconfiguredError(
-            f"DynamoDB refuses to read the table {self._table} in {self._region}: {kind}. {remedy}"
+        error = error_of(
+            fault_of_answer(code, answer.status), table=self._table, writing=False, unclear=False
         )
+        if isinstance(error, RegistryMisconfiguredError):
+            self._credentials.drop()  # they may be what was refused
+        return error
 
     def _context(self) -> "ssl.SSLContext":
         """The system's certificates, read when first needed: it takes some milliseconds."""
@@ -223,7 +190,7 @@ def _endpoint(aws: "AwsSettings") -> Endpoint:
     return parse_endpoint(aws.dynamodb_endpoint or aws_own, field=_ENDPOINT)
 
 
-def _kind(answer: Answer) -> str:
+def _code(answer: Answer) -> str:
     """The error's name, such as `ThrottlingException`; empty where DynamoDB gave none."""
     try:
         named = _TYPE.fullmatch(msgspec.json.decode(answer.body, type=_Refusal).type)
@@ -232,11 +199,11 @@ def _kind(answer: Answer) -> str:
     return named[1] if named else ""
 
 
-def _policy(model: str, text: str) -> Policy:
-    try:
-        policy = msgspec.json.decode(text, type=Policy)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        policy = None
+def _policy(model: str, text: object) -> Policy:
+    policy = None
+    if isinstance(text, str):
+        with suppress(msgspec.DecodeError, RecursionError, UnicodeError):
+            policy = msgspec.json.decode(text, type=Policy)
     if policy is None or policy.model != model or not _is_whole(policy):
         raise RegistryMisconfiguredError(
             f"The policy of {model} in the registry was not written by this release of maas or an "

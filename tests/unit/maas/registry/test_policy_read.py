@@ -1,0 +1,282 @@
+"""The policy by one signed request: what is sent, what is understood, what each failure is."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotoCredentials
+from support.dynamo_standin import StandIn
+
+from maas.errors import (
+    MaasError,
+    ModelNotFoundError,
+    RegistryMisconfiguredError,
+    RegistryUnavailableError,
+    SettingsError,
+)
+from maas.registry.policy_read import PolicyReader
+from maas.registry.records import Policy, Route, encode
+from maas.settings import AwsSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+KEYS = {
+    "AWS_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "canary-secret",
+    "AWS_SESSION_TOKEN": "canary-session",
+}
+POLICY = Policy(
+    "sentiment",
+    7,
+    {"production": (Route(1, 9_000), Route(2, 1_000)), "candidate": (Route(2, 10_000),)},
+    {1: "sha256:" + "a" * 64, 2: "sha256:" + "b" * 64},
+)
+
+
+@pytest.fixture
+def server() -> "Iterator[StandIn]":
+    with StandIn() as server:
+        server.policy = POLICY
+        yield server
+
+
+def reader_of(server: StandIn, **environ: str) -> PolicyReader:
+    settings = AwsSettings.parse(KEYS | {"AWS_ENDPOINT_URL_DYNAMODB": server.url} | environ)
+    return PolicyReader("maas-registry", settings, now=lambda: AT)
+
+
+def test_a_policy_is_read_as_it_was_written(server: StandIn) -> None:
+    reader = reader_of(server)
+    assert [reader.policy("sentiment") for _ in range(3)] == [POLICY] * 3
+    assert server.connections == 1
+
+
+def test_what_is_sent_asks_for_one_item_consistently_and_is_signed(server: StandIn) -> None:
+    reader_of(server).policy("sentiment")
+    (sent,) = server.requests
+    assert json.loads(sent.body) == {
+        "TableName": "maas-registry",
+        "Key": {"pk": {"S": "MODEL#sentiment"}, "sk": {"S": "POLICY"}},
+        "ConsistentRead": True,
+    }
+    assert sent.line == "POST / HTTP/1.1"
+    assert sent.headers["x-amz-target"] == "DynamoDB_20120810.GetItem"
+    assert sent.headers["content-type"] == "application/x-amz-json-1.0"
+    assert sent.headers["x-amz-date"] == "20261122T100000Z"
+    # And botocore signs what came over the wire in the same way
+    names = re.search("SignedHeaders=([^,]*)", sent.headers["authorization"])
+    assert names is not None
+    auth = SigV4Auth(
+        BotoCredentials("AKIAEXAMPLE", "canary-secret", "canary-session"),
+        "dynamodb",
+        "eu-west-1",
+    )
+    theirs = AWSRequest(
+        method="POST",
+        url=f"{server.url}/",
+        data=sent.body,
+        headers={name: sent.headers[name] for name in names[1].split(";")},
+    )
+    theirs.context["timestamp"] = sent.headers["x-amz-date"]
+    signature = auth.signature(auth.string_to_sign(theirs, auth.canonical_request(theirs)), theirs)
+    assert sent.headers["authorization"].endswith(f"Signature={signature}")
+    assert {"host", "x-amz-date", "x-amz-security-token", "x-amz-target"} <= set(
+        names[1].split(";")
+    )
+
+
+def test_a_model_that_is_not_there_is_not_found(server: StandIn) -> None:
+    server.policy = None
+    with pytest.raises(ModelNotFoundError, match="There is no model sentiment"):
+        reader_of(server).policy("sentiment")
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "says"),
+    [
+        ("ResourceNotFoundException", RegistryMisconfiguredError, "maas-registry"),
+        ("AccessDeniedException", RegistryMisconfiguredError, "right"),
+        ("UnrecognizedClientException", RegistryMisconfiguredError, "credentials"),
+        ("InvalidSignatureException", RegistryMisconfiguredError, "clock"),
+        ("ExpiredTokenException", RegistryMisconfiguredError, "expired"),
+        ("MissingAuthenticationTokenException", RegistryMisconfiguredError, "credentials"),
+        ("ValidationException", RegistryMisconfiguredError, "MAAS_REGISTRY"),
+        ("SomethingNewException", RegistryMisconfiguredError, "SomethingNewException"),
+        ("ProvisionedThroughputExceededException", RegistryUnavailableError, "throttled"),
+        ("ThrottlingException", RegistryUnavailableError, "throttled"),
+        ("RequestLimitExceeded", RegistryUnavailableError, "throttled"),
+        ("not a name", RegistryUnavailableError, "something else"),
+        ("x" * 100, RegistryUnavailableError, "something else"),
+    ],
+)
+def test_each_refusal_has_its_error_and_remedy(
+    server: StandIn, code: str, error: type[MaasError], says: str
+) -> None:
+    reader = reader_of(server)
+    server.error = code
+    with pytest.raises(error, match=says) as refused:
+        reader.policy("sentiment")
+    assert type(refused.value) is error
+    # And nothing of what DynamoDB wrote, nor a key, is in it
+    assert "canary" not in f"{refused.value} {refused.value.__cause__}"
+    # And the next read is answered, over the same connection
+    server.error = None
+    assert reader.policy("sentiment") == POLICY
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "way", ["reset", "silent", "throttle", "500", "503", "garbage", "json", "half", "long"]
+)
+def test_what_is_no_answer_is_unavailable_and_passes(server: StandIn, way: str) -> None:
+    reader = reader_of(server)
+    server.way = way
+    for _ in range(2):
+        with pytest.raises(RegistryUnavailableError) as refused:
+            reader.policy("sentiment")
+        assert "canary" not in f"{refused.value} {refused.value.__cause__}"
+    server.way = "answer"
+    assert reader.policy("sentiment") == POLICY
+
+
+def test_a_server_that_closes_after_each_answer_is_read_all_the_same(server: StandIn) -> None:
+    server.way = "close"
+    reader = reader_of(server)
+    assert [reader.policy("sentiment") for _ in range(3)] == [POLICY] * 3
+
+
+BODY = encode(POLICY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "canary", "[]", "{}", "null", '{"model":"sentiment"}', "[" * 100_000),
+        json.dumps(BODY | {"model": "other"}),
+        json.dumps(BODY | {"canary": 1}),
+        json.dumps(BODY | {"revision": 0}),
+        json.dumps(BODY | {"aliases": {"production": []}}),
+        json.dumps(BODY | {"aliases": {"production": [{"version": 9, "weight": 10_000}]}}),
+        json.dumps(BODY | {"digests": {"1": "sha256:canary"}}),
+    ],
+    ids=lambda text: ascii(text[:30]),
+)
+def test_a_policy_that_is_none_of_ours_is_refused(server: StandIn, text: str) -> None:
+    server.policy, server.text = None, text
+    with pytest.raises(RegistryMisconfiguredError, match="Deploy a newer release") as refused:
+        reader_of(server).policy("sentiment")
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("item", [{}, {"body": {}}, {"body": {"N": "7"}}, {"other": {"S": "x"}}])
+def test_an_item_without_a_body_is_none_of_ours(server: StandIn, item: dict[str, Any]) -> None:
+    server.answer = (200, {"Item": item, "ConsumedCapacity": {"CapacityUnits": 1}})
+    with pytest.raises(RegistryMisconfiguredError):
+        reader_of(server).policy("sentiment")
+
+
+# ---- Where to, and as whom ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("region", ["", "EU", "eu west", "x/../y", "eu-west-1\n"])
+def test_a_region_is_needed(region: str) -> None:
+    settings = AwsSettings.parse(KEYS | {"AWS_REGION": region})
+    with pytest.raises(SettingsError, match="AWS_REGION"):
+        PolicyReader("maas-registry", settings, now=lambda: AT)
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-west-1", "dynamodb.eu-west-1.amazonaws.com"),
+        ("cn-north-1", "dynamodb.cn-north-1.amazonaws.com.cn"),
+        ("us-gov-west-1", "dynamodb.us-gov-west-1.amazonaws.com"),
+    ],
+)
+def test_without_an_endpoint_it_is_the_regions_own_by_tls(
+    monkeypatch: pytest.MonkeyPatch, region: str, host: str
+) -> None:
+    asked: list[tuple[object, object]] = []
+
+    def nowhere(host: object, port: object, **_: object) -> object:
+        asked.append((host, port))
+        raise OSError("no name server")
+
+    monkeypatch.setattr("socket.getaddrinfo", nowhere)
+    settings = AwsSettings.parse(KEYS | {"AWS_REGION": region})
+    with pytest.raises(RegistryUnavailableError):
+        PolicyReader("maas-registry", settings, now=lambda: AT).policy("sentiment")
+    assert asked == [(host, 443)]
+
+
+def test_a_malformed_endpoint_is_refused_by_name(server: StandIn) -> None:
+    with pytest.raises(SettingsError, match="AWS_ENDPOINT_URL_DYNAMODB"):
+        reader_of(server, AWS_ENDPOINT_URL_DYNAMODB="127.0.0.1:8000")
+
+
+def test_without_keys_nothing_is_sent(server: StandIn) -> None:
+    with pytest.raises(RegistryMisconfiguredError, match="AWS_ACCESS_KEY_ID"):
+        reader_of(server, AWS_SECRET_ACCESS_KEY="").policy("sentiment")
+    assert server.requests == []
+
+
+@dataclass
+class Keys:
+    """A container's endpoint whose keys are numbered."""
+
+    server: StandIn
+
+    def give(self, number: int) -> None:
+        self.server.answer = (
+            200,
+            {
+                "AccessKeyId": f"KEY{number}",
+                "SecretAccessKey": "canary",
+                "Token": "canary",
+                "Expiration": (AT + timedelta(hours=1)).isoformat(),
+            },
+        )
+
+
+def signer(server: StandIn) -> str:
+    """Whose name the last request bore."""
+    found = re.search("Credential=([^/]*)", server.requests[-1].headers["authorization"])
+    assert found is not None
+    return found[1]
+
+
+def test_after_a_restore_keys_and_connection_are_new(server: StandIn) -> None:
+    with StandIn() as endpoint:
+        keys = Keys(endpoint)
+        keys.give(1)
+        reader = reader_of(server, AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{endpoint.url}/x")
+        reader.policy("sentiment")
+        keys.give(2)
+        reader.policy("sentiment")
+        assert (signer(server), server.connections, endpoint.connections) == ("KEY1", 1, 1)
+        # When a snapshot is restored
+        reader.renew()
+        reader.policy("sentiment")
+        assert (signer(server), server.connections, endpoint.connections) == ("KEY2", 2, 2)
+
+
+def test_keys_that_were_refused_are_asked_for_anew(server: StandIn) -> None:
+    with StandIn() as endpoint:
+        keys = Keys(endpoint)
+        keys.give(1)
+        reader = reader_of(server, AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{endpoint.url}/x")
+        server.error = "ExpiredTokenException"
+        with pytest.raises(RegistryMisconfiguredError):
+            reader.policy("sentiment")
+        keys.give(2)
+        server.error = None
+        reader.policy("sentiment")
+        assert signer(server) == "KEY2"

@@ -15,7 +15,7 @@ from maas.errors import FieldError, NotFoundError
 from maas.registry.addresses import parse_alias, parse_model, parse_reference
 from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import Settings, read_settings
-from maas_lab import registry_views, run_views, serving_views, shipping_cli
+from maas_lab import registry_cli, registry_views, run_views, serving_views, shipping_cli
 from maas_lab.output import Output
 from maas_lab.runs import Run, list_runs, open_run
 from maas_lab.verbs import Alias, Json, Model, Reference, RunName, Why, verbs_of
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 
 app.add_typer(shipping_cli.app)
+app.add_typer(registry_cli.app, name="registry", help="Where the registry lies, and its copies.")
 
 verb = verbs_of(app)
 

@@ -4,8 +4,8 @@ Imports the standard library, `maas.errors` and `dynamodb_local_files`. Run by J
 image `amazon/dynamodb-local` by Docker. It ends with the block, and with this process however that
 ends, for it is watched through a pipe:
 
-    with dynamodb_local(cache=settings.cache) as endpoint:
-        ...                                     # http://127.0.0.1:<a free port>
+    with dynamodb_local(cache=settings.cache) as local:
+        local.address                           # http://127.0.0.1:<a free port>
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -43,8 +44,25 @@ exit "$code"
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A DynamoDB Local that was started here.
+
+    Attributes:
+        address: Where it answers.
+        process: What runs it.
+    """
+
+    address: str
+    process: "subprocess.Popen[bytes]"
+
+    def running(self) -> bool:
+        """Whether it has not ended by itself."""
+        return self.process.poll() is None
+
+
 @contextmanager
-def dynamodb_local(*, cache: Path, port: int = 0, folder: Path | None = None) -> "Iterator[str]":
+def dynamodb_local(*, cache: Path, port: int = 0, folder: Path | None = None) -> "Iterator[Local]":
     """Run DynamoDB Local while the body runs.
 
     Args:
@@ -53,7 +71,7 @@ def dynamodb_local(*, cache: Path, port: int = 0, folder: Path | None = None) ->
         folder: Where tables are kept; None: in memory, gone at the end.
 
     Returns:
-        Its address, once it answers there.
+        It, once it answers.
 
     Raises:
         RefusedError: Neither Java 11 nor Docker can run it here; the message says what to install.
@@ -75,7 +93,7 @@ def dynamodb_local(*, cache: Path, port: int = 0, folder: Path | None = None) ->
         process = stack.enter_context(_watched(command, where=where, log=log))
         address = f"http://127.0.0.1:{port}"
         _await(address, process, log)
-        yield address
+        yield Local(address, process)
 
 
 def answers(address: str) -> bool:

@@ -34,11 +34,11 @@ _CACHE = Path(os.environ.get("MAAS_CACHE") or _ROOT / ".maas/cache")
 def _start() -> str | RefusedError | TryAgainError:
     stack = ExitStack()
     try:
-        endpoint = stack.enter_context(dynamodb_local(cache=_CACHE))
+        local = stack.enter_context(dynamodb_local(cache=_CACHE))
     except (RefusedError, TryAgainError) as error:
         return error
     atexit.register(stack.close)
-    return endpoint
+    return local.address
 
 
 def local_endpoint() -> str:

@@ -12,7 +12,7 @@ import typer
 
 from maas.assembly import build_registry
 from maas.settings import read_settings
-from maas_lab import shipping_views
+from maas_lab import deploy_cli, shipping_views
 from maas_lab.output import Output
 from maas_lab.verbs import Json, verbs_of
 
@@ -66,4 +66,4 @@ def package(
         raise typer.Exit(3)
 
 
-# ---- deploy and destroy join here ---------------------------------------------------------------
+app.add_typer(deploy_cli.app)

@@ -1,0 +1,351 @@
+"""The few calls to AWS that deploying needs, typed and bounded; their errors become ours.
+
+The only module of the lab that imports boto3. Imports `maas.errors` besides:
+
+    cloud = open_cloud("eu-central-1")
+    cloud.identity()                                   # Identity("123456789012", "arn:…")
+    stack = cloud.stack("maas")                        # None where there is none
+    cloud.invoke("maas-catalog", "live", event)        # Answer(version="7", payload={…}, error="")
+"""
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.exceptions as faults
+from botocore.config import Config
+
+from maas.errors import MaasError, NotFoundError, RefusedError, SettingsError, TryAgainError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_sts import STSClient
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 60
+"""Above a function's timeout of 15 s and a cold start before it."""
+TRIES = 3
+_LOGIN = frozenset(
+    (
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    )
+)
+_DENIED = frozenset(("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"))
+_LATER = frozenset(
+    (
+        "EC2ThrottledException",
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "LimitExceededException",
+        "RequestLimitExceeded",
+        "ResourceConflictException",
+        "ResourceInUseException",
+        "ResourceNotReadyException",
+        "ServiceException",
+        "ServiceUnavailable",
+        "SnapStartNotReadyException",
+        "SnapStartTimeoutException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    )
+)
+_ABSENT = frozenset(("ResourceNotFoundException",))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who AWS takes us for."""
+
+    account: str
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A CloudFormation stack.
+
+    Attributes:
+        name: Its name.
+        status: Such as `UPDATE_COMPLETE`.
+        reason: Why it is so, where CloudFormation says it.
+        outputs: The template's outputs by name.
+    """
+
+    name: str
+    status: str
+    reason: str
+    outputs: "Mapping[str, str]"
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody changes it at this moment."""
+        return self.status.endswith("_IN_PROGRESS")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAlias:
+    """Where a function's alias points.
+
+    Attributes:
+        version: The function version.
+        others: Share of the traffic of further versions; empty when it points at one.
+    """
+
+    version: str
+    others: "Mapping[str, float]"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """How far a published function version is.
+
+    Attributes:
+        state: `Pending`, `Active`, `Inactive` or `Failed`.
+        reason: Why, where Lambda says it.
+        snapshot_due: A SnapStart snapshot is asked for and not there yet.
+    """
+
+    state: str
+    reason: str
+    snapshot_due: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a function answered.
+
+    Attributes:
+        version: The function version that ran.
+        payload: The handler's result; empty after an error.
+        error: Lambda's word for what went wrong; empty when the handler returned.
+    """
+
+    version: str
+    payload: "Mapping[str, Any]"
+    error: str
+
+
+class Cloud:
+    """One account and region.
+
+    Every method raises `SettingsError` for credentials that AWS does not take, `RefusedError` for
+    what it does not allow, and `TryAgainError` where it does not answer or is too busy.
+
+    Args:
+        sts: boto3's clients.
+        cloudformation: See `sts`.
+        functions: Lambda's.
+        dynamodb: See `sts`.
+    """
+
+    def __init__(
+        self,
+        *,
+        sts: "STSClient",
+        cloudformation: "CloudFormationClient",
+        functions: "LambdaClient",
+        dynamodb: "DynamoDBClient",
+    ) -> None:
+        self._sts = sts
+        self._stacks = cloudformation
+        self._functions = functions
+        self._dynamodb = dynamodb
+
+    def identity(self) -> Identity:
+        """Ask AWS whose credentials these are."""
+        with our_errors("sts:GetCallerIdentity"):
+            answer = self._sts.get_caller_identity()
+        return Identity(answer["Account"], answer["Arn"])
+
+    def stack(self, name: str) -> Stack | None:
+        """Look at a stack; None where there is none, or none any more."""
+        with our_errors("cloudformation:DescribeStacks"):
+            try:
+                answer = self._stacks.describe_stacks(StackName=name)
+            except faults.ClientError as error:
+                if "does not exist" in _message(error):
+                    return None
+                raise
+        found = answer["Stacks"][0]
+        status = found["StackStatus"]
+        if status in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS"):  # the latter was never made
+            return None
+        outputs = {
+            output.get("OutputKey", ""): output.get("OutputValue", "")
+            for output in found.get("Outputs", ())
+        }
+        return Stack(name, status, found.get("StackStatusReason", ""), outputs)
+
+    def delete_stack(self, name: str) -> None:
+        """Ask CloudFormation to delete a stack; it goes on by itself."""
+        with our_errors("cloudformation:DeleteStack"):
+            self._stacks.delete_stack(StackName=name)
+
+    def alias(self, function: str, name: str) -> LiveAlias | None:
+        """Where an alias points; None where the function or the alias is not there."""
+        with our_errors("lambda:GetAlias"):
+            try:
+                answer = self._functions.get_alias(FunctionName=function, Name=name)
+            except faults.ClientError as error:
+                if _code(error) in _ABSENT:
+                    return None
+                raise
+        others = answer.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+        return LiveAlias(answer["FunctionVersion"], dict(others))
+
+    def version(self, function: str, version: str) -> VersionState | None:
+        """How far a function version is; None where it is not there."""
+        with our_errors("lambda:GetFunctionConfiguration"):
+            try:
+                answer = self._functions.get_function_configuration(
+                    FunctionName=function, Qualifier=version
+                )
+            except faults.ClientError as error:
+                if _code(error) in _ABSENT:
+                    return None
+                raise
+        snapshot = answer.get("SnapStart", {})
+        due = (
+            snapshot.get("ApplyOn") == "PublishedVersions"
+            and snapshot.get("OptimizationStatus") != "On"
+        )
+        return VersionState(
+            answer.get("State", "Active"), answer.get("StateReason", ""), snapshot_due=due
+        )
+
+    def invoke(self, function: str, qualifier: str, event: "Mapping[str, object]") -> Answer:
+        """Run a function once and wait for its answer.
+
+        Raises:
+            NotFoundError: There is no such function or alias.
+        """
+        with our_errors("lambda:InvokeFunction"):
+            answer = self._functions.invoke(
+                FunctionName=function, Qualifier=qualifier, Payload=json.dumps(event).encode()
+            )
+            data = answer["Payload"].read()
+        version, fault = answer.get("ExecutedVersion", ""), answer.get("FunctionError", "")
+        payload = _object(data)
+        if fault or payload is None:
+            kind = (payload or {}).get("errorType", "")
+            text = (payload or {}).get("errorMessage", "no JSON object came back")
+            return Answer(version, {}, f"{fault or 'Malformed'} {kind}: {text}"[:500])
+        return Answer(version, payload, "")
+
+    def has_table(self, name: str) -> bool:
+        """Whether a table of this name is there."""
+        with our_errors("dynamodb:DescribeTable"):
+            try:
+                answer = self._dynamodb.describe_table(TableName=name)
+            except faults.ClientError as error:
+                if _code(error) in _ABSENT:
+                    return False
+                raise
+        return answer["Table"].get("TableStatus") != "DELETING"
+
+    def delete_table(self, name: str) -> None:
+        """Take a table's protection away and delete it, with all that is in it."""
+        with our_errors("dynamodb:DeleteTable"):
+            self._dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
+            self._dynamodb.delete_table(TableName=name)
+
+
+def open_cloud(region: str) -> Cloud:
+    """Make the clients; nothing is contacted yet.
+
+    Raises:
+        SettingsError: AWS_PROFILE names a profile that is not there.
+    """
+    with our_errors("the credentials"):
+        session = boto3.Session(region_name=region)
+
+        def config(tries: int) -> Config:
+            return Config(
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
+                retries={"mode": "standard", "total_max_attempts": tries},
+            )
+
+        return Cloud(
+            sts=session.client("sts", config=config(TRIES)),
+            cloudformation=session.client("cloudformation", config=config(TRIES)),
+            functions=session.client("lambda", config=config(1)),  # the truth check tries again
+            dynamodb=session.client("dynamodb", config=config(TRIES)),
+        )
+
+
+def configured_region() -> str:
+    """The region of boto3's own configuration (AWS_DEFAULT_REGION, the profile); else empty."""
+    with our_errors("the credentials"):
+        return boto3.Session().region_name or ""
+
+
+@contextmanager
+def our_errors(what: str) -> "Iterator[None]":
+    """Turn what boto3 raises in the block into errors of ours, with the remedy.
+
+    Args:
+        what: The action, as a policy of AWS names it.
+    """
+    try:
+        yield
+    except faults.ClientError as error:
+        raise _refused(what, _code(error), _message(error)) from error
+    except (faults.HTTPClientError, faults.ConnectionError) as error:
+        raise TryAgainError(
+            f"AWS did not answer {what}: {error}. Look at the network and the region, then run it"
+            " again."
+        ) from error
+    except faults.BotoCoreError as error:
+        raise SettingsError(
+            f"AWS cannot be called: {error}. Log in, such as with aws sso login, and set"
+            " AWS_PROFILE or the access keys."
+        ) from error
+
+
+def _refused(what: str, code: str, message: str) -> MaasError:
+    if code in _LOGIN:
+        return SettingsError(
+            f"AWS does not take these credentials ({code}). Log in again, such as with"
+            " aws sso login, or set other access keys."
+        )
+    if code in _DENIED:
+        return RefusedError(
+            f"AWS does not allow {what}: {message} Let whoever runs maas deploy do that."
+        )
+    if code in _LATER:
+        return TryAgainError(f"AWS could not do {what} now ({code}): {message}")
+    if code in _ABSENT:
+        return NotFoundError(f"AWS does not find what {what} asked for: {message}")
+    return RefusedError(f"AWS refused {what} ({code}): {message}")
+
+
+def _code(error: faults.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _message(error: faults.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Message", ""))
+
+
+def _object(data: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

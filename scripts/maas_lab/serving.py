@@ -38,7 +38,7 @@ _CONCURRENCY = 64  # requests; more would only wait for the two or so that a lap
 def build_local_app(settings: "Settings") -> "tuple[App, Services]":
     """Build the app with what a laptop adds: both functions' routes, whole verification."""
     services = build_services(settings, full=True)
-    reader = Reader(open_store(settings.registry))
+    reader = Reader(open_store(settings.registry, aws=settings.aws))
     catalog = catalog_routes(reader, ready=functools.partial(check_promoted, services))
     observer = Observer(settings.log_level, metrics=False, stream=sys.stderr)
     app = App(

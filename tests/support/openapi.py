@@ -123,7 +123,8 @@ def check_document(document: Json) -> None:
         assert set(operation["tags"]) <= tags
         for parameter in operation["parameters"]:
             Draft202012Validator.check_schema(parameter["schema"])
-        for requirement in operation.get("security", document["security"]):
+        needed: list[Json] = operation.get("security", document["security"])
+        for requirement in needed:
             assert requirement.keys() <= schemes
 
 

@@ -19,6 +19,7 @@ from maas.errors import (
     MethodNotAllowedError,
     NotFoundError,
     OverloadedError,
+    RegistryUnavailableError,
     SettingsError,
     TryAgainError,
 )
@@ -138,7 +139,9 @@ def _limit_to_remaining(exchange: Exchange, context: object) -> None:
 
 def _reason(error: BaseException) -> BaseException:
     """What to log: what lies behind an error, or the error where it says the remedy itself."""
-    return error if isinstance(error, SettingsError) else error.__cause__ or error
+    if isinstance(error, (SettingsError, RegistryUnavailableError)):
+        return error
+    return error.__cause__ or error
 
 
 def _as_maas_error(error: BaseException) -> MaasError:

@@ -176,7 +176,7 @@ class _Catalog:
                 return await asyncio.to_thread(read)
         except TimeoutError:
             raise RegistryUnavailableError(
-                "The registry does not answer in time; try again."
+                f"The registry does not answer within {self._seconds:g} s. Look at its own log."
             ) from None
 
 

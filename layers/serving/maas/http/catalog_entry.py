@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from maas.http.gateway import Handler
     from maas.settings import Settings
 
-_WARM_UP_SECONDS = 3.0  # of the ten that Lambda gives a start; one that hangs goes on without us
+_WARM_UP_SECONDS = 2.0  # of the ten that Lambda gives a start; one that hangs goes on without us
 
 
 def build_catalog_handler(settings: "Settings") -> "Handler":
@@ -33,7 +33,7 @@ def build_catalog_handler(settings: "Settings") -> "Handler":
         SettingsError: The registry's URL names none.
     """
     observer = Observer(settings.log_level, metrics=True)
-    reader = Reader(open_store(settings.registry))
+    reader = Reader(open_store(settings.registry, aws=settings.aws))
     app = App(
         catalog_routes(reader), observer=observer, new_id=new_id, base_path=settings.base_path
     )

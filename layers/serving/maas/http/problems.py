@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from maas.errors import FieldError, MaasError, ModelOutputError, SettingsError
+from maas.errors import (
+    FieldError,
+    MaasError,
+    ModelOutputError,
+    RegistryUnavailableError,
+    SettingsError,
+)
 from maas.limits import LIMITS
 
 if TYPE_CHECKING:
@@ -68,8 +74,8 @@ def encode_json(value: object, *, limit: int = LIMITS.response_bytes) -> bytes:
 def encode_error(error: MaasError, exchange: "Exchange") -> bytes:
     """Encode an error as the body that all our own routes use.
 
-    What is wrong with the settings is for whoever runs the function: a caller is told no variable,
-    no table and no remedy that only they could apply.
+    What is wrong with the settings or the registry is for whoever runs the function: a caller is
+    told no variable, no table and no remedy that only they could apply.
 
     Returns:
         A `Problem` as JSON.
@@ -77,6 +83,8 @@ def encode_error(error: MaasError, exchange: "Exchange") -> bytes:
     text, field = error.described(), error.field
     if isinstance(error, SettingsError):
         text, field = "The service is not set up as it should be; its log says how.", None
+    if isinstance(error, RegistryUnavailableError):
+        text, field = "The registry does not answer; try again.", None
     return dump_json(
         Problem(error=text, code=error.code, field=field, request_id=exchange.request_id)
     )

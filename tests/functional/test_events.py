@@ -1,0 +1,141 @@
+"""The sample events of both functions, which `sam local invoke` takes too."""
+
+import asyncio
+import base64
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.doors import LambdaContext
+from support.openapi import check_answer, operation_of, operations
+from support.tiny import Home, make_home
+
+from maas.http.catalog_entry import build_catalog_handler
+from maas.http.entry import build_handler
+from maas.http.openapi import build_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Event = dict[str, Any]
+    Handler = Callable[[Event, object], Event]
+
+FUNCTIONS = Path(__file__).parents[2] / "functions"
+FILES = sorted(FUNCTIONS.glob("*/events/*.json"))
+NAMES = [f"{file.parent.parent.name}/{file.stem}" for file in FILES]
+DOCUMENT = build_document()
+CONTEXT = LambdaContext()
+PINNED = ("path", "header", "query")
+
+
+def read(name: str) -> "Event":
+    function, _, asked = name.partition("/")
+    return dict(json.loads((FUNCTIONS / function / "events" / f"{asked}.json").read_bytes()))
+
+
+HTTP = [name for name in NAMES if "httpMethod" in read(name)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _event_loop() -> "Iterator[None]":
+    """Mangum runs requests on the main thread's loop, which Lambda never closes."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.run_until_complete(loop.shutdown_default_executor())
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.fixture(scope="module")
+def handlers(tmp_path_factory: pytest.TempPathFactory) -> "dict[str, Handler]":
+    """Both functions over what the events need: versions 1 and 2, one of them promoted."""
+    home: Home = make_home(tmp_path_factory.mktemp("home"))
+    return {
+        "inference": build_handler(home.settings),
+        "catalog": build_catalog_handler(home.settings),
+    }
+
+
+def answer_to(handlers: "dict[str, Handler]", name: str) -> "Event":
+    return handlers[name.partition("/")[0]](read(name), CONTEXT)
+
+
+@pytest.mark.parametrize("name", HTTP)
+def test_it_is_answered_as_the_document_says(handlers: "dict[str, Handler]", name: str) -> None:
+    event, answer = read(name), answer_to(handlers, name)
+    assert answer["statusCode"] == 200, answer["body"]
+    assert answer["isBase64Encoded"] is False
+    assert answer["headers"]["content-type"] == "application/json"
+    assert answer["headers"]["x-request-id"] == CONTEXT.aws_request_id
+    check_answer(DOCUMENT, event["httpMethod"], event["path"], 200, json.loads(answer["body"]))
+
+
+@pytest.mark.parametrize("function", ["inference", "catalog"])
+def test_a_ping_that_warms_it_up_costs_nothing(
+    handlers: "dict[str, Handler]", function: str
+) -> None:
+    assert answer_to(handlers, f"{function}/warm-up") == {"statusCode": 204}
+
+
+@pytest.mark.parametrize("way", PINNED)
+def test_a_pin_is_answered_by_its_version(handlers: "dict[str, Handler]", way: str) -> None:
+    pinned = answer_to(handlers, f"inference/predict-version-by-{way}")
+    promoted = answer_to(handlers, "inference/predict")
+    assert pinned["headers"]["x-maas-version"] == "2"
+    assert promoted["headers"]["x-maas-version"] == "1"
+    assert pinned["body"] != promoted["body"]
+
+
+def test_a_page_is_one(handlers: "dict[str, Handler]") -> None:
+    versions = json.loads(answer_to(handlers, "catalog/versions-page")["body"])
+    assert [version["number"] for version in versions["versions"]] == [1]
+    history = json.loads(answer_to(handlers, "catalog/history-page")["body"])
+    assert (len(history["events"]), history["more"]) == (1, True)
+
+
+def test_one_body_is_base64_of_text_beyond_ascii() -> None:
+    event = read("inference/predict-base64")
+    assert event["isBase64Encoded"] is True
+    assert not base64.b64decode(event["body"], validate=True).isascii()
+
+
+# ---- What the samples are -----------------------------------------------------------------------
+
+
+def test_every_route_has_one() -> None:
+    asked = {
+        id(operation_of(DOCUMENT, event["httpMethod"], event["path"])) for event in map(read, HTTP)
+    }
+    assert asked == {id(operation) for _, _, operation in operations(DOCUMENT)}
+
+
+@pytest.mark.parametrize("name", HTTP)
+def test_it_has_the_shape_that_the_rest_api_sends(name: str) -> None:
+    event, whole = read(name), read("inference/predict")
+    assert event.keys() == whole.keys()
+    assert event["requestContext"].keys() == whole["requestContext"].keys()
+    context = event["requestContext"]
+    assert context["httpMethod"] == event["httpMethod"]
+    assert context["resourcePath"] == event["resource"]
+    assert context["path"] == f"/{context['stage']}{event['path']}"
+    resource = re.escape(event["resource"]).replace(r"\{proxy\+\}", "(?P<proxy>.+)")
+    matched = re.fullmatch(resource, event["path"])
+    assert matched is not None
+    assert (matched.groupdict() or None) == event["pathParameters"]
+    for one, many in (
+        ("headers", "multiValueHeaders"),
+        ("queryStringParameters", "multiValueQueryStringParameters"),
+    ):
+        values = event[one]
+        assert event[many] == (values and {key: [value] for key, value in values.items()})
+    assert event["isBase64Encoded"] is (name == "inference/predict-base64")
+
+
+def test_the_route_tables_of_functions_and_samples_agree() -> None:
+    for name in HTTP:
+        event = read(name)
+        operation = operation_of(DOCUMENT, event["httpMethod"], event["path"])
+        assert operation["tags"] == [name.partition("/")[0]]

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from support.dynamo import fresh_table
+from support.dynamo import empty_table
 
 from maas.registry.dynamo_store import DynamoStore
 from maas.registry.sqlite import SqliteStore
@@ -23,8 +23,7 @@ def _sqlite(folder: Path, _: pytest.MonkeyPatch) -> Iterator[Store]:
 
 @contextmanager
 def _dynamodb(_: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    with fresh_table(monkeypatch) as table:
-        yield DynamoStore(table)
+    yield DynamoStore(empty_table(monkeypatch))
 
 
 STORES: dict[str, Opener] = {"sqlite": _sqlite, "dynamodb": _dynamodb}

@@ -1,7 +1,7 @@
-"""Amazon's DynamoDB Local for tests: one for the whole run, and a table for each test.
+"""Amazon's DynamoDB Local for tests: one for the whole run, with an empty table for each test.
 
-    with fresh_table(monkeypatch) as table:
-        DynamoStore(table).transact(…)
+    table = empty_table(monkeypatch)            # the same one, emptied: 10 ms
+    with fresh_table(monkeypatch) as table:     # one of its own: 200 ms
 
 `AWS_ENDPOINT_URL_DYNAMODB` names one that runs already; else it is started by the first test that
 asks and ends with the run.
@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -23,6 +24,9 @@ from maas.errors import RefusedError, TryAgainError
 from maas.registry.dynamo import Table
 from maas.registry.dynamo_table import create_table
 from maas_lab.dynamodb_local import dynamodb_local
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
 
 REGION = "eu-west-1"
 _ROOT = Path(__file__).parents[2]
@@ -69,13 +73,43 @@ def set_aws(monkeypatch: pytest.MonkeyPatch) -> None:
 def fresh_table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
     """A registry's table that nobody else uses; removed at the end."""
     set_aws(monkeypatch)
-    table = Table(f"maas-{uuid4().hex[:12]}", region=REGION, endpoint=local_endpoint())
-    create_table(table, sleep=time.sleep)
+    table = _new_table()
     try:
         yield table
     finally:
         drop_table(table)
         table.close()
+
+
+def empty_table(monkeypatch: pytest.MonkeyPatch) -> Table:
+    """The run's own table with nothing in it."""
+    set_aws(monkeypatch)
+    table = _shared()
+    while found := table.ask(
+        lambda client: client.scan(
+            TableName=table.name,
+            ProjectionExpression="pk, sk",
+            ConsistentRead=True,
+            Limit=25,
+        )
+    )["Items"]:
+        requests: list[WriteRequestTypeDef] = [{"DeleteRequest": {"Key": key}} for key in found]
+        table.ask(lambda client: client.batch_write_item(RequestItems={table.name: requests}))  # noqa: B023
+    return table
+
+
+@functools.cache
+def _shared() -> Table:
+    table = _new_table()
+    if _OUTSIDE:
+        atexit.register(drop_table, table)
+    return table
+
+
+def _new_table() -> Table:
+    table = Table(f"maas-{uuid4().hex[:12]}", region=REGION, endpoint=local_endpoint())
+    create_table(table, sleep=time.sleep)
+    return table
 
 
 def drop_table(table: Table) -> None:

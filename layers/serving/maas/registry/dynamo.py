@@ -51,6 +51,7 @@ class Table:
         attempts: Attempts | None = None,
     ) -> None:
         self.name = name
+        self.endpoint = endpoint
         self._clients = _Clients(region, endpoint)
         self._attempts = attempts or Attempts(time.sleep, random.random, time.monotonic)
 

@@ -187,6 +187,8 @@ def _sweep(project: "Project") -> None:
     for pattern in (".*.part", ".*.dropped"):
         for leftover in project.models.glob(pattern):
             shutil.rmtree(leftover, ignore_errors=True)
+    for leftover in project.root.glob(f".{project.samconfig.name}.*.part"):
+        leftover.unlink()
 
 
 def _place(project: "Project", served: "ServedSet", staged: "dict[str, Path]") -> Layer:

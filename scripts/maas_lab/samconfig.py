@@ -60,8 +60,8 @@ class Section:
             return {}
         if isinstance(found, MutableMapping):
             return {str(name): _text(value) for name, value in found.items()}
-        texts = [found] if isinstance(found, str) else found
-        return dict(_pair(word, self.name) for text in texts for word in shlex.split(str(text)))
+        texts = found if isinstance(found, Array) else [found]
+        return dict(_pair(word, self.name) for text in texts for word in _words(text))
 
     def put(self, overrides: "Mapping[str, str]") -> None:
         """Write the parameters in the form that stands there; what is equal is not touched."""
@@ -94,14 +94,17 @@ class Samconfig:
 
     Attributes:
         path: Where it lies.
-        document: Its content, which `write` changes.
+        text: Its content.
+        document: The same parsed, which `write` changes.
     """
 
     path: "Path"
+    text: str
     document: "TOMLDocument"
 
     def sections(self) -> tuple[Section, ...]:
         """Every section that has overrides, and `global` of an environment where none has."""
+        self.document.setdefault("default", tomlkit.table(is_super_table=True))
         return tuple(
             section
             for name, environment in self.document.items()
@@ -141,13 +144,12 @@ class Samconfig:
         Returns:
             Whether anything was changed.
         """
-        before = tomlkit.dumps(self.document)
         for section in self.sections():
             section.put(change(section.overrides()))
         after = tomlkit.dumps(self.document)
-        if after != before:
+        if after != self.text:
             write_file(self.path, after.encode())
-        return after != before
+        return after != self.text
 
 
 def read_samconfig(path: "Path") -> Samconfig:
@@ -157,7 +159,8 @@ def read_samconfig(path: "Path") -> Samconfig:
         RefusedError: It is not there, or it is not TOML that we can change.
     """
     try:
-        document = tomlkit.parse(path.read_bytes())
+        text = path.read_bytes().decode()
+        document = tomlkit.parse(text)
     except FileNotFoundError:
         raise RefusedError(
             f"There is no {path.name} beside template.yaml; git checkout {path.name} brings it"
@@ -165,7 +168,7 @@ def read_samconfig(path: "Path") -> Samconfig:
         ) from None
     except (TOMLKitError, UnicodeDecodeError) as error:
         raise RefusedError(f"{path.name} cannot be read: {error}.") from None
-    samconfig = Samconfig(path, document)
+    samconfig = Samconfig(path, text, document)
     for section in samconfig.sections():
         section.overrides()  # what cannot be read is refused before anything is written
     return samconfig
@@ -190,18 +193,25 @@ def _sections(name: str, environment: Table) -> "Iterator[Section]":
         yield Section(f"{name}.{command}", tables[command])
 
 
+def _words(text: object) -> list[str]:
+    try:
+        return shlex.split(str(text))
+    except ValueError:  # a quote that nothing closes; `_pair` refuses it by its text
+        return ["=" + str(text)]
+
+
 def _pair(word: str, section: str) -> tuple[str, str]:
     match = _PAIR.fullmatch(word)
     if match is None or match[1] == "ParameterKey":
         raise RefusedError(
-            f"{_KEY} of [{section}.parameters] has {word[:60]!r}, which maas package cannot keep."
+            f"{_KEY} of [{section}.parameters] has {word.lstrip('=')[:60]!r}, which maas package cannot keep."
             " Write each parameter as Name=value."
         )
     return match[1], match[2]
 
 
 def _put_array(array: Array, changed: "Mapping[str, str]") -> None:
-    words = {index: shlex.split(str(item)) for index, item in enumerate(array)}
+    words = {index: _words(item) for index, item in enumerate(array)}
     places = {found[0].partition("=")[0]: i for i, found in words.items() if len(found) == 1}
     for name, value in changed.items():
         if name in places:

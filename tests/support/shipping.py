@@ -20,6 +20,7 @@ from maas.registry import layout
 from maas.registry.records import VersionRecord, encode
 from maas.registry.store import Item, Write
 from maas.registry.stores import open_store
+from maas_lab.layer_copies import MODIFIED
 from maas_lab.packaging import Packaged, package
 from maas_lab.project import Project, open_project
 from maas_lab.served_sets import Wishes, parse_wishes
@@ -89,13 +90,15 @@ def set_status(home: Home, number: int, status: "Literal['retired', 'blocked']")
 
 
 def tree(folder: Path) -> dict[str, tuple[int, float, str]]:
-    """Mode, time and content of everything in a folder but locks, by path."""
-    return {
-        path.relative_to(folder).as_posix(): (
-            path.stat().st_mode,
-            path.stat().st_mtime,
-            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
-        )
-        for path in sorted(folder.rglob("*"))
-        if not path.name.endswith(".lock")
-    }
+    """Mode, time and content of everything in a folder but locks, by path.
+
+    Of folders only the fixed time counts; another one moves with every file that comes and goes.
+    """
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        status, content, is_file = path.stat(), "", path.is_file()
+        if is_file:
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+        time = status.st_mtime if is_file or status.st_mtime == MODIFIED else 0.0
+        found[path.relative_to(folder).as_posix()] = (status.st_mode, time, content)
+    return {name: seen for name, seen in found.items() if not name.endswith(".lock")}

@@ -29,9 +29,12 @@ def home(tmp_path: "Path") -> Home:
     return make_home(tmp_path / "home", versions=4, promoted=False)
 
 
-def chosen(home: Home, **wishes: list[str]) -> ChosenSet:
+def chosen(
+    home: Home, *, candidates: list[str] | None = None, without: list[str] | None = None
+) -> ChosenSet:
+    wishes = parse_wishes(candidates=candidates, without=without)
     with home.registry() as registry:
-        return choose_served(registry, "sentiment", parse_wishes(**wishes))
+        return choose_served(registry, "sentiment", wishes)
 
 
 def reasons(picked: ChosenSet) -> dict[int, str]:
@@ -209,15 +212,18 @@ def test_models_that_are_not_there_are_named(home: Home) -> None:
 @pytest.mark.parametrize(
     ("wishes", "reason"),
     [
-        ({"models": ["No!"]}, "must be 2 to 32"),
-        ({"candidates": ["sentiment"]}, "say which version, such as sentiment@5"),
-        ({"models": ["stars"], "candidates": ["sentiment@1"]}, "not among the models"),
-        ({"without": ["routed"]}, "routed is neither newest nor previous"),
+        ((["No!"], [], []), "must be 2 to 32"),
+        (([], ["sentiment"], []), "say which version, such as sentiment@5"),
+        ((["stars"], ["sentiment@1"], []), "not among the models"),
+        (([], [], ["routed"]), "routed is neither newest nor previous"),
     ],
 )
-def test_wishes_that_cannot_be_meant_are_refused(wishes: dict[str, list[str]], reason: str) -> None:
+def test_wishes_that_cannot_be_meant_are_refused(
+    wishes: tuple[list[str], list[str], list[str]], reason: str
+) -> None:
+    models, candidates, without = wishes
     with pytest.raises(FieldError, match=reason):
-        parse_wishes(**wishes)
+        parse_wishes(models, candidates=candidates, without=without)
 
 
 def test_a_candidate_that_does_not_exist_is_refused(home: Home) -> None:

@@ -123,8 +123,8 @@ def check_document(document: Json) -> None:
         assert set(operation["tags"]) <= tags
         for parameter in operation["parameters"]:
             Draft202012Validator.check_schema(parameter["schema"])
-        needed: list[Json] = operation.get("security", document["security"])
-        for requirement in needed:
+        where = operation if "security" in operation else document
+        for requirement in where["security"]:
             assert requirement.keys() <= schemes
 
 

@@ -6,9 +6,19 @@ from typing import Any
 
 import pytest
 
-from maas.errors import FieldError, MaasError, ModelOutputError, NotReadyError
+from maas.errors import (
+    FieldError,
+    MaasError,
+    ModelOutputError,
+    NotReadyError,
+    RegistryMisconfiguredError,
+    RegistryUnavailableError,
+    SettingsError,
+)
 from maas.exchange import Exchange
 from maas.http.problems import encode_error, encode_json
+from maas.http.protocols.hf_wire import ScoredLabel
+from maas.http.views import Health
 
 
 def exchange() -> Exchange:
@@ -28,6 +38,28 @@ def test_an_answer_reads_back_as_it_was(value: object) -> None:
 def test_a_number_that_is_not_finite_is_never_sent(number: float) -> None:
     with pytest.raises(ModelOutputError, match="not finite"):
         encode_json({"scores": [0.5, number]})
+
+
+def test_a_struct_is_sent_as_its_fields_and_never_with_nan() -> None:
+    assert encode_json([ScoredLabel("good", 0.5)]) == b'[{"label":"good","score":0.5}]'
+    assert encode_json(Health()) == b'{"status":"ok"}'
+    with pytest.raises(ModelOutputError, match="not finite"):
+        encode_json([[ScoredLabel("good", float("nan"))]])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SettingsError("MAAS_MODEL must be a name.", field="MAAS_MODEL"),
+        RegistryMisconfiguredError("No table maas-registry.", field="MAAS_REGISTRY"),
+        RegistryUnavailableError("The table maas-registry of arn:aws:x is away."),
+    ],
+)
+def test_what_only_an_operator_could_mend_is_told_to_no_caller(error: MaasError) -> None:
+    body = json.loads(encode_error(error, exchange()))
+    assert (body["code"], body["field"]) == (error.code, None)
+    for private in ("MAAS_", "maas-registry", "arn:"):
+        assert private not in body["error"]
 
 
 @pytest.mark.parametrize(("size", "accepted"), [(99, True), (100, True), (101, False)])

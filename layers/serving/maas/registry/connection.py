@@ -94,7 +94,8 @@ class Connection:
     def _once(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         try:
             self._client.request(method, path, body or None, headers)
-            return self._answer(self._client.getresponse())
+            with self._client.getresponse() as response:
+                return self._answer(response)
         except BaseException:
             self._client.close()
             raise

@@ -26,7 +26,7 @@ def by_botocore(
 ) -> str:
     """The authorization header that botocore makes of the same request."""
     auth = SigV4Auth(
-        BotoCredentials(  # type: ignore[no-untyped-call]
+        BotoCredentials(
             credentials.access_key, credentials.secret_key, credentials.session_token or None
         ),
         service,

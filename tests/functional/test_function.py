@@ -4,10 +4,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.dynamo_standin import StandIn
+from support.function import function_environ, pack, routed
 from support.tiny import Home, make_home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "functions/inference/app.py"
@@ -25,12 +30,23 @@ class Context:
         return 15_000
 
 app, event, answers = map(Path, sys.argv[1:4])
+hooks = []
+if "snapshot" in sys.argv:  # what the managed runtime has
+    import types
+    module = types.ModuleType("snapshot_restore_py")
+    module.register_after_restore = hooks.append
+    sys.modules["snapshot_restore_py"] = module
 if "close" in sys.argv:
     sys.stdout.close()
 event = json.loads(event.read_text())
 handler = runpy.run_path(str(app))["handler"]
 events = (event, {**event, "body": "{"}, event)
 made = [handler(each, Context()) for each in events]
+if hooks:
+    print("before the restore", file=sys.stderr)
+    sys.stdin.readline()
+    [restored() for restored in hooks]
+    made.append(handler(event, Context()))
 answers.write_text(json.dumps({"answers": made, "modules": sorted(sys.modules)}))
 """
 
@@ -82,6 +98,127 @@ def test_it_answers_the_sample_event(home: Home, tmp_path: Path) -> None:
     assert forbidden.isdisjoint(name.split(".")[0] for name in result["modules"])
     # Powertools puts its name into botocore's empty root module; what costs is behind it
     assert {name for name in result["modules"] if name.startswith("botocore.")} == set()
+
+
+HEAVY = {"boto3", "botocore", "urllib3", "requests", "s3transfer"}
+
+
+@pytest.fixture
+def table(home: Home) -> "Iterator[StandIn]":
+    with StandIn() as server:
+        server.policy = routed(home, 5, v2=100)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def models(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the function carries; its baked policy routes to version 1."""
+    return pack(home, tmp_path_factory.mktemp("opt") / "models", routed(home, 4, v1=100))
+
+
+def test_a_registry_in_dynamodb_is_read_without_aws_libraries(
+    home: Home, models: Path, table: StandIn, tmp_path: Path
+) -> None:
+    done, result = start(tmp_path, function_environ(models, endpoint=table.url))
+    assert done.returncode == 0, done.stderr
+    good, bad, again = result["answers"]
+    assert [answer["statusCode"] for answer in (good, bad, again)] == [200, 400, 200]
+    assert good["headers"]["x-maas-policy"] == "live"
+    assert good["headers"]["x-maas-digest"] == home.bundles[2].digest
+    assert len(table.requests) == 1
+    # Then nothing of boto3 was imported, nor the store of a laptop
+    modules = set(result["modules"])
+    assert {name for name in modules if name.split(".")[0] in HEAVY} <= {"botocore"}
+    assert modules.isdisjoint({"maas.registry.sqlite", "maas.registry.dynamo"})
+    # And no key is in what was written
+    assert "canary" not in done.stdout + done.stderr + json.dumps(result["answers"])
+
+
+@pytest.mark.parametrize("way", ["hang", "drip", "gone"])
+def test_a_start_without_its_registry_is_no_failure(
+    models: Path, table: StandIn, tmp_path: Path, way: str
+) -> None:
+    if way == "gone":
+        table.go()
+    else:
+        table.way = way
+    done, result = start(tmp_path, function_environ(models, endpoint=table.url))
+    assert done.returncode == 0, done.stderr
+    assert [answer["statusCode"] for answer in result["answers"]] == [200, 400, 200]
+    assert result["answers"][0]["headers"]["x-maas-policy"] == "baked"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"AWS_REGION": ""}, "AWS_REGION"),
+        ({"AWS_ENDPOINT_URL_DYNAMODB": "127.0.0.1:8000"}, "AWS_ENDPOINT_URL_DYNAMODB"),
+        ({"MAAS_REGISTRY": "dynamodb://"}, "MAAS_REGISTRY"),
+        (
+            {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com"},
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        ),
+    ],
+)
+def test_a_registry_that_no_retry_could_find_ends_it_at_once_by_name(
+    models: Path, tmp_path: Path, change: dict[str, str], named: str
+) -> None:
+    environ = function_environ(models, endpoint="http://127.0.0.1:9") | change
+    done, result = start(tmp_path, environ)
+    assert done.returncode != 0
+    assert result == {}
+    assert named in done.stderr.strip().splitlines()[-1]
+
+
+def test_a_snapshot_holds_a_verified_model_and_a_restore_reads_anew(
+    home: Home, models: Path, table: StandIn, tmp_path: Path
+) -> None:
+    # Given a function that starts for a snapshot, whose keys come from the container
+    with StandIn() as endpoint:
+        keys = {
+            "SecretAccessKey": "canary",
+            "Token": "canary",
+            "Expiration": "2099-01-01T00:00:00Z",
+        }
+        endpoint.answer = (200, keys | {"AccessKeyId": "BEFORE"})
+        environ = function_environ(models, endpoint=table.url) | {
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{endpoint.url}/credentials",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": "canary",
+        }
+        answers = tmp_path / "answers.json"
+        with subprocess.Popen(
+            [sys.executable, *WARNINGS, "-c", DRIVER, APP, EVENT, answers, "snapshot"],
+            env=environ,
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as function:
+            assert function.stderr is not None
+            assert function.stderr.readline() == "before the restore\n"
+            assert (len(table.requests), table.connections, endpoint.connections) == (1, 1, 1)
+            # When it is restored, long within the TTL, and a promote has happened meanwhile
+            table.policy = routed(home, 6, v1=100)
+            endpoint.answer = (200, keys | {"AccessKeyId": "AFTER"})
+            out, error = function.communicate("now\n", timeout=60)
+        assert function.returncode == 0, error
+    good, _, _, restored = json.loads(answers.read_text())["answers"]
+    # Then what was loaded had been hashed as a whole, and both say so
+    assert 'verify;desc="full"' in good["headers"]["server-timing"]
+    logged = [json.loads(line) for line in out.splitlines()]
+    assert "full" in [line["verify"] for line in logged if "verify" in line]
+    # And the policy was read anew, over a new connection, as somebody new
+    assert [good["headers"][name] for name in ("x-maas-version", "x-maas-policy")] == ["2", "live"]
+    assert [restored["headers"][name] for name in ("x-maas-version", "x-maas-policy")] == [
+        "1",
+        "live",
+    ]
+    assert (len(table.requests), table.connections, endpoint.connections) == (2, 2, 2)
+    assert "Credential=BEFORE/" in table.requests[0].headers["authorization"]
+    assert "Credential=AFTER/" in table.requests[1].headers["authorization"]
+    assert "canary" not in out + error
 
 
 def test_closed_standard_output_fails_no_request(home: Home, tmp_path: Path) -> None:

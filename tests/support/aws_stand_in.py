@@ -1,0 +1,263 @@
+"""AWS as deploying sees it: boto3's own clients, answered in this process; functions are real.
+
+    aws = AwsStandIn(project, sam, registry="sqlite:///…", folder=tmp_path / "aws")
+    cloud = aws.cloud()                  # a Cloud whose calls end here
+
+Every answer is checked against botocore's own description of the service. A deployment by the
+stand-in `sam` publishes a version of each function: the handler that Lambda would run, over a copy
+of what was packaged then.
+"""
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.response import StreamingBody
+from botocore.validate import ParamValidator
+from support.doors import LambdaContext
+from support.sam_stand_in import SamStandIn
+
+from maas.http.catalog_entry import build_catalog_handler
+from maas.http.entry import build_handler
+from maas.settings import Settings
+from maas_lab.aws import Cloud
+from maas_lab.project import Project
+
+Event = dict[str, Any]
+Handler = Callable[[Event, object], Event]
+REGION = "eu-central-1"
+ACCOUNT = "123456789012"
+TIMED_OUT = {
+    "errorType": "Sandbox.Timedout",
+    "errorMessage": "RequestId: 1 Error: Task timed out after 15.00 seconds",
+}
+NO_MODULE = {"errorType": "Runtime.ImportModuleError", "errorMessage": "No module named 'app'"}
+
+
+class RefusalError(Exception):
+    """An error that AWS answers with."""
+
+    def __init__(self, code: str, message: str = "no", status: int = 400) -> None:
+        super().__init__(code)
+        self.code, self.message, self.status = code, message, status
+
+
+@dataclass
+class FunctionStandIn:
+    """A function with its versions and its alias `live`.
+
+    Attributes:
+        versions: Handlers by version.
+        live: Where the alias points.
+        others: Its further versions with their share.
+        pending: How many looks find the live version pending.
+        snapshots: How many more find it waiting for its snapshot.
+        faults: What the next invocations end with: a refusal, or a function error's payload.
+    """
+
+    versions: dict[str, Handler] = field(default_factory=dict)
+    live: str = ""
+    others: dict[str, float] = field(default_factory=dict)
+    state: str = "Active"
+    pending: int = 0
+    snapshots: int = 0
+    faults: list[Exception | dict[str, str]] = field(default_factory=list)
+    invoked: list[str] = field(default_factory=list)
+
+    def publish(self, handler: Handler) -> None:
+        """Make a new version; the alias points at it."""
+        self.live = str(len(self.versions) + 1)
+        self.versions[self.live] = handler
+
+
+class AwsStandIn:
+    """One account and region with at most one stack.
+
+    Args:
+        project: What is deployed.
+        sam: What deploys it.
+        registry: The URL that the functions find the table at.
+        folder: Where what they carry is kept.
+        stack: The stack's name.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        sam: SamStandIn,
+        *,
+        registry: str,
+        folder: Path,
+        stack: str = "maas",
+    ) -> None:
+        self._project = project
+        self._sam = sam
+        self._registry = registry
+        self.folder = folder
+        self._seen = 0
+        self.stack = stack
+        self.status = ""
+        self.table = False
+        self.protected = True
+        self.functions: dict[str, FunctionStandIn] = {}
+        self.refusals: dict[str, Exception] = {}
+        self.asked: list[str] = []
+        self.wrap: Callable[[str, Handler], Handler] = lambda _, handler: handler
+
+    def cloud(self, region: str = REGION) -> Cloud:
+        """The clients, with keys that open nothing."""
+        session = boto3.Session(
+            aws_access_key_id="local", aws_secret_access_key="local", region_name=region
+        )
+        sts, stacks = session.client("sts"), session.client("cloudformation")
+        functions, dynamodb = session.client("lambda"), session.client("dynamodb")
+        answer: Any = self._answer  # its result counts, whatever the stubs say
+        for client in (sts, stacks, functions, dynamodb):
+            client.meta.events.register("provide-client-params.*.*", self._remember)
+            client.meta.events.register("before-call.*.*", answer)
+        return Cloud(sts=sts, cloudformation=stacks, functions=functions, dynamodb=dynamodb)
+
+    def _remember(self, params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        context["asked"] = params
+
+    def _answer(self, model: Any, context: dict[str, Any], **_: object) -> object:  # noqa: ANN401
+        self._follow_sam()
+        self.asked.append(model.name)
+        try:
+            if refusal := self.refusals.get(model.name):
+                raise refusal
+            parsed = getattr(self, f"_{model.name}")(**context["asked"])
+        except RefusalError as refusal:
+            error = {"Error": {"Code": refusal.code, "Message": refusal.message}}
+            return AWSResponse("https://stand-in", refusal.status, HTTPHeaders(), None), error
+        report = ParamValidator().validate(
+            {name: value for name, value in parsed.items() if name != "Payload"}, model.output_shape
+        )
+        assert not report.has_errors(), report.generate_report()
+        return AWSResponse("https://stand-in", 200, HTTPHeaders(), None), parsed
+
+    def _follow_sam(self) -> None:
+        done = self._sam.done
+        for call in done[self._seen :]:
+            if call.startswith("deploy "):
+                self._deploy()
+            if call.startswith("delete "):
+                self.status = ""
+                self.functions = {}
+        self._seen = len(done)
+
+    def _deploy(self) -> None:
+        self.status = "UPDATE_COMPLETE" if self.status else "CREATE_COMPLETE"
+        self.table = True
+        opt = self.folder / str(self._seen) / "models"
+        shutil.copytree(self._project.models, opt)
+        models = sorted(path.parent.name for path in opt.glob("*/served.json"))
+        for model in models:
+            environ = {
+                "MAAS_MODEL": model,
+                "MAAS_BUNDLES": str(opt),
+                "MAAS_REGISTRY": self._registry,
+                "MAAS_HOME": str(self.folder),
+            }
+            handler = build_handler(Settings.parse(environ))
+            self._publish(f"{self.stack}-model-{model}", handler)
+        catalog = Settings.parse({"MAAS_REGISTRY": self._registry, "MAAS_HOME": str(self.folder)})
+        self._publish(f"{self.stack}-catalog", build_catalog_handler(catalog))
+        kept = {f"{self.stack}-model-{model}" for model in models} | {f"{self.stack}-catalog"}
+        self.functions = {name: f for name, f in self.functions.items() if name in kept}
+
+    def _publish(self, name: str, handler: Handler) -> None:
+        function = self.functions.setdefault(name, FunctionStandIn())
+        function.publish(self.wrap(name, handler))
+
+    # ---- What is answered, named as boto3 names it ----------------------------------------------
+
+    def _GetCallerIdentity(self) -> Event:  # noqa: N802
+        arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/ada"
+        return {"UserId": "AROAEXAMPLE:ada", "Account": ACCOUNT, "Arn": arn}
+
+    def _DescribeStacks(self, StackName: str) -> Event:  # noqa: N802, N803
+        if not self.status or StackName != self.stack:
+            raise RefusalError("ValidationError", f"Stack with id {StackName} does not exist")
+        url = "https://abc123.execute-api.eu-central-1.amazonaws.com/prod/"
+        outputs = {
+            "Url": url,
+            "ApiKeyId": "k3y1d",
+            "Table": f"{self.stack}-registry",
+            "RegistryUrl": f"dynamodb://{self.stack}-registry",
+        }
+        stack = {
+            "StackName": StackName,
+            "CreationTime": "2030-01-02T03:04:05Z",
+            "StackStatus": self.status,
+            "Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()],
+        }
+        return {"Stacks": [stack]}
+
+    def _GetAlias(self, FunctionName: str, Name: str) -> Event:  # noqa: N802, N803
+        function = self._function(FunctionName)
+        answer: Event = {"Name": Name, "FunctionVersion": function.live}
+        if function.others:
+            answer["RoutingConfig"] = {"AdditionalVersionWeights": dict(function.others)}
+            function.others = {}
+        return answer
+
+    def _GetFunctionConfiguration(self, FunctionName: str, Qualifier: str) -> Event:  # noqa: N802, N803
+        function = self._function(FunctionName)
+        if Qualifier not in function.versions:
+            raise RefusalError("ResourceNotFoundException", "no such version", 404)
+        answer: Event = {"FunctionName": FunctionName, "Version": Qualifier}
+        if function.pending:
+            function.pending -= 1
+            return answer | {"State": "Pending", "StateReason": "The function is being created."}
+        if function.snapshots:
+            function.snapshots -= 1
+            snapshot = {"ApplyOn": "PublishedVersions", "OptimizationStatus": "Off"}
+            return answer | {"State": "Active", "SnapStart": snapshot}
+        return answer | {"State": function.state, "StateReason": "it does not start"}
+
+    def _Invoke(self, FunctionName: str, Qualifier: str, Payload: bytes) -> Event:  # noqa: N802, N803
+        function = self._function(FunctionName)
+        assert Qualifier == "live"
+        event = json.loads(Payload)
+        function.invoked.append(event["path"])
+        answer: Event = {"StatusCode": 200, "ExecutedVersion": function.live}
+        if function.faults:
+            fault = function.faults.pop(0)
+            if isinstance(fault, Exception):
+                raise fault
+            return answer | {"FunctionError": "Unhandled", "Payload": _body(fault)}
+        handler = function.versions[function.live]
+        return answer | {"Payload": _body(handler(event, LambdaContext()))}
+
+    def _DescribeTable(self, TableName: str) -> Event:  # noqa: N802, N803
+        if not self.table or TableName != f"{self.stack}-registry":
+            raise RefusalError("ResourceNotFoundException", f"Table: {TableName} not found")
+        return {"Table": {"TableName": TableName, "TableStatus": "ACTIVE"}}
+
+    def _UpdateTable(self, TableName: str, DeletionProtectionEnabled: bool) -> Event:  # noqa: N802, N803
+        self.protected = DeletionProtectionEnabled
+        return self._DescribeTable(TableName)
+
+    def _DeleteTable(self, TableName: str) -> Event:  # noqa: N802, N803
+        if self.protected:
+            raise RefusalError("ValidationException", "Table is protected against deletion")
+        self.table = False
+        return {}
+
+    def _function(self, name: str) -> FunctionStandIn:
+        if name not in self.functions:
+            raise RefusalError("ResourceNotFoundException", f"Function not found: {name}", 404)
+        return self.functions[name]
+
+
+def _body(answer: object) -> StreamingBody:
+    data = json.dumps(answer).encode()
+    return StreamingBody(io.BytesIO(data), len(data))

@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace as replaced
+from support.function import pack, routed
 from support.tiny import Home, make_home, register_bundle
 
 from maas.assembly import Services, build_registry, build_services, utc_now
 from maas.errors import (
+    BundleError,
     ModelNotFoundError,
     NotReadyError,
+    RegistryUnavailableError,
     SettingsError,
     VersionNotServedError,
 )
+from maas.loading import optimised_form
 from maas.registry.addresses import ByDigest, ByNumber
 from maas.registry.records import POLICY_VERSIONS, Candidate, Policy
+from maas.served import SERVED
+from maas.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,3 +141,95 @@ def test_a_laptop_serves_versions_that_are_too_old_for_the_policy_to_list(home: 
         assert laptop("sentiment").turn(address).version == 2
         with pytest.raises(VersionNotServedError):
             function("sentiment").turn(address)
+
+
+# ---- A function ---------------------------------------------------------------------------------
+
+
+def test_a_packed_function_needs_no_registry_to_know_its_model(
+    home: Home, tmp_path: "Path"
+) -> None:
+    # Given a registry that never answers
+    def read_policy(model: str) -> Policy:
+        raise RegistryUnavailableError(f"{model} is away.")
+
+    models = pack(home, tmp_path / "models", routed(home, 4, v2=100))
+    told: list[tuple[str, str]] = []
+    services = Services(
+        replace(home.settings, bundles=models),
+        read_policy,
+        full=False,
+        notice=lambda model, error: told.append((model, str(error))),
+    )
+    services("sentiment").warm_up()
+    turn = services("sentiment").turn(None)
+    assert (turn.version, turn.policy, turn.loaded.form) == (2, "baked", optimised_form())
+    assert services.models() == ["sentiment"]
+    assert told == [("sentiment", "sentiment is away.")]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "other"])
+def test_a_served_set_that_cannot_be_read_is_our_fault_and_not_the_callers(
+    home: Home, tmp_path: "Path", text: str
+) -> None:
+    models = pack(home, tmp_path / "models", routed(home, 4, v1=100))
+    file = models / "sentiment" / SERVED
+    file.write_text(text if text != "other" else file.read_text().replace("sentiment", "other"))
+    services = build_services(replace(home.settings, bundles=models), full=False)
+    with pytest.raises(NotReadyError, match="carries of sentiment cannot be read") as refused:
+        services("sentiment")
+    assert isinstance(refused.value.__cause__, BundleError)
+
+
+@pytest.mark.parametrize("snapshot", [True, False])
+def test_a_snapshot_is_made_of_what_was_hashed_as_a_whole(
+    home: Home, tmp_path: "Path", *, snapshot: bool
+) -> None:
+    models = pack(home, tmp_path / "models", routed(home, 4, v1=100))
+    settings = replace(home.settings, bundles=models, snapshot=snapshot)
+    loaded = build_services(settings, full=False)("sentiment").turn(None).loaded
+    assert loaded.bundle.full is snapshot
+    assert loaded.replay.requests == (3 if snapshot else 1)
+
+
+def test_a_restore_renews_the_reader_and_every_service(home: Home) -> None:
+    registry = home.registry()
+    reads: list[str] = []
+
+    def read_policy(model: str) -> Policy:
+        reads.append(model)
+        return registry.policy(model)
+
+    services = Services(
+        home.settings, read_policy, full=False, renew=lambda: reads.append("renewed")
+    )
+    services("sentiment").warm_up()
+    services.renew()
+    services("sentiment").turn(None)
+    assert reads == ["sentiment", "renewed", "sentiment"]
+
+
+def test_without_a_model_and_a_registry_there_is_nothing_to_list(home: Home) -> None:
+    services = Services(
+        replace(home.settings, model=None), home.registry().policy, full=False, registry=None
+    )
+    with pytest.raises(SettingsError, match="MAAS_MODEL"):
+        services.models()
+
+
+def test_a_laptop_opens_its_table_and_a_function_only_reads_it(home: Home) -> None:
+    # Given a table at an address where nobody answers
+    environ = {
+        **home.environ,
+        "MAAS_REGISTRY": "dynamodb://maas-registry",
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "y",
+        "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
+    }
+    settings = Settings.parse(environ)
+    # Then neither fails when it is made, and a function says so when it has nothing else
+    with pytest.raises(NotReadyError) as refused:
+        build_services(settings, full=False)("sentiment")
+    assert isinstance(refused.value.__cause__, RegistryUnavailableError)
+    assert build_services(settings, full=True).models() == ["sentiment"]

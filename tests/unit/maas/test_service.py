@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.function import routed
 from support.tiny import (
     Home,
     describe_bundle,
@@ -22,6 +23,7 @@ from maas.bundle.verify import Bundle, verify_bundle
 from maas.errors import (
     AmbiguousDigestError,
     DeadlineError,
+    MaasError,
     ModelError,
     NotReadyError,
     VersionNotServedError,
@@ -31,6 +33,7 @@ from maas.loaded import REFUSED_SECONDS
 from maas.loading import LoadedVersion
 from maas.registry.addresses import ByAlias, ByDigest, ByNumber
 from maas.registry.policy_cache import PolicyCache
+from maas.registry.records import Policy
 from maas.service import Service
 from maas.tasks.classify import ClassifyRequest
 
@@ -374,3 +377,90 @@ def test_a_version_too_old_for_the_policy_is_found_on_a_laptop_only(
         with pytest.raises(VersionNotServedError) as refused:
             service.turn(nowhere)
         assert str(nowhere) not in str(refused.value)
+
+
+# ---- What is carried, and what the policy says --------------------------------------------------
+
+
+def make_function(
+    home: Home,
+    read: "Callable[[], Policy]",
+    *,
+    baked: Policy,
+    notice: "Callable[[MaasError], None]" = lambda _: None,
+) -> Service:
+    """A service that has a baked policy, and whose policies are read by `read`."""
+    policies = PolicyCache(
+        read, ttl=TTL, clock=time.monotonic, rng=lambda: 0.5, baked=baked, wait=5.0
+    )
+    return Service(
+        "sentiment",
+        policies=policies,
+        bundles=home.settings.bundles / "sentiment",
+        threads=1,
+        full=False,
+        draw=lambda: 0.0,
+        clock=time.monotonic,
+        notice=notice,
+    )
+
+
+def test_warming_up_reads_the_policy_while_the_baked_one_says_what_to_load(home: Home) -> None:
+    opened, policy = threading.Event(), routed(home, 2, v2=100)
+
+    def read() -> Policy:
+        assert opened.wait(5)  # the read ends only when the baked version was opened
+        return policy
+
+    service = make_function(home, read, baked=routed(home, 1, v1=100))
+    verify = verify_bundle
+
+    def watched(*arguments: Any, **options: Any) -> Bundle:  # noqa: ANN401
+        opened.set()
+        return verify(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("maas.loaded.verify_bundle", watched)
+        service.warm_up()
+    # Then both are loaded, and the one that was read answers
+    shutil.rmtree(home.settings.bundles)
+    turn = service.turn(None)
+    assert (turn.version, turn.policy) == (2, "live")
+    assert service.turn(ByNumber(1)).version == 1
+
+
+def test_a_baked_version_that_cannot_be_loaded_matters_only_while_it_is_routed_to(
+    home: Home,
+) -> None:
+    shutil.rmtree(home.bundles[1].folder)
+    baked = routed(home, 1, v1=100)
+    make_function(home, lambda: routed(home, 2, v2=100), baked=baked).warm_up()
+    with pytest.raises(NotReadyError):
+        make_function(home, lambda: baked, baked=baked).warm_up()
+
+
+def test_a_route_that_cannot_be_followed_is_told_once_of_each_policy(home: Home) -> None:
+    shutil.rmtree(home.bundles[2].folder)
+    told: list[MaasError] = []
+    service = make_function(
+        home,
+        lambda: routed(home, 2, v1=1, v2=99),
+        baked=routed(home, 1, v1=100),
+        notice=told.append,
+    )
+    service.warm_up()
+    assert [service.turn(None).version for _ in range(5)] == [1] * 5
+    assert ["sentiment routes to 2, which is not carried here" in str(one) for one in told] == [
+        True
+    ]
+
+
+def test_after_a_restore_the_policy_is_read_anew_within_its_ttl(home: Home) -> None:
+    policies = [routed(home, 3, v2=100), routed(home, 2, v1=100)]
+    service = make_function(home, policies.pop, baked=routed(home, 1, v1=100))
+    service.warm_up()
+    assert service.turn(None).version == 1
+    service.expire()
+    turn = service.turn(None)
+    assert (turn.version, turn.policy) == (2, "live")
+    assert policies == []

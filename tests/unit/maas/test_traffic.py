@@ -101,3 +101,33 @@ def test_nothing_promoted_is_not_ready_rather_than_not_found() -> None:
     with pytest.raises(VersionNotServedError):
         choose_version(policy, ByAlias("production"), draw=0.0)
     assert choose_version(policy, ByNumber(1), draw=0.0) == 1
+
+
+# ---- Versions that are not here -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("here", "shares"),
+    [
+        ({ONE, TWO, THREE}, {1: 8999, 2: 1000, 3: 1}),
+        ({ONE, TWO}, {1: 9000, 2: 1000}),
+        ({TWO, THREE}, {2: 9990, 3: 10}),
+        ({THREE}, {3: 10_000}),
+        (set(), {1: 8999, 2: 1000, 3: 1}),
+    ],
+)
+@pytest.mark.parametrize("address", [None, ByAlias("production")])
+def test_routes_that_are_not_carried_are_left_out_in_proportion(
+    address: VersionAddress | None, here: set[str], shares: dict[int, int]
+) -> None:
+    found = Counter(
+        choose_version(POLICY, address, draw=(n + 0.5) / 10_000, carries=here.__contains__)
+        for n in range(10_000)
+    )
+    assert found.keys() == shares.keys()
+    assert all(abs(found[number] - share) <= 1 for number, share in shares.items())
+
+
+def test_what_is_pinned_is_not_replaced_by_what_is_here() -> None:
+    for address in (ByNumber(2), ByDigest(TWO), ByAlias("candidate")):
+        assert choose_version(POLICY, address, draw=0.0, carries={ONE}.__contains__) == 2

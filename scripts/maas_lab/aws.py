@@ -191,11 +191,6 @@ class Cloud:
         }
         return Stack(name, status, found.get("StackStatusReason", ""), outputs)
 
-    def delete_stack(self, name: str) -> None:
-        """Ask CloudFormation to delete a stack; it goes on by itself."""
-        with our_errors("cloudformation:DeleteStack"):
-            self._stacks.delete_stack(StackName=name)
-
     def alias(self, function: str, name: str) -> LiveAlias | None:
         """Where an alias points; None where the function or the alias is not there."""
         with our_errors("lambda:GetAlias"):
@@ -258,10 +253,14 @@ class Cloud:
                 raise
         return answer["Table"].get("TableStatus") != "DELETING"
 
-    def delete_table(self, name: str) -> None:
-        """Take a table's protection away and delete it, with all that is in it."""
-        with our_errors("dynamodb:DeleteTable"):
+    def unprotect_table(self, name: str) -> None:
+        """Take a table's protection against deletion away."""
+        with our_errors("dynamodb:UpdateTable"):
             self._dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
+
+    def delete_table(self, name: str) -> None:
+        """Delete a table with all that is in it; `TryAgainError` while it is being updated."""
+        with our_errors("dynamodb:DeleteTable"):
             self._dynamodb.delete_table(TableName=name)
 
 
@@ -274,19 +273,21 @@ def open_cloud(region: str) -> Cloud:
     with our_errors("the credentials"):
         session = boto3.Session(region_name=region)
 
-        def config(tries: int) -> Config:
-            return Config(
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=READ_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": tries},
-            )
-
         return Cloud(
-            sts=session.client("sts", config=config(TRIES)),
-            cloudformation=session.client("cloudformation", config=config(TRIES)),
-            functions=session.client("lambda", config=config(1)),  # the truth check tries again
-            dynamodb=session.client("dynamodb", config=config(TRIES)),
+            sts=session.client("sts", config=client_config(TRIES)),
+            cloudformation=session.client("cloudformation", config=client_config(TRIES)),
+            functions=session.client("lambda", config=client_config(1)),
+            dynamodb=session.client("dynamodb", config=client_config(TRIES)),
         )
+
+
+def client_config(tries: int) -> Config:
+    """The bounds of every call; the calls of a function are tried again by the truth check."""
+    return Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": tries},
+    )
 
 
 def configured_region() -> str:

@@ -127,7 +127,7 @@ def destroy(
         raise
     if delete_table and standing.has_table:
         tools.say(f"deleting the table {target.table}")
-        standing.cloud.delete_table(target.table)
+        _delete_table(standing.cloud, target.table, patience)
     return Destroyed(
         target=target,
         stack_deleted=standing.stack is not None,
@@ -175,6 +175,19 @@ def _delete_stack(
                 " destroy again."
             )
         patience.sleep(patience.every)
+
+
+def _delete_table(cloud: "Cloud", name: str, patience: "Patience") -> None:
+    """Without its protection a table is busy for a moment before it can be deleted."""
+    cloud.unprotect_table(name)
+    for _ in range(patience.tries - 1):
+        try:
+            cloud.delete_table(name)
+        except TryAgainError:
+            patience.sleep(patience.every)
+        else:
+            return
+    cloud.delete_table(name)
 
 
 def _stays(standing: Standing, *, delete_table: bool) -> "list[str]":

@@ -106,6 +106,7 @@ class AwsStandIn:
         self.status = ""
         self.table = False
         self.protected = True
+        self.updating = 0
         self.functions: dict[str, FunctionStandIn] = {}
         self.refusals: dict[str, Exception] = {}
         self.asked: list[str] = []
@@ -244,11 +245,14 @@ class AwsStandIn:
 
     def _UpdateTable(self, TableName: str, DeletionProtectionEnabled: bool) -> Event:  # noqa: N802, N803
         self.protected = DeletionProtectionEnabled
-        return self._DescribeTable(TableName)
+        return {"TableDescription": self._DescribeTable(TableName)["Table"]}
 
     def _DeleteTable(self, TableName: str) -> Event:  # noqa: N802, N803
         if self.protected:
             raise RefusalError("ValidationException", "Table is protected against deletion")
+        if self.updating:
+            self.updating -= 1
+            raise RefusalError("ResourceInUseException", "Table is being updated")
         self.table = False
         return {}
 

@@ -28,9 +28,10 @@ from maas_lab.layer_copies import (
     write_version,
 )
 from maas_lab.layer_sources import LayerSource, find_source
+from maas_lab.packaged_models import wish_models
 from maas_lab.release_digest import SERVED_SETS, release_digest
 from maas_lab.samconfig import ARCHITECTURES, read_samconfig
-from maas_lab.served_sets import POLICY_TRIES, settle, wish_models
+from maas_lab.served_sets import POLICY_TRIES, settle
 from maas_lab.size_plan import SizePlan, plan_sizes
 
 if TYPE_CHECKING:

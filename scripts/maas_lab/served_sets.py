@@ -2,15 +2,14 @@
 
 Imports `maas` alone; reads the registry, touches no file.
 
-    wishes = parse_wishes(["sentiment"], candidates=["sentiment@5"])
-    for model in wish_models(registry, wishes):
-        chosen = choose_served(registry, model, wishes)
+    chosen = choose_served(registry, "sentiment", parse_wishes(candidates=["sentiment@5"]))
+    chosen.versions[0].reason            # "production"
 
 A set holds every version that an alias routes to, what each alias routed to before, so that a
 rollback finds it there, and candidates: the newest verified version and those that are named.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -96,7 +95,7 @@ class ChosenSet:
     model: str
     policy: "Policy"
     versions: tuple[Chosen, ...]
-    left_out: tuple[str, ...] = field(default=())
+    left_out: tuple[str, ...] = ()
 
 
 def parse_wishes(
@@ -123,31 +122,6 @@ def parse_wishes(
     if unknown := sorted(set(without or ()) - set(_LEAVABLE)):
         raise FieldError(f"{unknown[0]} is neither newest nor previous", field="without")
     return Wishes(names, tuple(wanted), frozenset(without or ()), form)
-
-
-def wish_models(registry: "Reader", wishes: Wishes) -> tuple[str, ...]:
-    """The models to package, by name.
-
-    Raises:
-        ModelNotFoundError: The registry does not have one of them.
-        RefusedError: The registry has none, or two would have one name in CloudFormation.
-    """
-    names = sorted(wishes.models or _registered(registry))
-    if not names:
-        raise RefusedError("The registry has no model; register a bundle first: maas register")
-    for model in (*wishes.models, *(model for model, _ in wishes.candidates)):
-        if model not in names:
-            raise FieldError(f"{model} is not in the registry", field="candidate")
-        registry.model(model)
-    taken: dict[str, str] = {}
-    for name in names:
-        other = taken.setdefault(name.replace("-", ""), name)
-        if other != name:
-            raise RefusedError(
-                f"{other} and {name} differ by hyphens only, which CloudFormation's logical ids"
-                " cannot hold. Package one of them by name, or register the other under another."
-            )
-    return tuple(names)
 
 
 def choose_served(registry: "Reader", model: str, wishes: Wishes) -> ChosenSet:
@@ -248,13 +222,3 @@ def _versions(registry: "Reader", model: str) -> "Iterator[VersionRecord]":
         yield from page.records
         more = page.more
         after = page.records[-1].number if page.records else None
-
-
-def _registered(registry: "Reader") -> "Iterator[str]":
-    after: str | None = None
-    more = True
-    while more:
-        page = registry.models(after=after)
-        yield from (record.name for record in page.records)
-        more = page.more
-        after = page.records[-1].name if page.records else None

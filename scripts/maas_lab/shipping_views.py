@@ -64,7 +64,7 @@ def _plan_text(plan: "SizePlan") -> "Iterator[RenderableType]":
 
 def _remedies_text(model: "ModelPlan") -> "Iterator[str]":
     if not model.fits:
-        yield f"\n{model.model} has {model.bytes - MARGIN_BYTES} bytes too many. What would help:"
+        yield f"\n{model.model} has {_mb(model.bytes - MARGIN_BYTES)} MB too many. What would help:"
     for remedy in model.remedies:
         verdict = "fits" if remedy.fits else "is not enough"
         yield f"  {_mb(remedy.bytes):>7} MB {verdict}: {remedy.what}"

@@ -29,6 +29,7 @@ IMAGE_BYTES = 10_000_000_000
 """What a container image may have."""
 RUNTIME_BYTES = 140_000_000
 """Ceiling of the runtime layer where its Makefile names none."""
+_WORTHWHILE_BYTES = 1_000_000  # what saves less is told only where it is enough
 _LIMIT = re.compile(r"^LIMIT\s*:?=\s*([0-9]+)\s*$", re.MULTILINE)
 
 
@@ -203,15 +204,17 @@ def _remedies(plan: ModelPlan) -> "Iterable[Remedy]":
     named = {
         "leave out the candidates: --without newest and no --candidate": without("candidate"),
         "leave out what a rollback needs: --without previous": without("previous"),
-        "leave out both: --without newest --without previous": without("candidate", "previous"),
     }
+    both = without("candidate", "previous")
+    if both < min(named.values()):
+        named["leave out both: --without newest --without previous"] = both
     for form in sorted({name for version in plan.versions for name in version.bytes_by_form}):
         named[f"another form: --form {form}"] = plan.shared + sum(
             version.bytes_by_form.get(form, version.bytes) for version in plan.versions
         )
-    useful = {what: total for what, total in named.items() if total < plan.bytes}
-    for what, total in sorted(useful.items(), key=lambda item: item[1]):
-        yield Remedy(what, total, total <= MARGIN_BYTES)
+    for what, total in sorted(named.items(), key=lambda item: item[1]):
+        if total <= MARGIN_BYTES or plan.bytes - total >= _WORTHWHILE_BYTES:
+            yield Remedy(what, total, total <= MARGIN_BYTES)
     yield Remedy(
         f"a container image, which takes {IMAGE_BYTES / 1e9:.0f} GB; maas package does not make"
         " one yet",

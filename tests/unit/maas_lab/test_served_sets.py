@@ -15,7 +15,8 @@ from maas.errors import (
 )
 from maas.registry.reader import Reader
 from maas.registry.stores import open_store
-from maas_lab.served_sets import ChosenSet, choose_served, parse_wishes, wish_models
+from maas_lab.packaged_models import wish_models
+from maas_lab.served_sets import ChosenSet, choose_served, parse_wishes
 
 if TYPE_CHECKING:
     from pathlib import Path

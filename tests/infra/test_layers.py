@@ -1,4 +1,4 @@
-"""The layers' makefiles and the runtime's lock, as far as they go without SAM, Docker or a network."""
+"""The makefiles of the layers and the lock of the runtime, without SAM, Docker or a network."""
 
 import os
 import re

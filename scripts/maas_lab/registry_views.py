@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from maas.registry.records import AliasRecord, VersionRecord
+    from maas.registry.records import AliasRecord, ModelRecord, VersionRecord
     from maas.registry.registry import AliasChange, Registered, Registry
 
 
@@ -94,17 +94,33 @@ def reference_view(registry: "Registry", reference: str) -> View:
     """One model, or one version of it."""
     model, address = parse_reference(reference)
     if address is None:
-        record = registry.model(model)
-        aliases = registry.aliases(model)
-        lines = [
-            (alias.name, routes_text(alias.routes), alias.at[:19], alias.by) for alias in aliases
-        ]
-        data = {**_data(record), "aliases": [_data(alias) for alias in aliases]}
-        said = f"{record.name}: {record.task}, {record.last_version} versions"
-        return View(data, Group(said, table("alias", "answers", "since", "by", rows=lines)))
+        return _model_view(registry, registry.model(model))
     version = registry.version(model, address)
     fields = _flat(_data(version))
     return View(_data(version), table("field", "value", rows=fields))
+
+
+def _model_view(registry: "Registry", model: "ModelRecord") -> View:
+    """A model, what its aliases route to, and where it is deployed."""
+    aliases, deployments = registry.aliases(model.name), registry.deployments(model.name)
+    data = {
+        **_data(model),
+        "aliases": [_data(alias) for alias in aliases],
+        "deployments": [_data(deployment) for deployment in deployments],
+    }
+    routes = [(one.name, routes_text(one.routes), one.at[:19], one.by) for one in aliases]
+    said: list[RenderableType] = [
+        f"{model.name}: {model.task}, {model.last_version} versions",
+        table("alias", "answers", "since", "by", rows=routes),
+    ]
+    if deployments:
+        places = [
+            (one.target, one.status, _numbers(one.digests), one.function_version, one.at[:19])
+            for one in deployments
+        ]
+        columns = ("deployed to", "status", "carries", "function version", "since")
+        said += ["", table(*columns, rows=places)]
+    return View(data, Group(*said))
 
 
 def history_view(registry: "Registry", model: str, limit: int) -> View:
@@ -141,7 +157,14 @@ def _state_text(state: dict[str, object] | None) -> str:
         return "nothing"
     if "routes" in state:
         return routes_text(msgspec.convert(state["routes"], tuple[Route, ...]))
+    if "versions" in state:
+        numbers = msgspec.convert(state["versions"], tuple[int, ...])
+        return f"{state.get('status')} with {_numbers(numbers)}"
     return str(state.get("digest", ""))[:19] + "…"
+
+
+def _numbers(versions: "Iterable[int]") -> str:
+    return ", ".join(map(str, versions)) or "none"
 
 
 def _cut(rows: "RenderableType", *, more: bool) -> "RenderableType":

@@ -3,8 +3,10 @@
 import asyncio
 import io
 import json
+import socket
 import threading
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ from maas.assembly import utc_now
 from maas.errors import RegistryUnavailableError
 from maas.http.entry import build_handler
 from maas.registry.addresses import ByNumber
+from maas.registry.connection import CONNECT_SECONDS
 from maas.registry.policy_cache import READ_WAIT
 from maas.registry.policy_read import READ_SECONDS, PolicyReader
 from maas.registry.stores import open_registry
@@ -167,6 +170,22 @@ def test_a_read_that_does_not_end_is_ended_and_leaves_no_thread(
         reader.policy("sentiment")
     assert READ_SECONDS == 2.0
     assert time.monotonic() - started < READ_SECONDS + TOLERANCE
+
+
+def test_a_host_that_takes_no_connection_is_left_after_a_second(models: "Path") -> None:
+    # Given a server whose queue of connections is full
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as callers:
+        address = full.getsockname()
+        for _ in range(8):
+            caller = callers.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(address)
+        url = f"http://127.0.0.1:{address[1]}"
+        settings = function_settings(models, endpoint=url)
+        started = time.monotonic()
+        with pytest.raises(RegistryUnavailableError, match="TimeoutError"):
+            PolicyReader("maas-registry", settings.aws, now=utc_now).policy("sentiment")
+    assert CONNECT_SECONDS <= time.monotonic() - started < CONNECT_SECONDS + TOLERANCE
 
 
 def test_while_a_registry_hangs_there_is_one_reader_and_it_ends(

@@ -145,6 +145,21 @@ def test_a_deployment_changes_nothing_of_what_is_baked(home: Home) -> None:
     assert chosen(home) == before
 
 
+def test_the_last_change_of_a_route_is_found_behind_many_deployments(home: Home) -> None:
+    home.promote(1)
+    before = chosen(home).policy
+    with home.registry() as registry:
+        for version in range(120):  # more than a page of history
+            registry.record_deployment(
+                "sentiment",
+                "maas",
+                function="maas-model-sentiment:live",
+                function_version=str(version + 1),
+                digests={n: bundle.digest for n, bundle in home.bundles.items()},
+            )
+    assert chosen(home).policy == before
+
+
 class Restless(Reader):
     """A registry that somebody changes between two reads, so many times."""
 

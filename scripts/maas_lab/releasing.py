@@ -114,7 +114,7 @@ def roll_back(
 
 def _is_deployed(registry: "Registry", model: str) -> bool:
     """Whether the registry itself knows who carries what; its rules then refuse what is absent."""
-    return any(deployment.status == "live" for deployment in registry.deployments(model))
+    return any(deployment.status != "removed" for deployment in registry.deployments(model))
 
 
 def _require_whole(bundles: Path, version: "VersionRecord") -> None:

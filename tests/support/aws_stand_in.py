@@ -10,6 +10,7 @@ of what was packaged then.
 
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -110,6 +111,7 @@ class AwsStandIn:
         self.functions: dict[str, FunctionStandIn] = {}
         self.refusals: dict[str, Exception] = {}
         self.asked: list[str] = []
+        self.create_table: Callable[[], object] = lambda: None
         self.wrap: Callable[[str, Handler], Handler] = lambda _, handler: handler
 
     def cloud(self, region: str = REGION) -> Cloud:
@@ -156,6 +158,8 @@ class AwsStandIn:
 
     def _deploy(self) -> None:
         self.status = "UPDATE_COMPLETE" if self.status else "CREATE_COMPLETE"
+        if not self.table:
+            self.create_table()
         self.table = True
         opt = self.folder / str(self._seen) / "models"
         shutil.copytree(self._project.models, opt)
@@ -164,15 +168,18 @@ class AwsStandIn:
             environ = {
                 "MAAS_MODEL": model,
                 "MAAS_BUNDLES": str(opt),
-                "MAAS_REGISTRY": self._registry,
-                "MAAS_HOME": str(self.folder),
+                **self._environ(),
             }
             handler = build_handler(Settings.parse(environ))
             self._publish(f"{self.stack}-model-{model}", handler)
-        catalog = Settings.parse({"MAAS_REGISTRY": self._registry, "MAAS_HOME": str(self.folder)})
-        self._publish(f"{self.stack}-catalog", build_catalog_handler(catalog))
+        catalog = build_catalog_handler(Settings.parse(self._environ()))
+        self._publish(f"{self.stack}-catalog", catalog)
         kept = {f"{self.stack}-model-{model}" for model in models} | {f"{self.stack}-catalog"}
         self.functions = {name: f for name, f in self.functions.items() if name in kept}
+
+    def _environ(self) -> dict[str, str]:
+        aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        return {"MAAS_REGISTRY": self._registry, "MAAS_HOME": str(self.folder), **aws}
 
     def _publish(self, name: str, handler: Handler) -> None:
         function = self.functions.setdefault(name, FunctionStandIn())

@@ -148,6 +148,7 @@ def _writing(project: "Project") -> "Iterator[None]":
             yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            error.filename = error.filename or str(project.models)  # a write names no file
             raise
         raise BadRequestError(
             f"{error.strerror or 'failed'}: {error.filename or project.models}. The project's"

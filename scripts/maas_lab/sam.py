@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 OLDEST = (1, 170, 0)
 """The first release that this project's template was tried with."""
 VERSION_SECONDS = 60
-STOP_SECONDS = 20
 INSTALL = (
     "Install the AWS SAM CLI 1.170 or newer (docs.aws.amazon.com/serverless-application-model)"
 )
@@ -34,9 +33,11 @@ class Sam:
 
     Attributes:
         program: Its path.
+        stop_seconds: How long it may take to end after Ctrl-C, which reaches it too.
     """
 
     program: str
+    stop_seconds: float = 20.0
 
     def version(self) -> tuple[int, ...]:
         """Its version.
@@ -52,8 +53,6 @@ class Sam:
 
     def run(self, *arguments: str, root: "Path", say: "Callable[[str], None]") -> None:
         """Run it in a folder, and hand on what it prints.
-
-        After Ctrl-C, which reaches `sam` too, it has `STOP_SECONDS` to end by itself.
 
         Args:
             arguments: The command and its options.
@@ -79,7 +78,7 @@ class Sam:
                     say(line.rstrip("\n"))
                 code = process.wait()
             except BaseException:
-                _end(process)
+                _end(process, self.stop_seconds)
                 raise
         if code != 0:
             raise TryAgainError(f"sam {arguments[0]} ended with exit code {code}; see above.")
@@ -113,8 +112,8 @@ def _said(command: list[str]) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
+def _end(process: "subprocess.Popen[str]", seconds: float) -> None:
     try:
-        process.wait(timeout=STOP_SECONDS)
+        process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.terminate()

@@ -14,6 +14,7 @@ from maas.registry.records import (
     VERSIONS_MAX,
     WEIGHT_TOTAL,
     AliasRecord,
+    DeploymentRecord,
     Policy,
     Route,
     TensorSpec,
@@ -84,3 +85,40 @@ def test_the_largest_policy_fits() -> None:
     )
     room_for_fields_to_come = 3_000
     assert len(json.dumps(encode(policy))) + room_for_fields_to_come <= POLICY_BYTES
+
+
+DEPLOYMENT: dict[str, Any] = {
+    "model": "sentiment",
+    "target": "maas-prod",
+    "status": "live",
+    "function": "maas-prod-model-sentiment:live",
+    "function_version": "7",
+    "digests": {"1": DIGEST},
+    "revision": 1,
+    "at": "2030-01-02T03:04:05.678Z",
+    "by": "ada",
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"target": "-maas"},
+        {"target": "a" * 129},
+        {"target": "maas\n"},
+        {"status": "gone"},
+        {"function": ""},
+        {"function": "f live"},
+        {"function_version": "$LATEST"},
+        {"function_version": "0"},
+        {"digests": {"0": DIGEST}},
+        {"digests": {"1": DIGEST[:-1]}},
+        {"revision": 0},
+    ],
+    ids=str,
+)
+def test_a_deployment_that_is_not_acceptable_is_not_read(wrong: dict[str, Any]) -> None:
+    record = decode(DEPLOYMENT, DeploymentRecord)
+    assert decode(encode(record), DeploymentRecord) == record
+    with pytest.raises(msgspec.ValidationError):
+        decode(DEPLOYMENT | wrong, DeploymentRecord)

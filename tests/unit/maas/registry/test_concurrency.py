@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from support.registries import STORES, opener
 
 from maas.errors import ConflictError
 from maas.registry.addresses import ByNumber
@@ -20,6 +21,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWa
 MakeCandidate = Callable[..., Candidate]
 Invariants = Callable[..., int]
 WRITERS = 16
+
+
+@pytest.fixture(params=STORES)
+def open_file(
+    request: pytest.FixtureRequest, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], Registry]:
+    """Opens the registry as another process would; in each of the stores."""
+    return opener(request.param, file, monkeypatch)
 
 
 def test_of_sixteen_threads_that_promote_one_wins_each_revision(
@@ -49,7 +58,7 @@ def test_of_sixteen_threads_that_promote_one_wins_each_revision(
 def test_of_several_processes_that_promote_one_wins_each_revision(
     two: Registry, open_file: Callable[[], Registry], invariants: Invariants
 ) -> None:
-    rounds, processes, threads = 10, 4, 4
+    rounds, processes, threads = 8, 4, 4
     start = FORK.Barrier(processes * threads)
     wins = FORK.SimpleQueue()
 
@@ -103,7 +112,7 @@ def test_everybody_registers_in_the_end_and_each_digest_once(
     for child in children:
         child.join()
     assert [child.exitcode for child in children] == [0] * processes
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert [path.name for path in file.parent.glob("*")] in ([], [file.name])  # no drafts
     wanted = {
         n for seed in range(processes) for n in random.Random(seed).sample(range(1, 16), each)
     }

@@ -1,4 +1,4 @@
-"""Writers killed with no warning: the file is as before a change or as after it, never between."""
+"""Writers killed with no warning: the registry is as before a change or after it, never between."""
 
 import os
 import random
@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from support.registries import opener
 
 from maas.errors import MaasError
 from maas.registry.addresses import ByNumber
@@ -20,7 +21,11 @@ FORK = get_context("fork")
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 MakeCandidate = Callable[..., Candidate]
 Invariants = Callable[..., int]
-SEEDS = range(20)
+# Store, seed, and the longest wait in seconds: a table's writer needs a while to begin.
+KILLS = [
+    *(("sqlite", seed, 0.05) for seed in range(20)),
+    *(("dynamodb", seed, 0.6) for seed in range(5)),
+]
 
 
 def change_for_ever(registry: Registry, candidate: MakeCandidate, seed: int) -> None:
@@ -42,15 +47,17 @@ def change_for_ever(registry: Registry, candidate: MakeCandidate, seed: int) -> 
                 raise
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("kill", KILLS, ids=lambda kill: f"{kill[0]}-{kill[1]}")
 def test_killed_writers_leave_whole_changes(
     file: Path,
-    open_file: Callable[[], Registry],
+    monkeypatch: pytest.MonkeyPatch,
     candidate: MakeCandidate,
     invariants: Invariants,
-    seed: int,
+    kill: tuple[str, int, float],
 ) -> None:
+    store, seed, longest = kill
     rng = random.Random(seed)
+    open_file = opener(store, file, monkeypatch)
 
     def work(number: int) -> None:
         registry = open_file()
@@ -61,9 +68,9 @@ def test_killed_writers_leave_whole_changes(
     children = [FORK.Process(target=work, args=(number,)) for number in range(2)]
     for child in children:
         child.start()
-    # When each of them is killed at some moment (the file's birth is among these moments)
+    # When each of them is killed at some moment (a file's birth is among these moments)
     for child in children:
-        time.sleep(rng.uniform(0.0, 0.05))
+        time.sleep(rng.uniform(0.0, longest))
         assert child.pid is not None
         os.kill(child.pid, signal.SIGKILL)
     for child in children:

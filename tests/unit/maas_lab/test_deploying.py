@@ -1,21 +1,27 @@
 """A deployment against an AWS that answers in this process and functions that really answer."""
 
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
 import pytest
 from support.aws_stand_in import NO_MODULE, TIMED_OUT, Handler, RefusalError
-from support.aws_stand_in_bench import Bench, make_bench
+from support.aws_stand_in_bench import NOW, Bench, make_bench
 from support.shipping import add_model
 from support.tiny import make_bundle, register_bundle
 
 from maas.errors import ConflictError, MaasError, RefusedError, TryAgainError
 from maas.registry.addresses import ByNumber
+from maas.registry.registry import Registry
+from maas.registry.sqlite import SqliteStore
+from maas.registry.store import Write
 from maas_lab.deploying import deploy
+from maas_lab.deployment_records import record
 from maas_lab.served_sets import parse_wishes
+from maas_lab.truth import Check
 
 THROTTLED = RefusalError("TooManyRequestsException", "Rate Exceeded.", 429)
 SLOW = botocore.exceptions.ReadTimeoutError(endpoint_url="https://lambda.stand-in")
@@ -348,18 +354,41 @@ def test_a_promote_on_the_laptop_during_the_first_deployment_is_not_overlooked(
     assert 2 in carried(bench)
 
 
-def test_records_that_lose_a_race_are_tried_again(bench: Bench) -> None:
-    bench.deploy()
-    lost: list[int] = []
+class Raced(SqliteStore):
+    """A store in which somebody else is faster, so many times."""
 
-    def hear(line: str) -> None:
-        if line == "asking maas-catalog:live":
-            lost.append(register(bench, 20 + len(lost)))
+    def __init__(self, path: Path, rival: Callable[[], object], *, losses: int) -> None:
+        super().__init__(path)
+        self.rival = rival
+        self.losses = losses
 
-    bench.heard = hear
-    bench.deploy()
-    assert lost
-    assert carried(bench) == [1, 2]
+    def transact(self, writes: Sequence[Write]) -> None:
+        if self.losses:
+            self.losses -= 1
+            self.rival()
+        super().transact(writes)
+
+
+@pytest.mark.parametrize(("losses", "written"), [(4, True), (5, False)])
+def test_a_record_that_loses_a_race_is_tried_again_a_few_times(
+    bench: Bench, losses: int, *, written: bool
+) -> None:
+    numbers = itertools.cycle((2, 1))
+
+    def rival() -> None:
+        with bench.home.registry() as here:
+            here.promote("sentiment", ByNumber(next(numbers)))
+
+    path = bench.home.settings.home / "registry.sqlite"
+    check = Check("f", "7", {n: bundle.digest for n, bundle in bench.home.bundles.items()})
+    store = Raced(path, rival, losses=losses)
+    with Registry(store, clock=lambda: NOW, actor="ada") as registry:
+        if written:
+            record(registry, "maas", {"sentiment": check})
+        else:
+            with pytest.raises(ConflictError):
+                record(registry, "maas", {"sentiment": check})
+        assert bool(registry.deployments("sentiment")) == written
 
 
 # ---- What fails ---------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from maas.registry.records import encode
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
     from io import BufferedReader
 
     from maas.registry.records import Policy
@@ -55,6 +56,7 @@ class StandIn:
         error: Answered with status 400, if it is set, in the place of an item.
         answer: Status and JSON of another server's answer, if it is set.
         requests: What came.
+        heard: Called when a request has come, before it is answered.
         connections: How many were made.
     """
 
@@ -64,6 +66,7 @@ class StandIn:
         self.error: str | None = None
         self.answer: tuple[int, object] | None = None
         self.requests: list[Received] = []
+        self.heard: Callable[[], object] = lambda: None
         self.connections = 0
         self._tls = tls
         self._way = "answer"
@@ -131,6 +134,7 @@ class StandIn:
             with opened, suppress(OSError), opened.makefile("rb") as incoming:
                 while (received := _received(incoming)) is not None:
                     self.requests.append(received)
+                    self.heard()
                     if not self._answer(opened):
                         return
         finally:

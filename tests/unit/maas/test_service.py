@@ -406,16 +406,18 @@ def make_function(
 
 
 def test_warming_up_reads_the_policy_while_the_baked_one_says_what_to_load(home: Home) -> None:
-    opened, policy = threading.Event(), routed(home, 2, v2=100)
+    reading, opened = threading.Event(), threading.Event()
 
     def read() -> Policy:
-        assert opened.wait(5)  # the read ends only when the baked version was opened
-        return policy
+        reading.set()
+        assert opened.wait(5)  # neither ends before the other has begun
+        return routed(home, 2, v2=100)
 
     service = make_function(home, read, baked=routed(home, 1, v1=100))
     verify = verify_bundle
 
     def watched(*arguments: Any, **options: Any) -> Bundle:  # noqa: ANN401
+        assert reading.wait(5)
         opened.set()
         return verify(*arguments, **options)
 

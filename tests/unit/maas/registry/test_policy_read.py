@@ -2,6 +2,8 @@
 
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -153,6 +155,31 @@ def test_a_server_that_closes_after_each_answer_is_read_all_the_same(server: Sta
     assert [reader.policy("sentiment") for _ in range(3)] == [POLICY] * 3
 
 
+@pytest.mark.parametrize("body", ["canary", {}, {"__type": None}, {"__type": 7}, []])
+@pytest.mark.parametrize("status", [302, 400, 404, 500])
+def test_an_error_that_is_not_dynamodbs_is_unavailable(
+    server: StandIn, status: int, body: object
+) -> None:
+    server.answer = (status, body)
+    with pytest.raises(RegistryUnavailableError, match=str(status)):
+        reader_of(server).policy("sentiment")
+
+
+def test_many_threads_read_at_a_time_and_one_connection_is_kept(server: StandIn) -> None:
+    reader = reader_of(server)
+    gate = threading.Barrier(8)
+
+    def read() -> Policy:
+        gate.wait(5)
+        return reader.policy("sentiment")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [job.result() for job in [pool.submit(read) for _ in range(8)]] == [POLICY] * 8
+    before = server.connections
+    assert [reader.policy("sentiment") for _ in range(3)] == [POLICY] * 3
+    assert server.connections == before
+
+
 BODY = encode(POLICY)
 
 
@@ -266,6 +293,14 @@ def test_after_a_restore_keys_and_connection_are_new(server: StandIn) -> None:
         reader.renew()
         reader.policy("sentiment")
         assert (signer(server), server.connections, endpoint.connections) == ("KEY2", 2, 2)
+
+
+def test_a_connection_that_was_in_use_at_a_snapshot_is_not_kept(server: StandIn) -> None:
+    reader = reader_of(server)
+    server.heard = reader.renew
+    reader.policy("sentiment")
+    reader.policy("sentiment")
+    assert server.connections == 2
 
 
 def test_keys_that_were_refused_are_asked_for_anew(server: StandIn) -> None:

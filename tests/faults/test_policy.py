@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 TTL = 0.2
 JITTERED = TTL * 1.1
-TOLERANCE = 0.2
+TOLERANCE = 0.4
 """Seconds that a busy machine may add."""
 FAULTS = (
     *("hang", "reset", "throttle", "refuse", "500", "503", "garbage", "json", "half"),
@@ -130,7 +130,7 @@ def test_a_function_that_starts_without_its_registry_answers_by_the_baked_policy
     started = time.monotonic()
     handler = start(models, table)
     # Then the start is held up no more than a request would be
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 1.5
     for _ in range(5):
         said = in_time(say(handler))
         assert (said.policy, said.version) == ("baked", 1)

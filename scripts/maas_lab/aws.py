@@ -10,7 +10,6 @@ The only module of the lab that imports boto3. Imports `maas.errors` besides:
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,6 +17,7 @@ import botocore.exceptions as faults
 from botocore.config import Config
 
 from maas.errors import MaasError, NotFoundError, RefusedError, SettingsError, TryAgainError
+from maas_lab.aws_answers import Answer, Identity, LiveAlias, Stack, VersionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,79 +65,6 @@ _LATER = frozenset(
     )
 )
 _ABSENT = frozenset(("ResourceNotFoundException",))
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who AWS takes us for."""
-
-    account: str
-    arn: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """A CloudFormation stack.
-
-    Attributes:
-        name: Its name.
-        status: Such as `UPDATE_COMPLETE`.
-        reason: Why it is so, where CloudFormation says it.
-        outputs: The template's outputs by name.
-    """
-
-    name: str
-    status: str
-    reason: str
-    outputs: "Mapping[str, str]"
-
-    @property
-    def busy(self) -> bool:
-        """Whether somebody changes it at this moment."""
-        return self.status.endswith("_IN_PROGRESS")
-
-
-@dataclass(frozen=True, slots=True)
-class LiveAlias:
-    """Where a function's alias points.
-
-    Attributes:
-        version: The function version.
-        others: Share of the traffic of further versions; empty when it points at one.
-    """
-
-    version: str
-    others: "Mapping[str, float]"
-
-
-@dataclass(frozen=True, slots=True)
-class VersionState:
-    """How far a published function version is.
-
-    Attributes:
-        state: `Pending`, `Active`, `Inactive` or `Failed`.
-        reason: Why, where Lambda says it.
-        snapshot_due: A SnapStart snapshot is asked for and not there yet.
-    """
-
-    state: str
-    reason: str
-    snapshot_due: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a function answered.
-
-    Attributes:
-        version: The function version that ran.
-        payload: The handler's result; empty after an error.
-        error: Lambda's word for what went wrong; empty when the handler returned.
-    """
-
-    version: str
-    payload: "Mapping[str, Any]"
-    error: str
 
 
 class Cloud:

@@ -48,9 +48,9 @@ def deploy(
     """Build and deploy what was packaged, and record what its functions answer with."""
     from maas_lab import deploy_views
     from maas_lab.deploying import deploy as deploy_packaged
+    from maas_lab.live_alias import Patience
     from maas_lab.preflight import look
     from maas_lab.project import open_project
-    from maas_lab.truth import Patience
 
     output = Output(as_json=as_json)
     opened = open_project(project)
@@ -86,8 +86,8 @@ def destroy(
     from maas_lab import deploy_views
     from maas_lab.destroying import destroy as destroy_stack
     from maas_lab.destroying import find_standing
+    from maas_lab.live_alias import Patience
     from maas_lab.project import open_project
-    from maas_lab.truth import Patience
 
     output = Output(as_json=as_json)
     opened = open_project(project)

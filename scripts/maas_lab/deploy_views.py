@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group
 
+from maas_lab.live_alias import LIVE
 from maas_lab.output import View, table
-from maas_lab.truth import LIVE
 
 if TYPE_CHECKING:
     from maas_lab.deploying import Deployed

@@ -16,24 +16,17 @@ from typing import TYPE_CHECKING
 from maas.errors import MaasError, RefusedError, TryAgainError
 from maas.registry.addresses import ByNumber
 from maas_lab.deployment_records import again, make_way, record
+from maas_lab.live_alias import LIVE, Patience, catalog_function, model_function, wait_for_alias
 from maas_lab.registry_sides import copy_over
-from maas_lab.truth import (
-    LIVE,
-    Check,
-    Patience,
-    catalog_function,
-    check_catalog,
-    check_model,
-    model_function,
-    wait_for_alias,
-)
+from maas_lab.truth import Check, check_catalog, check_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from maas.registry.registry import Registry
     from maas.served import ServedSet
-    from maas_lab.aws import Cloud, Stack
+    from maas_lab.aws import Cloud
+    from maas_lab.aws_answers import Stack
     from maas_lab.preflight import Ready
     from maas_lab.project import Project
     from maas_lab.targets import Target, Tools

@@ -10,7 +10,7 @@ Imports `maas` and the lab.
 from typing import TYPE_CHECKING
 
 from maas.errors import ConflictError, RefusedError
-from maas_lab.truth import LIVE
+from maas_lab.live_alias import LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -15,10 +15,11 @@ from maas.registry.addresses import parse_target
 from maas_lab.deployment_records import again, deployed_models
 
 if TYPE_CHECKING:
-    from maas_lab.aws import Cloud, Stack
+    from maas_lab.aws import Cloud
+    from maas_lab.aws_answers import Stack
+    from maas_lab.live_alias import Patience
     from maas_lab.project import Project
     from maas_lab.targets import Target, Tools
-    from maas_lab.truth import Patience
 
 _LEAVING = (
     "Promotes of its models are refused until maas destroy has run again: part of the stack may"

@@ -15,18 +15,19 @@ from maas.errors import MaasError, RefusedError, SettingsError, TryAgainError
 from maas.registry.addresses import ByNumber, parse_target
 from maas.registry.policies import routed
 from maas_lab.doctor import Finding
+from maas_lab.live_alias import catalog_function, model_function
 from maas_lab.packaged import read_packaged
 from maas_lab.registry_sides import Side, compare
 from maas_lab.sam import OLDEST, runs
 from maas_lab.size_plan import SizedVersion, folder_bytes, plan_sizes
-from maas_lab.truth import catalog_function, model_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from maas.registry.reader import Reader
     from maas.served import ServedSet
-    from maas_lab.aws import Cloud, Identity, Stack
+    from maas_lab.aws import Cloud
+    from maas_lab.aws_answers import Identity, Stack
     from maas_lab.packaged import PackagedSets
     from maas_lab.project import Project
     from maas_lab.sam import Sam

@@ -3,50 +3,30 @@
 Imports `maas` and `maas_lab.aws`. Every function is asked through its alias `live`, as the gateway
 asks it, but without the gateway:
 
-    version = wait_for_alias(cloud, "maas-model-sentiment", patience)
-    check = check_model(cloud, "maas", "sentiment", digests, patience=patience)
+    check = check_model(
+        cloud, "maas", "sentiment", digests, function_version="7", patience=patience
+    )
     check.differences                    # empty: every version answers with its digest
 """
 
 import json
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from maas.errors import ConflictError, NotFoundError, RefusedError, TryAgainError
+from maas.errors import ConflictError, TryAgainError
+from maas_lab.live_alias import LIVE, catalog_function, model_function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from maas_lab.aws import Cloud
+    from maas_lab.live_alias import Patience
 
-LIVE = "live"
-"""The alias that the gateway asks."""
-CATALOG = "catalog"
 OK = 200
 MODELS_PATH = "/catalog/models?limit=1000"
 _LATER = frozenset((429, 503, 504))
 _TIMED_OUT = ("timed out", "Timedout")
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for what AWS does by itself.
-
-    Attributes:
-        clock: Seconds, never going back.
-        sleep: Waits so many seconds.
-        seconds: For a function version to become active, its snapshot included.
-        every: Between two looks.
-        tries: Of one question to a function that is throttled, starting or loading.
-    """
-
-    clock: "Callable[[], float]" = time.monotonic
-    sleep: "Callable[[float], None]" = time.sleep
-    seconds: float = 900.0
-    every: float = 5.0
-    tries: int = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +73,6 @@ class Check:
     differences: tuple[Difference, ...] = ()
 
 
-def model_function(stack: str, model: str) -> str:
-    """The name of a model's function; template.yaml names it so."""
-    return f"{stack}-model-{model}"
-
-
-def catalog_function(stack: str) -> str:
-    """The name of the catalog's function."""
-    return f"{stack}-{CATALOG}"
-
-
 def get_event(path: str) -> dict[str, Any]:
     """A GET as the REST API hands it to a function; the path may end with a query."""
     path, _, asked = path.partition("?")
@@ -130,35 +100,6 @@ def get_event(path: str) -> dict[str, Any]:
     }
 
 
-def wait_for_alias(
-    cloud: "Cloud", function: str, patience: Patience, say: "Callable[[str], None]"
-) -> str:
-    """Wait until a function's alias points at one version that is ready; its number.
-
-    With SnapStart that takes minutes, until the snapshot has been made.
-
-    Raises:
-        NotFoundError: There is no such function or alias.
-        RefusedError: Lambda could not make the version ready.
-        TryAgainError: It was not ready in time.
-    """
-    end = patience.clock() + patience.seconds
-    said = ""
-    while True:
-        version, waiting = _readiness(cloud, function)
-        if not waiting:
-            return version
-        if waiting != said:
-            say(f"{function}:{LIVE} {waiting}")
-            said = waiting
-        if patience.clock() + patience.every > end:
-            raise TryAgainError(
-                f"{function}:{LIVE} {waiting} after {patience.seconds:g} s. Run maas deploy again;"
-                " it goes on from what is there."
-            )
-        patience.sleep(patience.every)
-
-
 def check_model(
     cloud: "Cloud",
     stack: str,
@@ -166,7 +107,7 @@ def check_model(
     digests: "Mapping[int, str]",
     *,
     function_version: str,
-    patience: Patience,
+    patience: "Patience",
 ) -> Check:
     """Ask a model's function for each version and compare the digests.
 
@@ -206,7 +147,7 @@ def check_catalog(
     models: "Mapping[str, int]",
     *,
     function_version: str,
-    patience: Patience,
+    patience: "Patience",
 ) -> Check:
     """Ask the catalog whether it is well, and whether it lists the models.
 
@@ -253,32 +194,8 @@ class _Reply:
     said: str
 
 
-def _readiness(cloud: "Cloud", function: str) -> tuple[str, str]:
-    """The version behind the alias, and what it still waits for; empty when nothing."""
-    alias = cloud.alias(function, LIVE)
-    if alias is None:
-        raise NotFoundError(
-            f"There is no function {function} with the alias {LIVE}; template.yaml should make it."
-        )
-    if alias.others:
-        return alias.version, "shares its traffic among function versions"
-    state = cloud.version(function, alias.version)
-    if state is None:
-        return alias.version, f"waits for version {alias.version}"
-    if state.state == "Failed":
-        raise RefusedError(
-            f"Lambda could not start {function} version {alias.version}: {state.reason}. Look at"
-            f" its log group /aws/lambda/{function}."
-        )
-    if state.state == "Pending":
-        return alias.version, f"version {alias.version} is pending"
-    if state.snapshot_due:
-        return alias.version, f"version {alias.version} waits for its snapshot"
-    return alias.version, ""  # Inactive too: the next question wakes it
-
-
 def _ask(
-    cloud: "Cloud", function: str, path: str, function_version: str, patience: Patience
+    cloud: "Cloud", function: str, path: str, function_version: str, patience: "Patience"
 ) -> _Reply:
     """Ask once, and again while the function is throttled, starting or loading."""
     pause = 1.0

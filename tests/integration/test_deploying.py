@@ -194,3 +194,18 @@ def test_a_promote_to_what_is_not_deployed_ends_with_3(machine: Machine) -> None
     machine.ok("deploy")
     again = CliRunner().invoke(cli.app, ["promote", "sentiment@3"], env=machine.environ)
     assert again.exit_code == 0, again.output
+
+
+def test_ctrl_c_ends_with_130_and_says_how_things_stand(machine: Machine) -> None:
+    def interrupted(_: str, __: Handler) -> Handler:
+        def stop(event: dict[str, object], context: object) -> dict[str, object]:
+            raise KeyboardInterrupt
+
+        return stop
+
+    machine.aws.wrap = interrupted
+    result = machine.run("deploy", "--yes")
+    assert result.exit_code == 130
+    assert "not recorded yet; maas deploy goes on from there" in result.stderr
+    machine.aws.wrap = lambda _, handler: handler
+    machine.ok("deploy")

@@ -19,11 +19,11 @@ from support.tiny import Home, make_home
 from maas.registry.stores import open_registry, open_store
 from maas_lab.deploying import Deployed, deploy
 from maas_lab.destroying import Destroyed, destroy, find_standing
+from maas_lab.live_alias import Patience
 from maas_lab.preflight import Result, look
 from maas_lab.sam import find_sam
 from maas_lab.served_sets import Wishes
 from maas_lab.targets import Target, Tools
-from maas_lab.truth import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,15 +11,8 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from maas.errors import MaasError, NotFoundError, RefusedError, SettingsError, TryAgainError
-from maas_lab.aws import (
-    Cloud,
-    LiveAlias,
-    VersionState,
-    client_config,
-    configured_region,
-    open_cloud,
-    our_errors,
-)
+from maas_lab.aws import Cloud, client_config, configured_region, open_cloud, our_errors
+from maas_lab.aws_answers import LiveAlias, VersionState
 
 STACK = {
     "StackName": "maas",

@@ -128,7 +128,7 @@ class _Lines:
         if not line:
             raise self.refused("the file was cut: its end is missing")
         try:
-            decoded = _DECODER.decode(line)
+            decoded: Header | ItemLine | End = _DECODER.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise self.refused("this is no line of an export") from None
         if not line.endswith(b"\n"):

@@ -18,7 +18,7 @@ from support.needs import missing
 
 from maas.errors import ConflictError, NotReadyError, RefusedError, TryAgainError
 from maas.registry.dynamo import Table
-from maas.registry.dynamo_table import create_table, describe_table
+from maas.registry.dynamo_table import create_table
 from maas_lab.dynamodb_local import answers, dynamodb_local
 from maas_lab.dynamodb_local_files import fetch_files, has_java
 
@@ -44,16 +44,6 @@ def gone(address: str) -> bool:
     return True
 
 
-def test_a_folder_keeps_its_tables(cache: Path, tmp_path: Path) -> None:
-    for created in (True, False):
-        with dynamodb_local(cache=cache, folder=tmp_path / "tables") as local:
-            table = Table("maas-registry", region=REGION, endpoint=local.address)
-            assert create_table(table, sleep=time.sleep).created == created
-            assert describe_table(table).active
-            table.close()
-        assert gone(local.address)
-
-
 def test_it_ends_with_an_exception_and_a_taken_port_is_a_conflict(cache: Path) -> None:
     with (
         pytest.raises(ConflictError, match="--port"),
@@ -64,25 +54,30 @@ def test_it_ends_with_an_exception_and_a_taken_port_is_a_conflict(cache: Path) -
     assert gone(local.address)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_the_verb_ends_it_however_it_is_ended(
-    cache: Path, how: signal.Signals, monkeypatch: pytest.MonkeyPatch
+def test_the_verb_keeps_its_tables_and_ends_however_it_is_ended(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAAS_CACHE", str(cache))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     command = [sys.executable, "-m", "maas_lab.cli", "registry", "local", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    said = [process.stdout.readline() for _ in range(2)]
     address = f"http://127.0.0.1:{port}"
-    assert f"export AWS_ENDPOINT_URL_DYNAMODB={address}" in said[1]
-    assert answers(address)
-    process.send_signal(how)
-    process.communicate(timeout=20)
-    assert process.returncode == (-9 if how is signal.SIGKILL else 0)
-    assert gone(address)
+    # Given a kill first: the table that it had is there again
+    for how, code, created in ((signal.SIGKILL, -9, True), (signal.SIGTERM, 0, False)):
+        process = subprocess.Popen(
+            [*command, "--path", str(tmp_path / "tables")], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(2)]
+        assert f"export AWS_ENDPOINT_URL_DYNAMODB={address}" in said[1]
+        table = Table("maas-registry", region=REGION, endpoint=address)
+        assert create_table(table, sleep=time.sleep).created == created
+        table.close()
+        process.send_signal(how)
+        process.communicate(timeout=20)
+        assert process.returncode == code
+        assert gone(address)
 
 
 # ---- Fetching, with a stand-in for npm ----------------------------------------------------------

@@ -60,6 +60,7 @@ class FunctionStandIn:
         others: Its further versions with their share.
         pending: How many looks find the live version pending.
         snapshots: How many more find it waiting for its snapshot.
+        forgets: Whether former versions are deleted, as `VersionDeletionPolicy: Delete` does.
         faults: What the next invocations end with: a refusal, or a function error's payload.
     """
 
@@ -67,6 +68,8 @@ class FunctionStandIn:
     live: str = ""
     others: dict[str, float] = field(default_factory=dict)
     state: str = "Active"
+    published: int = 0
+    forgets: bool = False
     pending: int = 0
     snapshots: int = 0
     faults: list[Exception | dict[str, str]] = field(default_factory=list)
@@ -74,8 +77,9 @@ class FunctionStandIn:
 
     def publish(self, handler: Handler) -> None:
         """Make a new version; the alias points at it."""
-        self.live = str(len(self.versions) + 1)
-        self.versions[self.live] = handler
+        self.published += 1
+        self.live = str(self.published)
+        self.versions = {self.live: handler} | ({} if self.forgets else self.versions)
 
 
 class AwsStandIn:

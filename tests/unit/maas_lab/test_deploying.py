@@ -206,6 +206,16 @@ def test_a_refusal_names_the_way_back_to_the_former_version(bench: Bench) -> Non
         assert table.deployments("sentiment")[0].function_version == "3"
 
 
+def test_no_way_back_is_named_that_is_not_there(bench: Bench) -> None:
+    """As template.yaml is: CloudFormation deletes the former version when the new one is live."""
+    bench.deploy()
+    bench.aws.functions["maas-model-sentiment"].forgets = True
+    bench.aws.wrap = another_digest
+    with pytest.raises(RefusedError, match="No former function version is left") as refusal:
+        bench.deploy()
+    assert "update-alias" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("fault", [THROTTLED, SLOW, TIMED_OUT], ids=["throttled", "slow", "cold"])
 def test_a_function_that_starts_slowly_is_asked_again(
     bench: Bench, fault: Exception | dict[str, str]

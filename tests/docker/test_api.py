@@ -92,17 +92,20 @@ def test_a_promote_is_seen_within_the_ttl(api: str, world: World) -> None:
 
     # When version 2 is promoted
     world.home.promote(2)
-    started = time.monotonic()
+    promoted = time.monotonic()
     try:
-        # Then within the TTL, its jitter and the time of a request, it answers
-        while headers["x-maas-version"] == "1" and time.monotonic() < started + 5 * TTL:
+        sent, waited = promoted, []  # SAM holds some answers back for a second, so asking counts
+        while headers["x-maas-version"] == "1" and sent < promoted + 5 * TTL:
+            waited.append(sent - promoted)
+            sent = time.monotonic()
             status, headers, after = predict(api, "good")
             assert status == 200
-        waited = time.monotonic() - started
+
+        # Then whoever asks after the TTL and its jitter is answered by it
         assert (headers["x-maas-version"], headers["x-maas-policy"]) == ("2", "live")
         assert headers["x-maas-digest"] == world.home.bundles[2].digest
-        assert waited <= TTL + 1.0
         assert after != before
+        assert waited[-1] <= TTL * 1.1 + 0.5
     finally:
         world.home.promote(1)
 

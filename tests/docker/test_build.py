@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.sam import Sam, World
 from support.shipping import make_project, package_into, tree
+from support.tiny import make_home
 
 pytestmark = pytest.mark.docker
 
@@ -55,17 +56,20 @@ def test_only_tests_tools_and_headers_were_pruned(world: World) -> None:
     assert not [path for path in modules if b"libonnxruntime.so" in path.read_bytes()]
 
 
-def test_two_builds_of_one_commit_are_equal(world: World, tmp_path: Path) -> None:
+def test_two_builds_of_one_commit_are_equal(tmp_path: Path) -> None:
     """P12: from the same bundles, anywhere."""
-    project = make_project(tmp_path / "somewhere else")
-    package_into(project, world.home)
-    done = Sam(project.root).run("build")
-    assert done.returncode == 0, done.stderr
+    home = make_home(tmp_path / "home")
+    builds = []
+    for name in ("here", "somewhere else"):
+        project = make_project(tmp_path / name)
+        package_into(project, home)
+        done = Sam(project.root).run("build")
+        assert done.returncode == 0, done.stderr
+        builds.append(project.root / ".aws-sam/build")
     for layer in ("RuntimeLayer", "ServingLayer", "ModelsentimentLayer"):
-        ours, theirs = (tree(p / layer) for p in (world.built, project.root / ".aws-sam/build"))
+        ours, theirs = (tree(build / layer) for build in builds)
         assert list(ours) == list(theirs)
-        differ = [path for path, facts in ours.items() if facts != theirs[path]]
-        assert differ == [], layer
+        assert [path for path, facts in ours.items() if facts != theirs[path]] == [], layer
 
 
 def test_another_machines_wheels_are_built_here(tmp_path: Path) -> None:

@@ -273,14 +273,15 @@ def test_it_tells_where_everything_is(stack: Stack) -> None:
     }
 
 
-def test_old_versions_and_layers_do_not_pile_up(stack: Stack) -> None:
-    kinds = ("AWS::Lambda::Version", "AWS::Lambda::LayerVersion")
-    kept = {
-        name: resource.get("DeletionPolicy")
-        for name, resource in stack.resources.items()
-        if resource["Type"] in kinds
-    }
-    assert set(kept.values()) == {"Delete"}
+@pytest.mark.parametrize(
+    ("kind", "policy"),
+    [("AWS::Lambda::Version", "Retain"), ("AWS::Lambda::LayerVersion", "Delete")],
+)
+def test_former_versions_are_a_way_back_and_former_layers_do_not_pile_up(
+    stack: Stack, kind: str, policy: str
+) -> None:
+    made = [resource for resource in stack.resources.values() if resource["Type"] == kind]
+    assert {resource.get("DeletionPolicy") for resource in made} == {policy}
 
 
 def test_names_fit_where_aws_bounds_them() -> None:

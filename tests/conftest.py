@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pytest_socket import socket_allow_hosts
+from support.doors import event_loop
 from support.tiny import Client, Home, make_home, open_client
 
 from maas.observe import Observer
@@ -25,6 +26,13 @@ def pytest_runtest_setup() -> None:
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("MAAS_", "POWERTOOLS_"))]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _event_loop() -> "Iterator[None]":
+    """For whichever test calls a Lambda handler in this process."""
+    with event_loop():
+        yield
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@
 The container has the layers that were built, Lambda's Python, and a registry over the network.
 """
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,11 @@ OWN_HEADERS = {"x-request-id", "server-timing", "x-maas-policy"}
 
 
 @pytest.fixture(scope="module")
-def handlers(world: World) -> Iterator[dict[str, Handler]]:
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield {
+def handlers(world: World) -> dict[str, Handler]:
+    return {
         "inference": build_handler(world.function_settings(MAAS_MODEL="sentiment")),
         "catalog": build_catalog_handler(world.function_settings()),
     }
-    loop.run_until_complete(loop.shutdown_default_executor())
-    asyncio.set_event_loop(None)
-    loop.close()
 
 
 def comparable(answer: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The catalog's function in front of a DynamoDB that is away, slow, or not set up (F1)."""
 
-import asyncio
 import io
 import json
 import os
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.doors import LambdaContext, rest_event
+from support.doors import LambdaContext, event_loop, rest_event
 from support.dynamo_standin import StandIn
 
 from maas.http.catalog_entry import build_catalog_handler
@@ -40,13 +39,9 @@ AWS = {
 
 @pytest.fixture(autouse=True)
 def _event_loop() -> "Iterator[None]":
-    """Mangum runs requests on the main thread's loop, which Lambda never closes."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield
-    loop.run_until_complete(loop.shutdown_default_executor())
-    asyncio.set_event_loop(None)
-    loop.close()
+    """One for each test: reads that hang must not take the threads of the next one."""
+    with event_loop():
+        yield
 
 
 @pytest.fixture

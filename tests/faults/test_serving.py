@@ -114,15 +114,6 @@ def hazardous(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return make_home(tmp_path_factory.mktemp("home"), versions=1, hazards=True)
 
 
-@pytest.fixture
-def event_loop() -> "Iterator[None]":
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield
-    asyncio.set_event_loop(None)
-    loop.close()
-
-
 @contextmanager
 def no_more_files() -> "Iterator[None]":
     """Nothing can be opened any more."""
@@ -194,7 +185,6 @@ def test_what_nobody_foresaw_is_a_500_that_tells_nothing(
 # ---- Real failures of real libraries ------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("event_loop")
 @pytest.mark.parametrize(
     ("text", "status", "code"),
     [

@@ -1,6 +1,5 @@
 """The sample events of both functions, which `sam local invoke` takes too."""
 
-import asyncio
 import base64
 import json
 import re
@@ -17,7 +16,7 @@ from maas.http.entry import build_handler
 from maas.http.openapi import build_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Event = dict[str, Any]
     Handler = Callable[[Event, object], Event]
@@ -36,17 +35,6 @@ def read(name: str) -> "Event":
 
 
 HTTP = [name for name in NAMES if "httpMethod" in read(name)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _event_loop() -> "Iterator[None]":
-    """Mangum runs requests on the main thread's loop, which Lambda never closes."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield
-    loop.run_until_complete(loop.shutdown_default_executor())
-    asyncio.set_event_loop(None)
-    loop.close()
 
 
 @pytest.fixture(scope="module")

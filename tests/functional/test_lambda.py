@@ -1,6 +1,5 @@
 """The Lambda handler: whatever event comes, the answer is defined and the process lives."""
 
-import asyncio
 import base64
 import json
 import logging
@@ -17,23 +16,13 @@ from maas.http.entry import build_handler
 from maas.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Event = dict[str, Any]
     Handler = Callable[[Any, object], Event]
 
 GOOD = {"inputs": "a good film"}
 CONTEXT = LambdaContext()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _event_loop() -> "Iterator[None]":
-    """Mangum runs requests on the main thread's loop, which Lambda never closes."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield
-    asyncio.set_event_loop(None)
-    loop.close()
 
 
 @pytest.fixture(scope="module")

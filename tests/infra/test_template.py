@@ -65,7 +65,7 @@ def test_its_environment_is_one_that_the_settings_accept(stack: Stack) -> None:
         variables["MAAS_REGISTRY"] = variables["MAAS_REGISTRY"].replace("<Registry>", "registry")
         settings = Settings.parse(variables)
         assert settings.aws.dynamodb_endpoint == ""
-        assert settings.registry == "dynamodb://registry"
+        assert settings.registry == "dynamodb://maas-registry"
         if name == "CatalogFunction":
             assert settings.model is None
         else:

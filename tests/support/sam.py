@@ -58,7 +58,7 @@ class Sam:
         return subprocess.run(
             ["sam", *arguments],
             cwd=self.root,
-            env=_environment(),
+            env=sam_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -107,7 +107,7 @@ class Sam:
             subprocess.Popen(
                 command,
                 cwd=self.root,
-                env=_environment(),
+                env=sam_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -198,7 +198,8 @@ def container_host() -> str:
     return (address or "").strip() or "172.17.0.1"
 
 
-def _environment() -> dict[str, str]:
+def sam_environment() -> dict[str, str]:
+    """This process's environment for SAM CLI, with credentials that are nobody's."""
     kept = {n: v for n, v in os.environ.items() if not n.startswith(("AWS_", "MAAS_", "SAM_"))}
     return kept | {
         "AWS_ACCESS_KEY_ID": "local",

@@ -8,6 +8,7 @@ stand-in `sam` publishes a version of each function: the handler that Lambda wou
 of what was packaged then.
 """
 
+import functools
 import io
 import json
 import os
@@ -174,10 +175,10 @@ class AwsStandIn:
                 "MAAS_BUNDLES": str(opt),
                 **self._environ(),
             }
-            handler = build_handler(Settings.parse(environ))
-            self._publish(f"{self.stack}-model-{model}", handler)
-        catalog = build_catalog_handler(Settings.parse(self._environ()))
-        self._publish(f"{self.stack}-catalog", catalog)
+            settings = Settings.parse(environ)
+            self._publish(f"{self.stack}-model-{model}", _cold(build_handler, settings))
+        settings = Settings.parse(self._environ())
+        self._publish(f"{self.stack}-catalog", _cold(build_catalog_handler, settings))
         kept = {f"{self.stack}-model-{model}" for model in models} | {f"{self.stack}-catalog"}
         self.functions = {name: f for name, f in self.functions.items() if name in kept}
 
@@ -271,6 +272,16 @@ class AwsStandIn:
         if name not in self.functions:
             raise RefusalError("ResourceNotFoundException", f"Function not found: {name}", 404)
         return self.functions[name]
+
+
+def _cold(build: Callable[[Settings], Handler], settings: Settings) -> Handler:
+    """A function that starts with its first request."""
+    started = functools.cache(build)
+
+    def handler(event: Event, context: object) -> Event:
+        return started(settings)(event, context)
+
+    return handler
 
 
 def _body(answer: object) -> StreamingBody:

@@ -50,7 +50,7 @@ class Bench:
         target: The stack `maas`.
         lines: What was said.
         heard: Called with each line while it is said, so that a test can act in the middle.
-        waited: Seconds that were slept, of a clock that nobody has to wait for.
+        slept: Seconds of each sleep, of a clock that nobody has to wait for.
     """
 
     home: Home
@@ -62,7 +62,7 @@ class Bench:
     registry: str = ""
     lines: list[str] = field(default_factory=list)
     heard: "Callable[[str], None]" = lambda _: None
-    waited: float = 0.0
+    slept: list[float] = field(default_factory=list)
 
     @property
     def tools(self) -> Tools:
@@ -79,7 +79,7 @@ class Bench:
     @property
     def patience(self) -> Patience:
         """A clock that runs as fast as it is waited for."""
-        return Patience(clock=lambda: self.waited, sleep=self._sleep, seconds=60.0)
+        return Patience(clock=lambda: sum(self.slept), sleep=self.slept.append, seconds=60.0)
 
     def open(self, url: str) -> "Registry":
         """Open a registry; the table's name stands for a file."""
@@ -122,9 +122,6 @@ class Bench:
     def _say(self, line: str) -> None:
         self.lines.append(line)
         self.heard(line)
-
-    def _sleep(self, seconds: float) -> None:
-        self.waited += seconds
 
 
 def make_bench(tmp_path: "Path", monkeypatch: "pytest.MonkeyPatch", *, versions: int = 2) -> Bench:

@@ -47,6 +47,14 @@ READ_SECONDS = 2.0
 """For a whole read: credentials, connection, request and answer. Only a name server may take
 longer, as the system offers no bound for it; the reader has a thread of its own for that."""
 _ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
+_DOMAINS = {  # of AWS's partitions, by how their regions begin; all others: amazonaws.com
+    "cn-": "amazonaws.com.cn",
+    "eusc-": "amazonaws.eu",
+    "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov",
+    "us-isof-": "csp.hci.ic.gov",
+    "eu-isoe-": "cloud.adc-e.uk",
+}
 _TYPE = re.compile(r"(?:[A-Za-z0-9_.]{1,64}#)?([A-Za-z]{1,64})")
 
 
@@ -185,7 +193,8 @@ def _region(aws: "AwsSettings") -> str:
 
 
 def _endpoint(aws: "AwsSettings") -> Endpoint:
-    domain = "amazonaws.com.cn" if aws.region.startswith("cn-") else "amazonaws.com"
+    found = (domain for start, domain in _DOMAINS.items() if aws.region.startswith(start))
+    domain = next(found, "amazonaws.com")
     aws_own = f"https://dynamodb.{aws.region}.{domain}"
     return parse_endpoint(aws.dynamodb_endpoint or aws_own, field=_ENDPOINT)
 

@@ -1,6 +1,7 @@
 """The policy by one signed request: what is sent, what is understood, what each failure is."""
 
 import json
+import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -220,28 +222,33 @@ def test_a_region_is_needed(region: str) -> None:
         PolicyReader("maas-registry", settings, now=lambda: AT)
 
 
-@pytest.mark.parametrize(
-    ("region", "host"),
-    [
-        ("eu-west-1", "dynamodb.eu-west-1.amazonaws.com"),
-        ("cn-north-1", "dynamodb.cn-north-1.amazonaws.com.cn"),
-        ("us-gov-west-1", "dynamodb.us-gov-west-1.amazonaws.com"),
-    ],
-)
-def test_without_an_endpoint_it_is_the_regions_own_by_tls(
-    monkeypatch: pytest.MonkeyPatch, region: str, host: str
-) -> None:
+def test_without_an_endpoint_it_is_the_regions_own_by_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[object, object]] = []
 
     def nowhere(host: object, port: object, **_: object) -> object:
         asked.append((host, port))
         raise OSError("no name server")
 
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    # Given two regions of each partition that botocore knows
+    aws = boto3.Session("local", "local")
+    known = (aws.get_available_regions("dynamodb", p) for p in aws.get_available_partitions())
+    urls = {
+        region: aws.client("dynamodb", region_name=region).meta.endpoint_url
+        for regions in known
+        for region in regions[-2:]
+    }
+    assert len(urls) >= 8
     monkeypatch.setattr("socket.getaddrinfo", nowhere)
-    settings = AwsSettings.parse(KEYS | {"AWS_REGION": region})
-    with pytest.raises(RegistryUnavailableError):
-        PolicyReader("maas-registry", settings, now=lambda: AT).policy("sentiment")
-    assert asked == [(host, 443)]
+    for region in urls:
+        settings = AwsSettings.parse(KEYS | {"AWS_REGION": region})
+        with pytest.raises(RegistryUnavailableError):
+            PolicyReader("maas-registry", settings, now=lambda: AT).policy("sentiment")
+    # Then each is asked where botocore would ask
+    assert [(f"https://{host}", port) for host, port in asked] == [
+        (url, 443) for url in urls.values()
+    ]
 
 
 def test_a_malformed_endpoint_is_refused_by_name(server: StandIn) -> None:

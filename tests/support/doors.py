@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs
 
 import httpx
+from support.effort import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,10 +143,12 @@ class Client:
 
     def request(self, method: str, url: str, **options: Any) -> httpx.Response:  # noqa: ANN401
         """Send a request; options are httpx's. A fault that escapes from the app is raised."""
+        count("requests")
         return self._loop.run_until_complete(self._client.request(method, url, **options))
 
     def together(self, *inputs: object) -> list[httpx.Response]:
         """Ask the default version of the tiny model many questions at the same time."""
+        count("requests", len(inputs))
 
         async def ask() -> list[httpx.Response]:
             posts = (self._client.post("/models/sentiment", json={"inputs": i}) for i in inputs)

@@ -135,6 +135,7 @@ def _deploy_stack(project: "Project", target: "Target", tools: "Tools", ready: "
         ready.sam.run(
             "deploy",
             *("--stack-name", target.stack, "--region", target.region),
+            *("--s3-prefix", target.stack),  # two stacks share a bucket, and one may be deleted
             *("--capabilities", *CAPABILITIES),
             *("--no-confirm-changeset", "--no-fail-on-empty-changeset"),
             root=project.root,

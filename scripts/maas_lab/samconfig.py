@@ -204,8 +204,8 @@ def _pair(word: str, section: str) -> tuple[str, str]:
     match = _PAIR.fullmatch(word)
     if match is None or match[1] == "ParameterKey":
         raise RefusedError(
-            f"{_KEY} of [{section}.parameters] has {word.lstrip('=')[:60]!r}, which maas package cannot keep."
-            " Write each parameter as Name=value."
+            f"{_KEY} of [{section}.parameters] has {word.lstrip('=')[:60]!r}, which maas package"
+            " cannot keep. Write each parameter as Name=value."
         )
     return match[1], match[2]
 

@@ -152,6 +152,22 @@ def test_keys_are_asked_for_also_where_people_bring_their_own(choice: str) -> No
     assert ("ApiKeyId" in stack.outputs) is (choice == "on")
 
 
+def test_what_waits_for_another_resource_waits_for_one_that_is_there(stack: Stack) -> None:
+    waits: dict[str, Any] = {
+        name: resource["DependsOn"]
+        for name, resource in stack.resources.items()
+        if "DependsOn" in resource
+    }
+    for name, others in waits.items():
+        for other in [others] if isinstance(others, str) else others:
+            assert other in stack.resources, name
+    (stage,) = (n for n, r in stack.resources.items() if r["Type"] == "AWS::ApiGateway::Stage")
+    assert waits["UsagePlan"] == stage  # no plan takes a stage that does not exist yet
+    # SAM names the stage's resource after a plain name; CloudFormation knows the value of a
+    # parameter when SAM runs, sam build does not: only a plain one is the same for both
+    assert read_template()["Resources"]["Api"]["Properties"]["StageName"] == "prod"
+
+
 def test_the_whole_api_is_throttled_and_logs_no_request(stack: Stack) -> None:
     (stage,) = stack.of("AWS::ApiGateway::Stage").values()
     (settings,) = stage["MethodSettings"]

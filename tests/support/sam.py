@@ -53,12 +53,14 @@ class Sam:
         if tuple(map(int, version.split(".")[:2])) < OLDEST:
             missing(f"SAM CLI {version} is too old; it must be {OLDEST[0]}.{OLDEST[1]} or newer")
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command; its exit code is for the caller to look at."""
+    def run(
+        self, *arguments: str, more: "Mapping[str, str] | None" = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command with more variables; its exit code is for the caller to look at."""
         return subprocess.run(
             ["sam", *arguments],
             cwd=self.root,
-            env=sam_environment(),
+            env=sam_environment() | dict(more or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

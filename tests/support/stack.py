@@ -4,8 +4,8 @@
     stack.of("AWS::Lambda::Function")       # properties by logical id, all values resolved
     python tests/support/stack.py           # prints the statements of every role
 
-AWS expands `Fn::ForEach` before SAM translates, so a few lines here stand in for that; what SAM
-makes of it is made by the library that AWS runs itself.
+AWS expands `Fn::ForEach` and puts in the values of parameters before SAM translates, so a few lines
+here stand in for that; what SAM makes of it is made by the library that AWS runs itself.
 """
 
 import copy
@@ -95,7 +95,7 @@ def translate(models: tuple[str, ...] = ("sentiment",), **parameters: object) ->
     values |= {name: str(value) for name, value in parameters.items()} | {
         "Models": ",".join(models)
     }
-    template["Resources"] = _expanded(template["Resources"], models)
+    template["Resources"] = _with_values(_expanded(template["Resources"], models), values)
     for resource in template["Resources"].values():
         if place := _LOCAL.get(resource["Type"]):  # as sam package would upload it
             path = str(resource["Properties"][place]).strip("/")
@@ -135,6 +135,17 @@ def _expanded(resources: dict[str, Node], models: tuple[str, ...]) -> dict[str, 
         for model in models:
             out |= cast("dict[str, Node]", _written(copy.deepcopy(body), variable, model))
     return out
+
+
+def _with_values(node: Node, values: dict[str, str]) -> Node:
+    """Put in the values of parameters: SAM on AWS sees no `Ref` to them, and names ids by them."""
+    if isinstance(node, list):
+        return [_with_values(each, values) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if node.keys() == {"Ref"} and node["Ref"] in values:
+        return values[node["Ref"]]
+    return {name: _with_values(value, values) for name, value in node.items()}
 
 
 def _written(node: Node, variable: str, value: str) -> Node:

@@ -87,7 +87,7 @@ def test_sam_is_told_what_it_needs(bench: Bench) -> None:
     assert bench.sam.calls == [
         "validate --lint --region eu-central-1",
         "build",
-        "deploy --stack-name maas --region eu-central-1"
+        "deploy --stack-name maas --region eu-central-1 --s3-prefix maas"
         " --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND"
         " --no-confirm-changeset --no-fail-on-empty-changeset",
     ]

@@ -31,6 +31,8 @@ class Keys:
     sort: str
 
 
+# What AWS says of the backups of a table that it has only just made, or is making.
+_NO_BACKUPS_YET = ("ContinuousBackupsUnavailableException", "TableNotFoundException")
 _KEYS = Keys("pk", "sk")
 _INDEX_KEYS = Keys("listed", "place")
 
@@ -196,7 +198,7 @@ def _make_restorable(table: Table, sleep: Callable[[float], None]) -> None:
                 )
             )
         except FaultError as error:
-            if not _is(error, "ContinuousBackupsUnavailableException"):  # of a new table
+            if not _is(error, *_NO_BACKUPS_YET):
                 raise error_of(
                     error.fault, table=table.name, writing=True, unclear=error.unclear
                 ) from error
@@ -208,8 +210,8 @@ def _make_restorable(table: Table, sleep: Callable[[float], None]) -> None:
     )
 
 
-def _is(error: BaseException | None, code: str) -> bool:
-    return isinstance(error, FaultError) and error.fault.code == code
+def _is(error: BaseException | None, *codes: str) -> bool:
+    return isinstance(error, FaultError) and error.fault.code in codes
 
 
 def _schema(keys: Keys) -> "list[KeySchemaElementTypeDef]":
@@ -232,6 +234,8 @@ def _restorable(table: Table) -> bool | None:
     except FaultError as error:
         if _is(error, "UnknownOperationException"):
             return None
+        if _is(error, *_NO_BACKUPS_YET):
+            return False
         raise error_of(
             error.fault, table=table.name, writing=False, unclear=error.unclear
         ) from error

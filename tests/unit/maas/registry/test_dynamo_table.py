@@ -25,6 +25,7 @@ def recovery(status: str) -> Step:
 MAKING = answer(Answer(200, json.dumps({"Table": {"TableStatus": "CREATING"}}).encode()))
 TOO_EARLY = error("ContinuousBackupsUnavailableException")
 UNKNOWN = error("ResourceNotFoundException")
+NOT_YET = error("TableNotFoundException")
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def table(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
 def test_recovery_is_switched_on_however_late_it_can_be(wire: Wire, table: Table) -> None:
     # Given AWS, where backups of a new table can only be asked for after a while
     wire.script("DescribeContinuousBackups", [recovery("DISABLED"), recovery("ENABLED")])
-    wire.script("UpdateContinuousBackups", [TOO_EARLY, TOO_EARLY, recovery("ENABLED")])
+    wire.script("UpdateContinuousBackups", [NOT_YET, TOO_EARLY, recovery("ENABLED")])
     slept: list[float] = []
     outcome = create_table(table, sleep=slept.append)
     assert outcome.state.restorable
@@ -63,9 +64,18 @@ def test_recovery_that_is_on_is_left_alone(wire: Wire, table: Table) -> None:
 def test_a_table_in_the_making_is_waited_for(wire: Wire, table: Table) -> None:
     # Given a table that is first not known, then being made
     wire.script("DescribeTable", [UNKNOWN, MAKING, MAKING, forward])
+    # Its backups are known later than itself
+    wire.script("DescribeContinuousBackups", [NOT_YET, NOT_YET, recovery("ENABLED")])
     slept: list[float] = []
     assert create_table(table, sleep=slept.append).state.active
     assert len(slept) == 3
+
+
+def test_a_table_whose_backups_are_not_known_yet_is_not_restorable(
+    wire: Wire, table: Table
+) -> None:
+    wire.script("DescribeContinuousBackups", [NOT_YET])
+    assert describe_table(table).restorable is False
 
 
 def test_waiting_has_an_end(wire: Wire, table: Table) -> None:

@@ -22,6 +22,7 @@ from maas.errors import MaasError, TryAgainError
 from maas.http.app import App
 from maas.http.catalog import catalog_routes
 from maas.http.inference import check_promoted, inference_routes
+from maas.limits import LIMITS
 from maas.observe import Observer
 from maas.registry.reader import Reader
 from maas.registry.stores import open_store
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from maas.settings import Settings
 
 _GRACE_SECONDS = 5
-_CONCURRENCY = 64  # requests; more would only wait for the two or so that a laptop computes
 
 
 def build_local_app(settings: "Settings") -> "tuple[App, Services]":
@@ -46,7 +46,7 @@ def build_local_app(settings: "Settings") -> "tuple[App, Services]":
         observer=observer,
         new_id=lambda: str(uuid.uuid4()),
         base_path=settings.base_path,
-        concurrency=_CONCURRENCY,
+        concurrency=LIMITS.concurrency,
     )
     return app, services
 

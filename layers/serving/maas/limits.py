@@ -1,4 +1,7 @@
-"""Every limit in one frozen value. Imports nothing.
+"""Every limit on callers and on bundles, in one frozen value. Imports nothing.
+
+How patient this side is with a disk, a registry or AWS is written where it waits; what the
+registry's records may hold is `maas.registry.records`'.
 
 LIMITS.texts          # 32
 replace(LIMITS, texts=4)   # a test's own
@@ -17,6 +20,8 @@ class Limits:
     """Bytes of a text task's answer; Lambda itself ends at 6 MB."""
     json_depth: int = 32
     """Levels of nested lists and objects in a body."""
+    json_values: int = 20_000
+    """Values of a body: a million bytes of `1,` take twenty times as long to read as of text."""
     number_digits: int = 20
     """Characters of a number in a body, as it is written."""
     texts: int = 32
@@ -31,6 +36,12 @@ class Limits:
     """Time that one request may take."""
     deadline_margin_seconds: float = 0.5
     """Part of Lambda's remaining time that is kept for the answer itself."""
+    catalog_seconds: float = 1.8
+    """Time that one read of the registry may take; who asks is told within two seconds."""
+    page_records: int = 1_000
+    """Records of one page of the catalog."""
+    concurrency: int = 64
+    """Requests that `maas serve` answers at a time; Lambda has a bound of its own."""
     tokens: int = 512
     """Tokens of one text that a manifest may ask for; what is longer is cut."""
     loaded_versions: int = 8

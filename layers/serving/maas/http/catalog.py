@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 RecordT = TypeVar("RecordT")
 
-READ_SECONDS = 1.8
-"""A store may be more patient; whoever asks is told within two seconds that it is away."""
-
 # These lists have no pages: they are whole or of no use, and this is the most that they can be.
 _LIST_BYTES = DEPLOYMENTS_MAX * ITEM_BYTES
 
@@ -46,7 +43,7 @@ def catalog_routes(
     reader: "Reader",
     *,
     ready: "Callable[[Exchange], None] | None" = None,
-    seconds: float = READ_SECONDS,
+    seconds: float = LIMITS.catalog_seconds,
 ) -> "Routes":
     """The routes of the catalog.
 

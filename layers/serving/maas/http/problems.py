@@ -58,16 +58,21 @@ def dump_json(value: object) -> bytes:
     return data.encode()
 
 
-def encode_json(value: object, *, limit: int = LIMITS.response_bytes) -> bytes:
+def encode_json(value: object, *, limit: int | None = None) -> bytes:
     """Encode an answer.
+
+    Args:
+        value: A struct, or what JSON can say.
+        limit: Bytes; those of a text task's answer when None.
 
     Raises:
         ModelOutputError: It holds NaN or infinity.
         FieldError: It is above the limit, because too much was asked for.
     """
+    most = LIMITS.response_bytes if limit is None else limit
     body = dump_json(value)
-    if len(body) > limit:
-        raise FieldError(f"The answer is above {limit} bytes; ask for fewer texts or labels.")
+    if len(body) > most:
+        raise FieldError(f"The answer is above {most} bytes; ask for fewer texts or labels.")
     return body
 
 

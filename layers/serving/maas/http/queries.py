@@ -1,7 +1,7 @@
 """The query strings of our own routes, as structs that refuse what they do not know.
 
-May import `maas.errors`, `maas.registry.records`, `maas.http.fields`, msgspec and starlette's
-requests.
+May import `maas.errors`, `maas.limits`, `maas.registry.records`, `maas.http.fields`, msgspec and
+starlette's requests.
 
     query = decode_query(request, VersionsQuery)
     reader.versions(model, limit=query.limit, after=query.after)
@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from maas.errors import BadRequestError
 from maas.http.fields import field_error
+from maas.limits import LIMITS
 from maas.registry.records import ModelName, VersionNumber
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 # Only a number as we write it; msgspec's own lax mode would take 1.0, 1e2 and null as well.
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
-Limit = Annotated[int, Meta(ge=1, le=1_000)]
+Limit = Annotated[int, Meta(ge=1, le=LIMITS.page_records)]
 
 QueryT = TypeVar("QueryT", bound=Struct)
 

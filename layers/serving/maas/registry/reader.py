@@ -1,6 +1,6 @@
 """Reading the registry: models, versions, aliases, history, policies.
 
-Imports `maas.errors` and the rooms beside it. All that a read-only service needs:
+Imports `maas.errors`, `maas.limits` and the rooms beside it. All that a read-only service needs:
 
     reader = Reader(store)
     reader.version("sentiment", parse_address("production")).digest
@@ -20,6 +20,7 @@ from maas.errors import (
     RefusedError,
     VersionNotServedError,
 )
+from maas.limits import LIMITS
 from maas.registry import layout
 from maas.registry.addresses import (
     ByAlias,
@@ -42,9 +43,6 @@ from maas.registry.records import (
     VersionRecord,
 )
 from maas.registry.store import Key, Page, Store
-
-PAGE_MAX = 1_000
-"""Records of one page."""
 
 RecordT = TypeVar("RecordT", bound=Struct)
 
@@ -227,8 +225,8 @@ class Reader:
 
 
 def _limit(limit: int) -> int:
-    if not 1 <= limit <= PAGE_MAX:
-        raise FieldError(f"must be 1 to {PAGE_MAX}", field="limit")
+    if not 1 <= limit <= LIMITS.page_records:
+        raise FieldError(f"must be 1 to {LIMITS.page_records}", field="limit")
     return limit
 
 

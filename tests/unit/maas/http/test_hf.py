@@ -81,6 +81,19 @@ def test_what_is_not_acceptable_is_refused_by_its_field(body: object, field: str
 @pytest.mark.parametrize(
     "body",
     [
+        {"inputs": "a", "\ud800": 1},
+        {"inputs": "a", "parameters": {"\udfff": 1}},
+        {"inputs": "a", "parameters": {"function_to_apply": "\ud800"}},
+    ],
+)
+def test_half_a_character_in_a_key_or_an_option_is_refused(body: object) -> None:
+    with pytest.raises(FieldError, match="half of a surrogate pair"):
+        decode_classify(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
         "canary",
         {"inputs": {"canary": "canary"}},
         {"inputs": "a", "parameters": {"canary words": 1}},

@@ -1,7 +1,6 @@
 """Hugging Face's inference wire format, as `huggingface_hub.InferenceClient` speaks it.
 
-May import `maas.errors`, `maas.tasks`, msgspec, `maas.http.fields` and `hf_wire` beside it.
-Translates only.
+May import `maas.tasks`, `maas.http.fields` and `hf_wire` beside it. Translates only.
 
     request = decode_classify(parse_json(body))
     answer = encode_classify(classifier.predict(request, deadline=deadline))
@@ -12,9 +11,7 @@ are refused, because there a typing error would change the answer silently.
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from maas.http.fields import field_error
+from maas.http.fields import convert_fields
 from maas.http.protocols.hf_wire import ClassifyBody, ClassifyParameters, ScoredLabel
 from maas.tasks.classify import ClassifyRequest
 
@@ -29,10 +26,7 @@ def decode_classify(value: object) -> ClassifyRequest:
     Raises:
         FieldError: A field is missing, unknown or of the wrong type; its name is given.
     """
-    try:
-        body = msgspec.convert(value, ClassifyBody, strict=True)
-    except msgspec.ValidationError as error:
-        raise field_error(str(error), choices="must be softmax, sigmoid or none") from None
+    body = convert_fields(value, ClassifyBody, choices="must be softmax, sigmoid or none")
     options = body.parameters or ClassifyParameters()
     return ClassifyRequest(
         texts=(body.inputs,) if isinstance(body.inputs, str) else tuple(body.inputs),

@@ -1,7 +1,7 @@
 """The one bounded reader of bodies: bytes to JSON values, before any framework sees them.
 
 May import `maas.errors`, `maas.limits` and starlette's types. It refuses what JSON libraries let
-pass: NaN, numbers of thousands of digits, duplicate keys, nesting without end.
+pass: NaN, numbers of thousands of digits, duplicate keys, nesting without end, values without end.
 
     data = await read_body(receive, headers, limit=LIMITS.body_bytes)
     value = parse_json(data)
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
     from starlette.types import Receive
 
-# A string that does not end is taken to the end: tried again from each of its quotes, a megabyte
-# would take minutes.
-_ALL_BUT_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[^"\[\]{}]++', re.DOTALL)
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - _STEPS.keys())
 
 
 async def read_body(
@@ -42,7 +40,7 @@ async def read_body(
         TooLargeError: The body is, or says that it is, above the limit.
         BadRequestError: `content-length` is no number, the caller went away or took too long.
     """
-    declared = headers.get("content-length", "0")
+    declared = _said(headers, "content-length", "0")
     if not (declared.isascii() and declared.isdigit()):
         raise BadRequestError("content-length is not a number.")
     if len(declared) > 15 or int(declared) > limit:
@@ -79,10 +77,10 @@ def check_json_type(headers: "Headers") -> None:
     Raises:
         MediaTypeError: With what is read instead.
     """
-    encoding = headers.get("content-encoding", "identity").strip().lower()
+    encoding = _said(headers, "content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise MediaTypeError("content-encoding is not supported here; send the body as it is.")
-    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    media_type, _, parameters = _said(headers, "content-type", "").partition(";")
     if media_type.strip().lower() not in ("", "application/json"):
         raise MediaTypeError("content-type must be application/json.")
     charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
@@ -90,16 +88,21 @@ def check_json_type(headers: "Headers") -> None:
         raise MediaTypeError("charset must be utf-8.")
 
 
+def _said(headers: "Headers", name: str, default: str) -> str:
+    """A header that may be sent twice, as Lambda's events join it; so one is not read for both."""
+    return ", ".join(headers.getlist(name)) if name in headers else default
+
+
 def parse_json(data: bytes, *, limits: Limits = LIMITS) -> object:
     """Parse a JSON document strictly.
 
     Raises:
-        BadRequestError: It is empty, not UTF-8, not JSON, nested too deep, or holds a duplicate
-            key or a number that is not finite or too long.
+        BadRequestError: It is empty, not UTF-8, not JSON, nested too deep, of too many values, or
+            holds a duplicate key or a number that is not finite or too long.
     """
     if not data.strip():
         raise BadRequestError("The body is empty; send a JSON object.")
-    _check_depth(data, limits)
+    _check_size(data, limits)
 
     def number(text: str) -> int | float:
         if len(text) > limits.number_digits:
@@ -125,12 +128,30 @@ def parse_json(data: bytes, *, limits: Limits = LIMITS) -> object:
         ) from None
 
 
-def _check_depth(data: bytes, limits: Limits) -> None:
-    if data.count(b"[") + data.count(b"{") <= limits.json_depth:
+def _check_size(data: bytes, limits: Limits) -> None:
+    """Refuse what is too deep or of too many values, each of which costs more than its bytes."""
+    if _values(data) <= limits.json_depth:
         return
-    brackets = _ALL_BUT_BRACKETS.sub(b"", data)
+    bare = _without_strings(data)
+    if _values(bare) > limits.json_values:
+        raise BadRequestError(f"The body holds more than {limits.json_values} values.")
+    brackets = bare.translate(None, _ALL_BUT_BRACKETS)
     if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > limits.json_depth:
         raise BadRequestError(f"The body is nested deeper than {limits.json_depth} levels.")
+
+
+def _values(data: bytes) -> int:
+    """An upper bound: each value but the first follows a comma or a bracket that opens."""
+    return 1 + data.count(b",") + data.count(b"[") + data.count(b"{")
+
+
+def _without_strings(data: bytes) -> bytes:
+    """A document less what stands in quotes; a string that does not end is taken to the end.
+
+    Outside of strings a backslash is no JSON, so whatever is taken wrongly lies behind the place
+    where parsing ends.
+    """
+    return b"".join(data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import time
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,6 +92,19 @@ def test_json_by_any_of_its_names_is_taken(content_type: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("content-type", ("application/json", "application/json")),
+        ("content-type", ("application/json", "text/plain")),
+        ("content-encoding", ("identity", "gzip")),
+    ],
+)
+def test_what_is_said_twice_is_not_read_as_the_first(name: str, values: tuple[str, ...]) -> None:
+    with pytest.raises(MediaTypeError):
+        check_json_type(Headers(raw=[(name.encode(), value.encode()) for value in values]))
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         *(
@@ -141,6 +156,10 @@ FAMILIES: dict[str, list[str | bytes]] = {
         *(nested(DEPTH + 1), nested(1000), nested(100_000), "[" * 100_000),
         *('{"a":' * (DEPTH + 1) + "1" + "}" * (DEPTH + 1), "[{" * 5_000),
     ],
+    "4 too many values": [
+        *("[" + "1," * LIMITS.json_values + "1]", "[" + "{}," * 300_000 + "1]", "1," * 500_000),
+        *('{"":1},' * 130_000, '["",' * 200_000, "[" + '"[",' * 200_000 + "1]"),
+    ],
     "5 numbers": [
         *("9" * 21, "9" * 5000, "-" + "9" * 20, "1e999", "-1e999", "1e99999999999999999999"),
         *("0." + "1" * 19, "NaN", "Infinity", "-Infinity", '{"a":[NaN]}', "1" * 500_000),
@@ -163,6 +182,40 @@ def test_the_families_of_bad_bodies_are_refused_in_time(body: str | bytes) -> No
     assert time.thread_time() - started < 0.05
     assert refused.value.status == 400
     assert len(str(refused.value)) < 100
+
+
+@pytest.mark.parametrize(("more", "accepted"), [(-1, True), (0, True), (1, False)])
+def test_values_are_counted_and_not_those_in_strings(more: int, *, accepted: bool) -> None:
+    numbers = [1] * (LIMITS.json_values - 3 + more)  # the object, the string and the list count too
+    data = json.dumps({"a": '[{,"' * 30_000, "b": numbers}).encode()
+    if accepted:
+        assert parse_json(data) == json.loads(data)
+        return
+    with pytest.raises(BadRequestError, match="more than 20000 values"):
+        parse_json(data)
+
+
+@given(st.text('[]{},:"\\ a', max_size=120))
+def test_depth_is_what_a_parser_would_come_to(text: str) -> None:
+    # Given brackets, quotes and backslashes in any order, and a limit of three levels
+    few = replace(LIMITS, json_depth=3)
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        with pytest.raises(BadRequestError):
+            parse_json(text.encode(), limits=few)
+        return
+    # Then what is refused is too deep, or has its key twice
+    with suppress(BadRequestError):
+        assert depth(parse_json(text.encode(), limits=few)) <= 3
+        return
+    assert depth(value) > 3 or text.count(":") > 1
+
+
+def depth(value: object) -> int:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
 
 
 @pytest.mark.parametrize(

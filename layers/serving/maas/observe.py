@@ -6,6 +6,7 @@ May import `maas.errors` and Powertools. What may be logged is what `Exchange` h
     observer.answered(exchange, status=200)
 """
 
+import logging
 import sys
 import time
 from contextlib import suppress
@@ -54,6 +55,7 @@ class Observer:
         self._logger = Logger(
             service="maas", level=level, location=None, stream=stream or sys.stdout
         )
+        self._logger.addFilter(_without_task)
         self._metrics = Metrics(namespace="maas", service="maas") if metrics else None
 
     def loaded(self, *, model: str, milliseconds: float) -> None:
@@ -111,6 +113,12 @@ class Observer:
             metrics.add_metric("Errors", MetricUnit.Count, int(status >= 500))
             metrics.add_metric("Latency", MetricUnit.Milliseconds, milliseconds)
             metrics.flush_metrics()
+
+
+def _without_task(record: logging.LogRecord) -> bool:
+    """From Python 3.12 on a record names its asyncio task, which Powertools takes for our key."""
+    record.taskName = None
+    return True
 
 
 def _place(error: BaseException) -> str:

@@ -59,6 +59,24 @@ def test_each_answer_is_one_line_of_known_keys(
     assert "model" not in nothing
 
 
+def test_the_asyncio_task_of_a_record_is_not_written(log: io.StringIO) -> None:
+    # Given records as Python 3.12 makes them
+    factory = logging.getLogRecordFactory()
+
+    def of_a_task(*args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: ANN401
+        record = factory(*args, **kwargs)
+        record.taskName = "Task-1"
+        return record
+
+    logging.setLogRecordFactory(of_a_task)
+    try:
+        Observer("INFO", metrics=False).answered(exchange(), status=200)
+    finally:
+        logging.setLogRecordFactory(factory)
+    (line,) = lines(log.getvalue())
+    assert line.keys() <= LOG_KEYS | POWERTOOLS_KEYS
+
+
 def test_a_start_is_one_line(log: io.StringIO) -> None:
     Observer("INFO", metrics=False).loaded(model="sentiment", milliseconds=12.345)
     (line,) = lines(log.getvalue())

@@ -1,8 +1,21 @@
 """Which versions of a model exist, which of them answers, and who changed that when.
 
-Imports nothing. The rooms: `records` (what is stored), `addresses` (how versions are named),
-`rules` and `weights` (what a change does), `registry` and `reader` (the door), `store`, `layout`
-and `sqlite` (where it lies), `policy_cache` (how a function reads it).
+Imports nothing:
 
     from maas.registry.stores import open_registry
+
+The rooms, each group knowing only those above it:
+
+- what is said: `records` (what is stored), `addresses` (how versions are named);
+- what a change does, pure: `rules` (aliases) with `weights`, `registrations`, `deployments`; they
+  answer with `changes`, and with the policy that `policies` makes;
+- where it lies: `store` (the protocol), `layout` (records as items);
+- the door: `reader`, then `deployer` (deployments too), then `registry` (all of it);
+- a file: `sqlite` over `sqlite_connections` and `sqlite_file`;
+- a table: `dynamo_store` over `dynamo_items` and `dynamo`, which is the one room that knows boto3,
+  asks as often as `dynamo_attempts` says and tells what went wrong by `dynamo_faults`;
+  `dynamo_table` makes the table;
+- from a name to one of both: `urls`, `stores`;
+- how a function reads its policy: `policy_cache`, fed by `policy_read` (one request without boto3)
+  over `connection`, `endpoint`, `credentials` and `sigv4`.
 """

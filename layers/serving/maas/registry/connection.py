@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 1.0
 """For a TCP connection, all addresses of the host together."""
 ANSWER_BYTES = 400_000
-"""Bytes of an answer's body at the most; DynamoDB's largest item is not larger."""
+"""Bytes of an answer's body at the most: ten times what a policy has, as JSON within JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from support.tiny import MAX_TOKENS, Client, Home, make_home, open_client
 
-from maas.limits import LIMITS
 from maas.service import Service
 
 if TYPE_CHECKING:
@@ -408,32 +407,6 @@ def test_a_refusal_says_which_version_would_have_answered(client: Client) -> Non
     assert response.headers.keys() >= MODEL_HEADERS
     response = client.post(MODEL, content=b"{")
     assert MODEL_HEADERS & response.headers.keys() == {"x-maas-model"}
-
-
-@pytest.mark.parametrize(
-    ("count", "characters", "status"),
-    [
-        *((count, 1, 200) for count in (1, 31, 32)),
-        *((count, 1, 422) for count in (0, 33, 10_000)),
-        *((1, characters, 200) for characters in (19_999, 20_000)),
-        *((1, characters, 422) for characters in (20_001, 500_000)),
-        (5, 20_000, 200),
-        (6, 20_000, 422),
-    ],
-)
-def test_texts_are_counted(client: Client, count: int, characters: int, status: int) -> None:
-    response = client.predict(["a" * characters] * count)
-    assert response.status_code == status
-
-
-@pytest.mark.parametrize(("more", "status"), [(-1, 200), (0, 200), (1, 413), (5_000_000, 413)])
-def test_the_body_is_bounded(client: Client, more: int, status: int) -> None:
-    body = json.dumps(GOOD).encode()
-    body += b" " * (LIMITS.body_bytes - len(body) + more)
-    response = client.post(MODEL, content=body)
-    assert response.status_code == status
-    if status == 413:
-        problem(response, 413, "too_large")
 
 
 @pytest.mark.parametrize(

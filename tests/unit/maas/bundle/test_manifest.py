@@ -9,7 +9,6 @@ from support.tiny import TinyBundle, make_bundle
 
 from maas.bundle.manifest import bundle_digest, canonical_json, digest16, parse_manifest
 from maas.errors import BundleError
-from maas.limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,15 +166,6 @@ def test_what_is_not_acceptable_is_refused_with_its_reason(
     with pytest.raises(BundleError) as refusal:
         parse_manifest(sealed(body))
     assert reason in f"{refusal.value.field}: {refusal.value}"
-
-
-def test_thirty_two_files_and_two_gigabytes_are_still_accepted(bundle: TinyBundle) -> None:
-    body = body_of(bundle)
-    body["files"] = [entry(f"f{n:02}") for n in range(29)]  # and three of the forms
-    parse_manifest(sealed(body))
-    used = sum(file["size"] for form in body["forms"] for file in form["files"])
-    body["files"] = [entry("a", size=LIMITS.bundle_bytes - used)]
-    parse_manifest(sealed(body))
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])

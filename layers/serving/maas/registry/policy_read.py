@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 READ_SECONDS = 2.0
 """For a whole read: credentials, connection, request and answer. Only a name server may take
 longer, as the system offers no bound for it; the reader has a thread of its own for that."""
+KEEP_SECONDS = 60.0
+"""A connection that was idle for longer is not used again. Lambda's network forgets idle ones, at
+times without a word; a request into one would wait out its time while a new one takes 20 ms."""
 _ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
 _DOMAINS = {  # of AWS's partitions, by how their regions begin; all others: amazonaws.com
     "cn-": "amazonaws.com.cn",
@@ -90,6 +93,7 @@ class PolicyReader:
         self._tls: ssl.SSLContext | None = None
         self._credentials = CredentialSource(aws, now=now, context=self._context)
         self._idle: Connection | None = None
+        self._idle_since = 0.0
         self._generation = 0
         self._lock = threading.Lock()
 
@@ -141,22 +145,26 @@ class PolicyReader:
         )
 
     def _exchange(self, request: Request, credentials: Credentials, deadline: float) -> Answer:
-        """Over the kept connection, if nobody else uses it."""
+        """Over the kept connection, if nobody else uses it and it is not too old."""
         headers = signed_headers(
             request, credentials, region=self._region, service="dynamodb", at=self._now()
         )
         with self._lock:
             connection, self._idle = self._idle, None
+            too_old = time.monotonic() - self._idle_since > KEEP_SECONDS
             generation = self._generation
         connection = connection or Connection(
             self._endpoint,
             of="DynamoDB",
             context=self._context() if self._endpoint.scheme == "https" else None,
         )
+        if too_old:
+            connection.close()  # the exchange opens another
         answer = connection.exchange("POST", "/", headers, request.body, deadline=deadline)
         with self._lock:
             if generation == self._generation and self._idle is None:
                 self._idle, connection = connection, None
+                self._idle_since = time.monotonic()
         if connection is not None:
             connection.close()
         return answer

@@ -151,6 +151,17 @@ def test_what_is_no_answer_is_unavailable_and_passes(server: StandIn, way: str) 
     assert reader.policy("sentiment") == POLICY
 
 
+@pytest.mark.parametrize(("kept", "connections"), [(60.0, 1), (0.0, 2)])
+def test_a_connection_that_was_idle_for_too_long_is_not_used_again(
+    server: StandIn, monkeypatch: pytest.MonkeyPatch, kept: float, connections: int
+) -> None:
+    # Given a network that may have forgotten the connection and says nothing
+    monkeypatch.setattr("maas.registry.policy_read.KEEP_SECONDS", kept)
+    reader = reader_of(server)
+    assert [reader.policy("sentiment") for _ in range(2)] == [POLICY] * 2
+    assert server.connections == connections
+
+
 def test_a_server_that_closes_after_each_answer_is_read_all_the_same(server: StandIn) -> None:
     server.way = "close"
     reader = reader_of(server)

@@ -22,6 +22,7 @@ from maas_lab.aws_answers import Answer, Identity, LiveAlias, Stack, VersionStat
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mypy_boto3_apigateway import APIGatewayClient
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
@@ -78,6 +79,7 @@ class Cloud:
         cloudformation: See `sts`.
         functions: Lambda's.
         dynamodb: See `sts`.
+        gateway: API Gateway's.
     """
 
     def __init__(
@@ -87,11 +89,13 @@ class Cloud:
         cloudformation: "CloudFormationClient",
         functions: "LambdaClient",
         dynamodb: "DynamoDBClient",
+        gateway: "APIGatewayClient",
     ) -> None:
         self._sts = sts
         self._stacks = cloudformation
         self._functions = functions
         self._dynamodb = dynamodb
+        self._gateway = gateway
 
     def identity(self) -> Identity:
         """Ask AWS whose credentials these are."""
@@ -116,7 +120,13 @@ class Cloud:
             output.get("OutputKey", ""): output.get("OutputValue", "")
             for output in found.get("Outputs", ())
         }
-        return Stack(name, status, found.get("StackStatusReason", ""), outputs)
+        reason, description = found.get("StackStatusReason", ""), found.get("Description", "")
+        return Stack(name, status, reason, description, outputs)
+
+    def gateway_logs(self) -> bool:
+        """Whether API Gateway has the role by which it logs, one for all of account and region."""
+        with our_errors("apigateway:GET /account"):
+            return bool(self._gateway.get_account().get("cloudwatchRoleArn"))
 
     def alias(self, function: str, name: str) -> LiveAlias | None:
         """Where an alias points; None where the function or the alias is not there."""
@@ -199,12 +209,12 @@ def open_cloud(region: str) -> Cloud:
     """
     with our_errors("the credentials"):
         session = boto3.Session(region_name=region)
-
         return Cloud(
             sts=session.client("sts", config=client_config(TRIES)),
             cloudformation=session.client("cloudformation", config=client_config(TRIES)),
             functions=session.client("lambda", config=client_config(1)),
             dynamodb=session.client("dynamodb", config=client_config(TRIES)),
+            gateway=session.client("apigateway", config=client_config(TRIES)),
         )
 
 

@@ -2,7 +2,7 @@
 
 Imports the standard library.
 
-    Stack("maas", "UPDATE_COMPLETE", "", {"Url": "https://…"}).busy      # False
+    Stack("maas", "UPDATE_COMPLETE", "", "maas: …", {"Url": "https://…"}).busy      # False
 """
 
 from dataclasses import dataclass
@@ -28,12 +28,14 @@ class Stack:
         name: Its name.
         status: Such as `UPDATE_COMPLETE`.
         reason: Why it is so, where CloudFormation says it.
+        description: The template's.
         outputs: The template's outputs by name.
     """
 
     name: str
     status: str
     reason: str
+    description: str
     outputs: "Mapping[str, str]"
 
     @property

@@ -55,7 +55,13 @@ def deploy(
     output = Output(as_json=as_json)
     opened = open_project(project)
     target = _target(opened.root, stack, region, container=use_container)
-    tools = _tools(read_settings(), target, output)
+    settings = read_settings()
+    tools = _tools(settings, target, output)
+    if settings.aws.dynamodb_endpoint:
+        tools.say(
+            f"DynamoDB is asked at {settings.aws.dynamodb_endpoint}, not at AWS:"
+            " AWS_ENDPOINT_URL_DYNAMODB is set."
+        )
     result = look(opened, target, tools)
     if result.ready is None:
         output.show(deploy_views.preflight_view(result))
@@ -100,7 +106,8 @@ def destroy(
     if not yes and delete_table and standing.has_table:
         tools.say("Save it first: maas registry export")
         _require(
-            f"This deletes every version and its history {where}. Type {target.table}: ",
+            f"This deletes the registry {where}, every version and its history (models:"
+            f" {standing.held}). Type {target.table}: ",
             target.table,
         )
     destroyed = destroy_stack(
@@ -122,6 +129,11 @@ def _target(
         for command in ("global", "deploy")
         for name, value in default.get(command, {}).get("parameters", {}).items()
     }
+    if said.get("profile"):
+        raise RefusedError(
+            f"samconfig.toml names the profile {said['profile']}, which sam would take and maas"
+            " does not. Take it out there and set AWS_PROFILE, which both take."
+        )
     name = stack or said.get("stack_name") or "maas"
     where = region or read_settings().aws.region or said.get("region") or configured_region()
     return Target(str(name), str(where), container)

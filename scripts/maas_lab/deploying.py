@@ -18,6 +18,7 @@ from maas.registry.addresses import ByNumber
 from maas_lab.deployment_records import again, make_way, record
 from maas_lab.live_alias import LIVE, Patience, catalog_function, model_function, wait_for_alias
 from maas_lab.registry_sides import copy_over
+from maas_lab.stack_states import after_failure
 from maas_lab.truth import Check, check_catalog, check_model
 
 if TYPE_CHECKING:
@@ -142,27 +143,12 @@ def _deploy_stack(project: "Project", target: "Target", tools: "Tools", ready: "
             say=tools.say,
         )
     except TryAgainError as error:
-        raise TryAgainError(f"{error} {_after_failure(ready.cloud, target)}") from error
+        left = after_failure(ready.cloud.stack(target.stack), target)
+        raise TryAgainError(f"{error} {left}") from error
     stack = ready.cloud.stack(target.stack)
     if stack is None:
         raise TryAgainError(f"sam deploy made no stack {target.stack}. Run maas deploy again.")
     return stack
-
-
-def _after_failure(cloud: "Cloud", target: "Target") -> str:
-    """What a failed deployment left, and what to do."""
-    stack = cloud.stack(target.stack)
-    if stack is None:
-        return "There is no stack. Mend what is said above and run maas deploy again."
-    if stack.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
-        return (
-            f"The stack could not be made ({stack.status}). Mend what is said above, remove what"
-            f" is left with maas destroy --stack {target.stack}, and run maas deploy again."
-        )
-    return (
-        f"The stack is {stack.status}. Mend what is said above and run maas deploy again; it goes"
-        " on from what is there."
-    )
 
 
 def _copy(tools: "Tools", registry: str, absent: tuple[str, ...]) -> tuple[str, ...]:

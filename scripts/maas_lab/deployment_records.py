@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from maas.errors import ConflictError, RefusedError
 from maas_lab.live_alias import LIVE
+from maas_lab.registry_pages import model_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -75,17 +76,12 @@ def record(table: "Registry", stack: str, checks: "Mapping[str, Check]") -> None
 
 def deployed_models(registry: "Reader", stack: str) -> list[str]:
     """The models that a stack is recorded to answer for, or to be leaving."""
-    found: list[str] = []
-    after: str | None = None
-    more = True
-    while more:
-        page = registry.models(after=after)
-        for record in page.records:
-            for deployment in registry.deployments(record.name):
-                if deployment.target == stack and deployment.status != "removed":
-                    found.append(record.name)
-        more, after = page.more, page.records[-1].name if page.records else None
-    return found
+    return [
+        model
+        for model in model_names(registry)
+        for deployment in registry.deployments(model)
+        if deployment.target == stack and deployment.status != "removed"
+    ]
 
 
 def again(change: "Callable[[], object]") -> None:

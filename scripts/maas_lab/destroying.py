@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from maas.errors import MaasError, NotFoundError, RefusedError, TryAgainError
 from maas.registry.addresses import parse_target
 from maas_lab.deployment_records import again, deployed_models
+from maas_lab.registry_pages import model_names
+from maas_lab.stack_states import require_ours
 
 if TYPE_CHECKING:
     from maas_lab.aws import Cloud
@@ -39,6 +41,7 @@ class Standing:
         stack: The stack; None where only its table is left.
         has_table: Whether its table is there.
         models: The models that are recorded to be deployed there.
+        held: How many models the table holds.
     """
 
     target: "Target"
@@ -47,6 +50,7 @@ class Standing:
     stack: "Stack | None"
     has_table: bool
     models: tuple[str, ...]
+    held: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def find_standing(target: "Target", tools: "Tools") -> Standing:
 
     Raises:
         NotFoundError: Neither the stack nor its table is there.
-        RefusedError: Somebody changes the stack at this moment.
+        RefusedError: It is another application's stack, or somebody changes it at this moment.
         SettingsError: No region, or credentials that AWS does not take.
     """
     parse_target(target.stack)
@@ -87,13 +91,17 @@ def find_standing(target: "Target", tools: "Tools") -> Standing:
         raise NotFoundError(
             f"There is no stack {target.stack} in {target.region} of account {identity.account}."
         )
+    if stack is not None:
+        require_ours(stack)
     if stack is not None and stack.busy and not stack.status.startswith("DELETE"):
         raise RefusedError(f"{target.stack} is {stack.status}: somebody changes it. Wait for that.")
     models: tuple[str, ...] = ()
+    held = 0
     if has_table:
         with tools.open_registry(target.registry) as table:
             models = tuple(deployed_models(table, target.stack))
-    return Standing(target, identity.account, cloud, stack, has_table, models)
+            held = sum(1 for _ in model_names(table))
+    return Standing(target, identity.account, cloud, stack, has_table, models, held)
 
 
 def destroy(
@@ -205,4 +213,6 @@ def _stays(standing: Standing, *, delete_table: bool) -> "list[str]":
             " maas registry export. A new stack of this name needs it gone:"
             f" maas destroy --stack {target.stack} --delete-table",
         )
+    if standing.has_table and delete_table:
+        stays.insert(0, f"The backup that DynamoDB makes of {target.table}: 35 days, at no cost.")
     return stays

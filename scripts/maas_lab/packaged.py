@@ -4,18 +4,22 @@ Imports `maas` and the lab.
 
     packaged = read_packaged(project)        # RefusedError where anything was changed since
     packaged.served[0].digests()             # digest by version number
+    check_served(registry, "maas", packaged.served[0])     # RefusedError where a route is not met
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from maas.errors import BundleError, RefusedError
+from maas.registry.addresses import ByNumber
+from maas.registry.policies import routed
 from maas.served import SERVED, ServedSet, read_served
 from maas_lab.layer_copies import is_current, is_ours
 from maas_lab.release_digest import SERVED_SETS, release_digest
 from maas_lab.samconfig import read_samconfig
 
 if TYPE_CHECKING:
+    from maas.registry.reader import Reader
     from maas_lab.project import Project
 
 
@@ -68,6 +72,30 @@ def read_packaged(project: "Project", *, environment: str = "default") -> Packag
             " function versions are published."
         )
     return PackagedSets(architecture, served, overrides)
+
+
+def check_served(reader: "Reader", stack: str, served: "ServedSet") -> None:
+    """Refuse a served set that lacks a routed version, or holds what was not registered.
+
+    Raises:
+        ModelNotFoundError: The registry does not have the model.
+        RefusedError: With the remedy.
+    """
+    policy = reader.policy(served.model)
+    carried = served.digests()
+    for number in sorted(routed(policy.aliases)):
+        if carried.get(number) != policy.digests[number]:
+            raise RefusedError(
+                f"{stack} would lack {served.model}@{number}, which the registry routes to. Run"
+                " maas package, which carries it, or promote another version."
+            )
+    for number, digest in carried.items():
+        registered = reader.version(served.model, ByNumber(number)).digest
+        if registered != digest:
+            raise RefusedError(
+                f"{served.model}@{number} is packaged with {digest} and registered with"
+                f" {registered}. Run maas package."
+            )
 
 
 def _served(project: "Project", model: str) -> ServedSet:

@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING
 
 from maas.bundle.manifest import digest16
 from maas.errors import MaasError, RefusedError, SettingsError, TryAgainError
-from maas.registry.addresses import ByNumber, parse_target
-from maas.registry.policies import routed
+from maas.registry.addresses import parse_target
 from maas_lab.doctor import Finding
 from maas_lab.live_alias import catalog_function, model_function
-from maas_lab.packaged import read_packaged
+from maas_lab.packaged import check_served, read_packaged
 from maas_lab.registry_sides import Side, compare
 from maas_lab.sam import OLDEST, runs
 from maas_lab.size_plan import SizedVersion, folder_bytes, plan_sizes
+from maas_lab.stack_states import require_ours, require_steady
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from maas.registry.reader import Reader
     from maas.served import ServedSet
     from maas_lab.aws import Cloud
     from maas_lab.aws_answers import Identity, Stack
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 FUNCTION_NAME_MAX = 64
 """Characters of a function's name."""
-_STEADY = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +96,8 @@ class _Preflight:
             self._at("sizes", self._sizes)
         named = self._at("names", self._names)
         if self._at("credentials", self._ask_identity) and named:
+            if self._packaged is not None and self._packaged.overrides.get("AccessLog") == "on":
+                self._at("access log", self._look_at_log_role)
             stack = self._at("stack", self._look_at_stack)
             if stack and self._packaged is not None:
                 self._at("registry", self._registries)
@@ -190,6 +190,16 @@ class _Preflight:
         self._identity = self._cloud.identity()
         return f"account {self._identity.account}, {self._target.region}, {self._identity.arn}"
 
+    def _look_at_log_role(self) -> str:
+        if self._cloud is not None and not self._cloud.gateway_logs():
+            raise RefusedError(
+                f"AccessLog=on needs the role by which API Gateway logs, which account and"
+                f" {self._target.region} do not have. Make it once, then aws apigateway"
+                " update-account --patch-operations op=replace,path=/cloudwatchRoleArn,value=ARN;"
+                " or take AccessLog=on out of samconfig.toml and run maas package."
+            )
+        return "API Gateway has its log role"
+
     def _look_at_stack(self) -> str:
         if self._cloud is None:
             return ""
@@ -204,13 +214,8 @@ class _Preflight:
             )
         if stack is None:
             return f"{name} is new"
-        if stack.busy:
-            raise TryAgainError(f"{name} is {stack.status}: somebody changes it. Try again then.")
-        if stack.status not in _STEADY:
-            raise RefusedError(
-                f"{name} is {stack.status} {stack.reason} and cannot be updated. Remove what is"
-                f" left with maas destroy --stack {name}, or mend it in CloudFormation's console."
-            )
+        require_ours(stack)
+        require_steady(stack, self._target.region)
         return f"{name} is {stack.status}"
 
     def _registries(self) -> str:
@@ -234,30 +239,6 @@ class _Preflight:
         if absent and self._tools.registry != self._target.registry:
             return f"{', '.join(absent)} will be copied to {self._target.registry}"
         return self._target.registry
-
-
-def check_served(reader: "Reader", stack: str, served: "ServedSet") -> None:
-    """Refuse a served set that lacks a routed version, or holds what was not registered.
-
-    Raises:
-        ModelNotFoundError: The registry does not have the model.
-        RefusedError: With the remedy.
-    """
-    policy = reader.policy(served.model)
-    carried = served.digests()
-    for number in sorted(routed(policy.aliases)):
-        if carried.get(number) != policy.digests[number]:
-            raise RefusedError(
-                f"{stack} would lack {served.model}@{number}, which the registry routes to. Run"
-                " maas package, which carries it, or promote another version."
-            )
-    for number, digest in carried.items():
-        registered = reader.version(served.model, ByNumber(number)).digest
-        if registered != digest:
-            raise RefusedError(
-                f"{served.model}@{number} is packaged with {digest} and registered with"
-                f" {registered}. Run maas package."
-            )
 
 
 def _program(name: str) -> str:

@@ -209,3 +209,29 @@ def test_ctrl_c_ends_with_130_and_says_how_things_stand(machine: Machine) -> Non
     assert "not recorded yet; maas deploy goes on from there" in result.stderr
     machine.aws.wrap = lambda _, handler: handler
     machine.ok("deploy")
+
+
+def test_a_profile_that_only_sam_would_take_is_refused(machine: Machine) -> None:
+    text = machine.project.samconfig.read_text()
+    section = "[default.deploy.parameters]\n"
+    machine.project.samconfig.write_text(text.replace(section, f'{section}profile = "prod"\n'))
+    for verb in ("deploy", "destroy"):
+        result = machine.run(verb, "--yes")
+        assert result.exit_code == 3
+        assert "set AWS_PROFILE, which both take" in result.stderr
+    assert machine.sam.calls == []
+
+
+def test_another_dynamodb_than_aws_is_said_before_anybody_is_asked(machine: Machine) -> None:
+    result = machine.run("deploy", stdin="n\n")
+    said = f"DynamoDB is asked at {local_endpoint()}, not at AWS"
+    assert result.stderr.index(said) < result.stderr.index("Deploy to")
+
+
+def test_who_deletes_a_registry_is_told_how_much_it_holds(machine: Machine) -> None:
+    machine.ok("deploy")
+    result = machine.run("destroy", "--delete-table", stdin=f"{machine.aws.stack}\nno\n")
+    assert result.exit_code == 3
+    assert "every version and its history (models: 1)" in result.stderr
+    assert machine.aws.status
+    assert machine.aws.table

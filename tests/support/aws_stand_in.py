@@ -114,6 +114,9 @@ class AwsStandIn:
         self.protected = True
         self.updating = 0
         self.functions: dict[str, FunctionStandIn] = {}
+        self.description = "maas: Model as a Service."
+        self.outputs = True
+        self.log_role = ""
         self.refusals: dict[str, Exception] = {}
         self.asked: list[str] = []
         self.create_table: Callable[[], object] = lambda: None
@@ -126,11 +129,18 @@ class AwsStandIn:
         )
         sts, stacks = session.client("sts"), session.client("cloudformation")
         functions, dynamodb = session.client("lambda"), session.client("dynamodb")
+        gateway = session.client("apigateway")
         answer: Any = self._answer  # its result counts, whatever the stubs say
-        for client in (sts, stacks, functions, dynamodb):
+        for client in (sts, stacks, functions, dynamodb, gateway):
             client.meta.events.register("provide-client-params.*.*", self._remember)
             client.meta.events.register("before-call.*.*", answer)
-        return Cloud(sts=sts, cloudformation=stacks, functions=functions, dynamodb=dynamodb)
+        return Cloud(
+            sts=sts,
+            cloudformation=stacks,
+            functions=functions,
+            dynamodb=dynamodb,
+            gateway=gateway,
+        )
 
     def _remember(self, params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
         context["asked"] = params
@@ -210,9 +220,15 @@ class AwsStandIn:
             "StackName": StackName,
             "CreationTime": "2030-01-02T03:04:05Z",
             "StackStatus": self.status,
-            "Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()],
+            "Description": self.description,
+            "Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()]
+            if self.outputs
+            else [],
         }
         return {"Stacks": [stack]}
+
+    def _GetAccount(self) -> Event:  # noqa: N802
+        return {"cloudwatchRoleArn": self.log_role} if self.log_role else {}
 
     def _GetAlias(self, FunctionName: str, Name: str) -> Event:  # noqa: N802, N803
         function = self._function(FunctionName)

@@ -19,6 +19,7 @@ STACK = {
     "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/maas/1",
     "CreationTime": "2030-01-02T03:04:05Z",
     "StackStatus": "UPDATE_COMPLETE",
+    "Description": "maas: Model as a Service.",
     "Outputs": [{"OutputKey": "Url", "OutputValue": "https://x/prod/", "ExportName": "u"}],
 }
 
@@ -40,12 +41,14 @@ class Stubs:
     def __init__(self) -> None:
         session = boto3.Session(region_name="eu-central-1")
         self.sts, self.functions = session.client("sts"), session.client("lambda")
+        self.gateway = session.client("apigateway")
         self.stacks, self.dynamodb = session.client("cloudformation"), session.client("dynamodb")
         self.cloud = Cloud(
             sts=self.sts,
             cloudformation=self.stacks,
             functions=self.functions,
             dynamodb=self.dynamodb,
+            gateway=self.gateway,
         )
 
     def put(self, client: Any, call: str, answer: dict[str, Any], asked: dict[str, Any]) -> None:  # noqa: ANN401
@@ -182,6 +185,12 @@ def test_a_function_that_fails(stubs: Stubs, answer: dict[str, Any], error: str)
     stubs.put(stubs.functions, "invoke", answer, asked)
     said = stubs.cloud.invoke("f", "live", {})
     assert (said.payload, said.error) == ({}, error)
+
+
+@pytest.mark.parametrize("role", ["", "arn:aws:iam::123456789012:role/gateway-logs"])
+def test_whether_api_gateway_may_log(stubs: Stubs, role: str) -> None:
+    stubs.put(stubs.gateway, "get_account", {"cloudwatchRoleArn": role} if role else {}, {})
+    assert stubs.cloud.gateway_logs() is bool(role)
 
 
 def test_whether_a_table_is_there(stubs: Stubs) -> None:

@@ -114,7 +114,7 @@ def test_the_table_goes_when_it_is_asked_for_and_its_protection_first(bench: Ben
     assert destroyed.table_deleted
     assert not bench.aws.table
     assert bench.aws.asked[-4:] == ["UpdateTable", *["DeleteTable"] * 3]
-    assert "maas-registry" not in " ".join(destroyed.stays)
+    assert destroyed.stays[0].startswith("The backup that DynamoDB makes of maas-registry: 35 days")
 
 
 def test_a_table_that_was_left_can_be_deleted_alone(bench: Bench) -> None:
@@ -136,6 +136,14 @@ def test_a_stack_that_somebody_changes_is_left_alone(bench: Bench) -> None:
     with pytest.raises(RefusedError, match="somebody changes it"):
         bench.destroy()
     assert status(bench) == "live"
+
+
+def test_another_applications_stack_is_left_alone(bench: Bench) -> None:
+    bench.aws.outputs, bench.aws.description = False, "The shop's payments"
+    with pytest.raises(RefusedError, match="another application's"):
+        bench.destroy(delete_table=True)
+    assert bench.aws.status
+    assert bench.aws.table
 
 
 def test_without_the_right_to_delete_the_table_it_stays(bench: Bench) -> None:

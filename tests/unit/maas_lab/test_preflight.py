@@ -123,8 +123,13 @@ def test_what_does_not_fit_is_not_deployed(bench: Bench, monkeypatch: pytest.Mon
     ("status", "words"),
     [
         ("UPDATE_IN_PROGRESS", "somebody changes it"),
-        ("ROLLBACK_COMPLETE", "maas destroy --stack maas"),
+        ("ROLLBACK_COMPLETE", "maas destroy --stack maas --delete-table"),
         ("DELETE_FAILED", "maas destroy --stack maas"),
+        (
+            "UPDATE_ROLLBACK_FAILED",
+            "continue-update-rollback --stack-name maas --region eu-central",
+        ),
+        ("UPDATE_FAILED", "CloudFormation's console"),
         ("UPDATE_ROLLBACK_COMPLETE", ""),
     ],
 )
@@ -133,6 +138,31 @@ def test_a_stack_must_be_one_that_can_be_updated(bench: Bench, status: str, word
     bench.aws.status = status
     assert words in failing(bench).get("stack", "")
     assert bool(words) == ("stack" in failing(bench))
+
+
+def test_a_live_stack_is_never_proposed_for_removal(bench: Bench) -> None:
+    bench.deploy()
+    for status in ("UPDATE_ROLLBACK_FAILED", "UPDATE_FAILED"):
+        bench.aws.status = status
+        assert "destroy" not in failing(bench)["stack"]
+
+
+def test_another_applications_stack_is_not_updated(bench: Bench) -> None:
+    bench.aws.status, bench.aws.outputs = "UPDATE_COMPLETE", False
+    bench.aws.description = "The shop's payments"
+    assert "is another application's" in failing(bench)["stack"]
+    # A first deployment that failed is ours, although it has no outputs
+    bench.aws.status, bench.aws.description = "ROLLBACK_COMPLETE", "maas: Model as a Service."
+    assert "ROLLBACK_COMPLETE" in failing(bench)["stack"]
+
+
+def test_an_access_log_needs_the_role_that_api_gateway_logs_by(bench: Bench) -> None:
+    text = bench.project.samconfig.read_text()
+    bench.project.samconfig.write_text(text.replace('"Models=', '"AccessLog=on", "Models=', 1))
+    bench.package()
+    assert "update-account --patch-operations" in failing(bench)["access log"]
+    bench.aws.log_role = "arn:aws:iam::123456789012:role/gateway-logs"
+    assert failing(bench) == {}
 
 
 def test_a_table_without_its_stack_is_in_the_way(bench: Bench) -> None:

@@ -18,6 +18,7 @@ from maas.settings import Settings, read_settings
 from maas_lab import registry_cli, registry_views, run_views, serving_views, shipping_cli
 from maas_lab.output import Output
 from maas_lab.runs import Run, list_runs, open_run
+from maas_lab.shippable import unshippable
 from maas_lab.verbs import Alias, Json, Model, Reference, RunName, Why, verbs_of
 
 app = typer.Typer(
@@ -72,6 +73,7 @@ def train(
         labels=tuple(label) if label else None,
     )
     output = Output(as_json=as_json)
+    _warn_unshippable(loaded.name, output)
     run = train_recipe(
         loaded,
         home=settings.home,
@@ -116,7 +118,9 @@ def register(run: RunName = None, as_json: Json = False) -> None:
     folder = bundle_of(_run(settings, run), settings.bundles)
     with build_registry(settings) as registry:
         outcome = register_bundle(registry, folder)
-    Output(as_json=as_json).show(registry_views.registered_view(outcome))
+    output = Output(as_json=as_json)
+    _warn_unshippable(outcome.record.model, output)
+    output.show(registry_views.registered_view(outcome))
 
 
 @verb
@@ -269,6 +273,12 @@ def doctor(as_json: Json = False) -> None:
     Output(as_json=as_json).show(serving_views.doctor_view(findings))
     if not all(finding.ok for finding in findings):
         raise typer.Exit(3)
+
+
+def _warn_unshippable(model: str, output: Output) -> None:
+    """Say early what maas package would refuse."""
+    if why := unshippable(model):
+        output.progress.print(f"note: {why}", markup=False, soft_wrap=True)
 
 
 def _run(settings: Settings, reference: str | None) -> Run:

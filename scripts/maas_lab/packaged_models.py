@@ -1,6 +1,6 @@
 """Which models are packaged: all of the registry's, or those that were named.
 
-Imports `maas` and `maas_lab.served_sets`; reads the registry.
+Imports `maas` and the lab; reads the registry.
 
     wish_models(registry, parse_wishes(["sentiment"]))     # ("sentiment",)
 """
@@ -8,10 +8,10 @@ Imports `maas` and `maas_lab.served_sets`; reads the registry.
 from typing import TYPE_CHECKING
 
 from maas.errors import FieldError, RefusedError
+from maas_lab.registry_pages import model_names
+from maas_lab.shippable import unshippable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from maas.registry.reader import Reader
     from maas_lab.served_sets import Wishes
 
@@ -21,31 +21,17 @@ def wish_models(registry: "Reader", wishes: "Wishes") -> tuple[str, ...]:
 
     Raises:
         ModelNotFoundError: The registry does not have one of them.
-        RefusedError: The registry has none, or two would have one name in CloudFormation.
+        RefusedError: The registry has none, or one has a name that cannot be shipped.
     """
-    names = sorted(wishes.models or _registered(registry))
+    names = sorted(wishes.models or model_names(registry))
     if not names:
         raise RefusedError("The registry has no model; register a bundle first: maas register")
     for model in (*wishes.models, *(model for model, _ in wishes.candidates)):
         if model not in names:
             raise FieldError(f"{model} is not in the registry", field="candidate")
         registry.model(model)
-    taken: dict[str, str] = {}
-    for name in names:
-        other = taken.setdefault(name.replace("-", ""), name)
-        if other != name:
-            raise RefusedError(
-                f"{other} and {name} differ by hyphens only, which CloudFormation's logical ids"
-                " cannot hold. Package one of them by name, or register the other under another."
-            )
+    if refused := [why for name in names if (why := unshippable(name))]:
+        rest = [name for name in names if not unshippable(name)]
+        others = f" Without it: maas package {' '.join(rest)}" if rest else ""
+        raise RefusedError(f"{refused[0]}.{others}")
     return tuple(names)
-
-
-def _registered(registry: "Reader") -> "Iterator[str]":
-    after: str | None = None
-    more = True
-    while more:
-        page = registry.models(after=after)
-        yield from (record.name for record in page.records)
-        more = page.more
-        after = page.records[-1].name if page.records else None

@@ -1,6 +1,6 @@
 """Which versions a function shall carry, chosen from one consistent view of the registry.
 
-Imports `maas` alone; reads the registry, touches no file.
+Imports `maas` and `registry_pages`; reads the registry, touches no file.
 
     chosen = choose_served(registry, "sentiment", parse_wishes(candidates=["sentiment@5"]))
     chosen.versions[0].reason            # "production"
@@ -16,9 +16,10 @@ from msgspec.structs import replace
 
 from maas.errors import ConflictError, FieldError, RefusedError
 from maas.registry.addresses import ByNumber, VersionAddress, parse_model, parse_reference
+from maas_lab.registry_pages import versions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from maas.registry.reader import Reader
     from maas.registry.records import AliasRecord, Policy, Route, VersionRecord
@@ -209,16 +210,6 @@ def _previous(aliases: "Sequence[AliasRecord]") -> "dict[str, tuple[Route, ...]]
 
 def _newest_verified(registry: "Reader", model: str) -> int | None:
     return next(
-        (record.number for record in _versions(registry, model) if record.status == "verified"),
+        (record.number for record in versions_of(registry, model) if record.status == "verified"),
         None,
     )
-
-
-def _versions(registry: "Reader", model: str) -> "Iterator[VersionRecord]":
-    after: int | None = None
-    more = True
-    while more:
-        page = registry.versions(model, after=after)
-        yield from page.records
-        more = page.more
-        after = page.records[-1].number if page.records else None

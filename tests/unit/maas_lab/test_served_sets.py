@@ -200,12 +200,17 @@ def test_all_models_are_packaged_unless_some_are_named(home: Home) -> None:
         assert wish_models(registry, parse_wishes(["stars", "stars"])) == ("stars",)
 
 
-def test_names_that_differ_by_hyphens_only_are_refused(home: Home) -> None:
+def test_a_name_that_aws_cannot_hold_is_refused_with_two_ways_on(home: Home) -> None:
     add_model(home, "senti-ment", seed=9)
     with home.registry() as registry:
-        with pytest.raises(RefusedError, match="senti-ment and sentiment differ by hyphens only"):
-            wish_models(registry, parse_wishes())
-        assert wish_models(registry, parse_wishes(["senti-ment"])) == ("senti-ment",)
+        for wishes in (parse_wishes(), parse_wishes(["senti-ment", "sentiment"])):
+            with pytest.raises(RefusedError, match="senti-ment can be served here") as refusal:
+                wish_models(registry, wishes)
+            assert "maas train RECIPE --name sentiment" in str(refusal.value)
+            assert str(refusal.value).endswith("Without it: maas package sentiment")
+        with pytest.raises(RefusedError, match=r"--name sentiment\.$"):
+            wish_models(registry, parse_wishes(["senti-ment"]))
+        assert wish_models(registry, parse_wishes(["sentiment"])) == ("sentiment",)
 
 
 def test_an_empty_registry_is_refused_with_the_remedy(tmp_path: "Path") -> None:

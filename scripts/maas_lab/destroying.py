@@ -173,6 +173,7 @@ def _delete_stack(
     tools.find_sam().run(
         "delete",
         *("--stack-name", target.stack, "--region", target.region, "--no-prompts"),
+        *("--s3-prefix", target.stack),  # not samconfig.toml's, which may be another stack's
         root=project.root,
         say=tools.say,
     )

@@ -29,7 +29,9 @@ def promote(bench: Bench, number: int) -> None:
 
 def test_a_stack_goes_and_its_table_stays(bench: Bench) -> None:
     destroyed = bench.destroy()
-    assert bench.sam.calls[-1] == "delete --stack-name maas --region eu-central-1 --no-prompts"
+    assert bench.sam.calls[-1] == (
+        "delete --stack-name maas --region eu-central-1 --no-prompts --s3-prefix maas"
+    )
     assert (destroyed.stack_deleted, destroyed.table_deleted) == (True, False)
     assert destroyed.models == ("sentiment",)
     assert status(bench) == "removed"

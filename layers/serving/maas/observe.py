@@ -108,11 +108,14 @@ class Observer:
     @staticmethod
     def _count(metrics: Metrics, exchange: "Exchange", status: int, milliseconds: float) -> None:
         with suppress(Exception):
-            metrics.add_dimension("model", exchange.model or "none")
-            metrics.add_metric("Requests", MetricUnit.Count, 1)
-            metrics.add_metric("Errors", MetricUnit.Count, int(status >= 500))
-            metrics.add_metric("Latency", MetricUnit.Milliseconds, milliseconds)
-            metrics.flush_metrics()
+            try:
+                metrics.add_dimension("model", exchange.model or "none")
+                metrics.add_metric("Requests", MetricUnit.Count, 1)
+                metrics.add_metric("Errors", MetricUnit.Count, int(status >= 500))
+                metrics.add_metric("Latency", MetricUnit.Milliseconds, milliseconds)
+                metrics.flush_metrics()
+            finally:
+                metrics.clear_metrics()  # what could not be written is not counted with the next
 
 
 def _without_task(record: logging.LogRecord) -> bool:

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +111,8 @@ def test_the_log_says_why_a_version_cannot_answer_and_the_answer_does_not(
     (home.bundles[1].folder / "tokenizer.json").write_text("damaged")
     response = client.predict("good")
     failed, answered = lines(log.getvalue())
-    assert failed["reason"].startswith("tokenizer.json has 7 bytes")
+    folder = home.bundles[1].folder.name
+    assert failed["reason"].startswith(f"{folder}: tokenizer.json has 7 bytes")
     assert failed["request_id"] == answered["request_id"] == response.json()["request_id"]
     assert (answered["status"], answered["code"]) == (503, "model_not_ready")
     assert "tokenizer" not in response.text
@@ -169,6 +171,29 @@ def test_closed_standard_output_fails_no_metric(
         patch.setattr("sys.stdout", closed)
         observer.answered(exchange(), status=200)
     assert len(lines(log.getvalue())) == 1
+
+
+def test_what_could_not_be_counted_is_not_counted_with_the_next_request(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], log: io.StringIO
+) -> None:
+    observer = Observer("INFO", metrics=True)
+    # Given metrics that standard output did not take, and others that were switched off
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), write_through=True))
+        sys.stdout.close()
+        for _ in range(150):
+            observer.answered(exchange(model="other"), status=500)
+    with monkeypatch.context() as patch:
+        patch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+        for _ in range(150):
+            observer.answered(exchange(model="other"), status=500)
+    # When it takes them again
+    observer.answered(exchange(model="sentiment"), status=200)
+    # Then the line is of that request alone
+    (line,) = lines(capsys.readouterr().out)
+    assert (line["model"], line["Requests"], line["Errors"]) == ("sentiment", [1.0], [0])
+    assert len(line["Latency"]) == 1
+    assert log.getvalue()
 
 
 def test_a_key_that_is_not_known_cannot_be_logged() -> None:

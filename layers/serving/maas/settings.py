@@ -184,16 +184,11 @@ def _refuse_unknown(environ: "Mapping[str, str]") -> None:
 def _number(
     environ: "Mapping[str, str]", name: str, *, default: float, low: float, high: float
 ) -> float:
-    text = environ.get(name)
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
+    text = environ.get(name) or str(default)
+    # Python itself would read 1_0 as ten, and digits of any script.
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not low <= float(text) <= high:
         raise _malformed(name, f"a number from {low:g} to {high:g}")
-    return value
+    return float(text)
 
 
 def _whole_number(

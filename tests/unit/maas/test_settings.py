@@ -87,7 +87,23 @@ def test_an_unknown_variable_is_refused_by_name(name: str) -> None:
             for value in ("S", "Sentiment", "a", "1a", "a_b", "a" * 33, "ab\n")
         ),
         *(("MAAS_BASE_PATH", value) for value in ("prod", "/prod//x", "/a b", "/a?b", "/é")),
-        *(("MAAS_POLICY_TTL", value) for value in ("x", "-1", "nan", "inf", "3601", "1 s")),
+        *(
+            ("MAAS_POLICY_TTL", value)
+            for value in (
+                "x",
+                "-1",
+                "nan",
+                "inf",
+                "3601",
+                "1 s",
+                "1_0",
+                " 15",
+                "1e1",
+                "\uff11\uff15",
+                ".5",
+                "5.",
+            )
+        ),
         *(("MAAS_THREADS", value) for value in ("0", "-1", "65", "1.5", "nan", "two", "1e1")),
         *(("MAAS_LOG_LEVEL", value) for value in ("info", "TRACE", "10")),
     ],

@@ -2,6 +2,7 @@
 
 model = classifier_graph(weights)              # input_ids, attention_mask -> logits
 model = slow_graph(weights, slow_id=7)         # the same, but token 7 makes it run for ever
+model = short_graph(weights, tokens=8)         # the same, but longer texts make it fail
 """
 
 from typing import TYPE_CHECKING
@@ -69,6 +70,24 @@ def slow_graph(weights: "npt.NDArray[np.float32]", *, slow_id: int) -> bytes:
         numpy_helper.from_array(np.array(1.0, dtype=np.float32), "keep"),
     ]
     return _encoded(_model(nodes, weights, more=more, last="looped"))
+
+
+def short_graph(weights: "npt.NDArray[np.float32]", *, tokens: int) -> bytes:
+    """The classifier with a table of positions: it cannot take a text of more tokens.
+
+    Args:
+        weights: float32 `[vocabulary, labels]`.
+        tokens: Rows of the table.
+    """
+    nodes = [
+        *_sum_nodes("sums"),
+        helper.make_node("Shape", ["input_ids"], ["length"], start=1, end=2),
+        helper.make_node("Add", ["length", "last"], ["position"]),
+        helper.make_node("Gather", ["positions", "position"], ["moved"]),
+        helper.make_node("Add", ["sums", "moved"], ["placed"]),
+    ]
+    positions = numpy_helper.from_array(np.zeros(tokens, dtype=np.float32), "positions")
+    return _encoded(_model(nodes, weights, more=[positions], last="placed"))
 
 
 def save_external(graph: bytes, folder: "Path") -> None:

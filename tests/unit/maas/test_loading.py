@@ -3,11 +3,14 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 import pytest
 from msgspec.structs import replace
-from support.graphs import classifier_graph
+from support.graphs import classifier_graph, short_graph
 from support.tiny import (
+    FOREVER_WORD,
     GOLDEN_TEXTS,
+    MAX_TOKENS,
     TinyBundle,
     describe_bundle,
     make_bundle,
@@ -15,7 +18,7 @@ from support.tiny import (
     write_bundle,
 )
 
-from maas.bundle.golden import TOLERANCE
+from maas.bundle.golden import TOLERANCE, Golden
 from maas.bundle.verify import Bundle, verify_bundle
 from maas.errors import BundleError, ModelError, TokenizerError
 from maas.loading import choose_form, load_version, optimised_form
@@ -117,8 +120,84 @@ def test_a_manifest_that_describes_another_graph_is_refused(
 
 def test_a_manifest_of_more_labels_than_the_graph_answers_is_refused(bundle: TinyBundle) -> None:
     manifest = describe_bundle(bundle.folder, labels=("a", "b", "c"))
-    with pytest.raises(BundleError, match="does not fit the labels"):
+    with pytest.raises(BundleError, match="logits does not have the shape"):
         load_version(resealed(bundle, manifest), threads=1)
+
+
+def reshaped(graph: bytes, name: str, *sizes: int | str) -> bytes:
+    """The graph with other dimensions written on one of its inputs or outputs."""
+    model = onnx.load_from_string(graph)
+    (node,) = (n for n in (*model.graph.input, *model.graph.output) if n.name == name)
+    del node.type.tensor_type.shape.dim[:]
+    for size in sizes:
+        dimension = node.type.tensor_type.shape.dim.add()
+        if isinstance(size, int):
+            dimension.dim_value = size
+        else:
+            dimension.dim_param = size
+    data: bytes = model.SerializeToString()
+    return data
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "field"),
+    [
+        ("input_ids", (1, "sequence"), "inputs"),
+        ("attention_mask", ("batch", MAX_TOKENS), "inputs"),
+        ("input_ids", ("batch", "sequence", "more"), "inputs"),
+        ("logits", (1, 2), "outputs"),
+    ],
+)
+def test_f13_a_graph_of_other_dimensions_is_refused(
+    bundle: TinyBundle, name: str, sizes: tuple[int | str, ...], field: str
+) -> None:
+    graph = reshaped(classifier_graph(bundle.weights), name, *sizes)
+    (bundle.folder / "portable/model.onnx").write_bytes(graph)
+    with pytest.raises(BundleError, match=f"graph's {name} does not have the shape") as refused:
+        load_version(resealed(bundle), form="portable", threads=1, replays=1)
+    assert refused.value.field == field
+
+
+def test_f13_a_graph_that_answers_with_words_is_refused(bundle: TinyBundle) -> None:
+    # Given a graph whose output has the right name and shape, and is text
+    model = onnx.load_from_string(classifier_graph(bundle.weights))
+    model.graph.node[-1].CopyFrom(
+        onnx.helper.make_node("Cast", ["sums"], ["logits"], to=onnx.TensorProto.STRING)
+    )
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.STRING
+    (bundle.folder / "portable/model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(BundleError, match="outputs are not those of the manifest"):
+        load_version(resealed(bundle), form="portable", threads=1, replays=1)
+
+
+def test_f13_a_graph_that_takes_fewer_tokens_than_the_manifest_says_is_refused(
+    bundle: TinyBundle,
+) -> None:
+    # Given a graph for eight tokens, as many as the longest golden request has
+    (bundle.folder / "portable/model.onnx").write_bytes(short_graph(bundle.weights, tokens=8))
+    verified = resealed(bundle)
+    assert load_version(verified, form="portable", threads=1, replays=1).replay.requests == 1
+    # Then what says that it takes sixteen is refused where there is time to look
+    with pytest.raises(BundleError, match=f"cannot take two texts of {MAX_TOKENS} tokens"):
+        load_version(verified, form="portable", threads=1)
+
+
+def test_f13_a_tokenizer_of_more_words_than_the_graph_knows_is_refused(tmp_path: "Path") -> None:
+    # Given two words that no golden request has, and for which the graph has no weights
+    verified = verify_bundle(make_bundle(tmp_path, rows=16).folder)
+    with pytest.raises(BundleError, match="with ids up to 17"):
+        load_version(verified, threads=1)
+
+
+def test_golden_requests_that_do_not_end_are_refused_in_time(
+    tmp_path: "Path", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maas.loading._REPLAY_SECONDS", 0.05)
+    bundle = make_bundle(tmp_path, hazards=True)
+    golden = Golden(texts=(FOREVER_WORD,), logits=((0.0, 0.0),)).encode()
+    (bundle.folder / "golden.jsonl").write_bytes(golden)
+    with pytest.raises(BundleError, match=r"did not end within 0\.05 s"):
+        load_version(resealed(bundle), threads=1)
 
 
 def test_a_graph_that_answers_nan_to_a_golden_request_is_refused(bundle: TinyBundle) -> None:

@@ -44,7 +44,7 @@ def read_golden(bundle: "Bundle") -> tuple[Golden, ...]:
     try:
         data = (bundle.folder / GOLDEN).read_bytes()
         goldens = tuple(msgspec.json.decode(line, type=Golden) for line in data.splitlines())
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         raise BundleError(f"{GOLDEN} is absent or cannot be read.") from None
     classes = len(bundle.manifest.labels)
     for golden in goldens:

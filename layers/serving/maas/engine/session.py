@@ -7,6 +7,7 @@ threads:
     (logits,) = session.run({"input_ids": ids, "attention_mask": mask}, deadline=deadline)
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import onnxruntime
@@ -26,15 +27,30 @@ _FATAL = 4  # the library's own log goes to stderr and may name paths
 _WATCHDOG = Watchdog()
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One input or output, as the graph itself has it.
+
+    Attributes:
+        name: Its name.
+        dtype: numpy's name of its elements, such as `int64`; ONNX's own where numpy has none.
+        shape: Its dimensions; a name or None where one varies. Empty where the graph says nothing.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str | None, ...]
+
+
 class Session:
     """A model that is ready to run. Safe to share between threads."""
 
     def __init__(self, native: onnxruntime.InferenceSession) -> None:
         self._native = native
-        self.inputs = tuple((node.name, _dtype(node.type)) for node in native.get_inputs())
-        """Name and dtype, such as `("input_ids", "int64")`, per input."""
-        self.outputs = tuple(node.name for node in native.get_outputs())
-        """Names of the outputs, in the graph's order."""
+        self.inputs = tuple(map(_node, native.get_inputs()))
+        """In the graph's order."""
+        self.outputs = tuple(map(_node, native.get_outputs()))
+        """In the graph's order."""
 
     def run(
         self, feeds: "Mapping[str, npt.NDArray[np.generic]]", *, deadline: float
@@ -70,10 +86,11 @@ class Session:
         return outputs
 
 
-def _dtype(onnx_type: str) -> str:
+def _node(native: onnxruntime.NodeArg) -> Node:
     """Turn `tensor(float)` into numpy's name for it."""
-    name = onnx_type.removeprefix("tensor(").removesuffix(")")
-    return {"float": "float32", "double": "float64"}.get(name, name)
+    name = native.type.removeprefix("tensor(").removesuffix(")")
+    dtype = {"float": "float32", "double": "float64"}.get(name, name)
+    return Node(native.name, dtype, tuple(native.shape or ()))
 
 
 def open_session(path: "Path", *, optimised: bool, threads: int) -> Session:

@@ -54,6 +54,11 @@ class Tokenizer:
         """The number of ids, added tokens included."""
         return self._native.get_vocab_size()
 
+    @property
+    def largest_id(self) -> int:
+        """The largest id that a text may become, added tokens included."""
+        return max(self._native.get_vocab(with_added_tokens=True).values())
+
     def encode(self, texts: "Sequence[str]") -> Encoded:
         """Encode texts that have passed the character caps.
 

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from support.graphs import classifier_graph, save_external, slow_graph
 from support.tiny import FOREVER_WORD, WORDS, tiny_weights
 
-from maas.engine.session import Session, open_session
+from maas.engine.session import Node, Session, open_session
 from maas.errors import DeadlineError, ModelError
 
 WEIGHTS = tiny_weights(3)
@@ -58,8 +58,12 @@ def test_a_graph_answers_however_it_is_opened(
     if external:
         save_external(graph, tmp_path)
     session = open_session(tmp_path / "model.onnx", optimised=optimised, threads=threads)
-    assert session.inputs == (("input_ids", "int64"), ("attention_mask", "int64"))
-    assert session.outputs == ("logits",)
+    text = ("batch", "sequence")
+    assert session.inputs == (
+        Node("input_ids", "int64", text),
+        Node("attention_mask", "int64", text),
+    )
+    assert session.outputs == (Node("logits", "float32", ("batch", 2)),)
     assert difference(session, [3, 4], [5, 6]) < 1e-6
 
 

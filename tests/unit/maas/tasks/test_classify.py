@@ -4,7 +4,7 @@ import math
 import time
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from support.tiny import (
     MAX_TOKENS,
     NAN_WORD,
     PANIC_TEXT,
+    WORDS,
     TinyBundle,
     make_bundle,
     tiny_tokenizer,
@@ -24,7 +25,7 @@ from support.tiny import (
 )
 
 from maas.bundle.verify import verify_bundle
-from maas.engine.session import open_session
+from maas.engine.session import Session, open_session
 from maas.errors import (
     BundleError,
     DeadlineError,
@@ -34,11 +35,19 @@ from maas.errors import (
     TokenizerError,
 )
 from maas.loading import load_version
-from maas.tasks.classify import Classifier, ClassifyRequest, ClassifyResponse, ScoreFunction
+from maas.tasks.classify import (
+    RUN_TOKENS,
+    Classifier,
+    ClassifyRequest,
+    ClassifyResponse,
+    ScoreFunction,
+)
 from maas.text.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy.typing as npt
 
     from maas.bundle.manifest import Manifest
 
@@ -139,6 +148,58 @@ def test_a_batch_answers_as_its_texts_do_alone(classifier: Classifier, texts: li
         assert (batch.tokens[row], batch.truncated[row]) == (alone.tokens[0], alone.truncated[0])
 
 
+class CountingSession:
+    """A session that remembers the shapes that it was given."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.inputs, self.outputs = session.inputs, session.outputs
+        self.shapes: list[tuple[int, ...]] = []
+
+    def run(self, feeds: "dict[str, npt.NDArray[np.int64]]", *, deadline: float) -> Any:  # noqa: ANN401
+        (shape,) = {array.shape for array in feeds.values()}
+        self.shapes.append(shape)
+        return self._session.run(feeds, deadline=deadline)
+
+
+def behind(
+    kind: type[CountingSession], bundle: TinyBundle, folder: "Path"
+) -> tuple[Classifier, CountingSession]:
+    """The bundle's classifier, for up to 512 tokens, with a session of this kind."""
+    (folder / "model.onnx").write_bytes(classifier_graph(bundle.weights))
+    (folder / "tokenizer.json").write_text(tiny_tokenizer())
+    session = kind(open_session(folder / "model.onnx", optimised=False, threads=1))
+    tokenizer = load_tokenizer(folder / "tokenizer.json", max_tokens=512)
+    return Classifier(bundle.manifest, tokenizer, cast("Session", session)), session
+
+
+@pytest.mark.parametrize(
+    ("words", "shapes"),
+    [
+        ([1], [(1, 1)]),
+        ([512] * 32, [(4, 512)] * 8),
+        ([64] * 32, [(32, 64)]),
+        ([65] * 32, [(31, 65), (1, 65)]),
+        ([1] * 31 + [512], [(31, 1), (1, 512)]),
+        ([512] + [1] * 31, [(4, 512), (28, 1)]),
+        ([512, 1, 1, 512, 512, 1], [(4, 512), (2, 512)]),
+        ([600, 600], [(2, 512)]),
+    ],
+)
+def test_f16_the_model_is_given_a_bounded_number_of_tokens_at_a_time(
+    bundle: TinyBundle, tmp_path: "Path", words: list[int], shapes: list[tuple[int, ...]]
+) -> None:
+    classifier, session = behind(CountingSession, bundle, tmp_path)
+    # When texts of so many words are asked together
+    texts = ["bad " * count for count in words]
+    logits = classifier.logits(texts, deadline=time.monotonic() + 10)
+    # Then they run in parts that fit, and their answers are in their order
+    assert session.shapes == shapes
+    assert all(rows * width <= RUN_TOKENS for rows, width in shapes)
+    wanted = np.outer([min(count, 512) for count in words], bundle.weights[WORDS.index("bad")])
+    assert np.allclose(logits, wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_truncated_means_more_tokens_than_the_limit(classifier: Classifier) -> None:
     texts = ("good " * MAX_TOKENS, "good " * (MAX_TOKENS + 1))
     response = ask(classifier, ClassifyRequest(texts=texts))
@@ -205,11 +266,14 @@ def test_a_graph_of_another_output_is_refused(bundle: TinyBundle, tmp_path: "Pat
         classifier_of(tmp_path, bundle.manifest, graph)
 
 
-def test_a_graph_of_other_width_than_the_labels_is_the_models_failure(
+def test_an_answer_of_other_width_than_the_labels_is_the_models_failure(
     bundle: TinyBundle, tmp_path: "Path"
 ) -> None:
-    # Given a manifest of three labels and a graph that answers with two
-    narrow = classifier_of(tmp_path, bundle.manifest, classifier_graph(bundle.weights[:, :2]))
+    class Narrow(CountingSession):
+        def run(self, feeds: Any, *, deadline: float) -> Any:  # noqa: ANN401
+            return [super().run(feeds, deadline=deadline)[0][:, :2]]
+
+    narrow, _ = behind(Narrow, bundle, tmp_path)
     with pytest.raises(ModelOutputError, match="one number per label"):
         ask(narrow, ClassifyRequest(texts=("good",)))
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     Handler = Callable[[Event, object], Event]
 
 
+_UNREAD = frozenset({"host", "x-forwarded-port"})
+
+
 def guarded(app: "App", observer: "Observer") -> "Handler":
     """Make a Lambda handler of an app: whatever event comes, the answer is defined.
 
@@ -45,7 +48,7 @@ def guarded(app: "App", observer: "Observer") -> "Handler":
             return {"statusCode": 204} if _is_warm_up(event) else _refused(observer, context)
         try:
             _check_base64(event)
-            answer: Event = adapter(event, context)  # type: ignore[arg-type]
+            answer: Event = adapter(_without_unread(event), context)  # type: ignore[arg-type]
         except MaasError as error:
             return _refused(observer, context, error)
         except Exception as error:  # noqa: BLE001 - the outer guard: an event of unknown shape
@@ -77,6 +80,19 @@ def _is_http(event: object) -> bool:
 
 def _is_warm_up(event: object) -> bool:
     return isinstance(event, dict) and event.get("source") in ("warm-up", "aws.events")
+
+
+def _without_unread(event: "Event") -> "Event":
+    """The event less the headers that nobody here reads and Mangum takes apart.
+
+    It raises on a host such as `[::1]:3000` and on a port that is no number; a client may send any.
+    """
+    read = {
+        field: {name: value for name, value in sent.items() if name.lower() not in _UNREAD}
+        for field in ("headers", "multiValueHeaders")
+        if isinstance(sent := event.get(field), dict)
+    }
+    return {**event, **read}
 
 
 def _check_base64(event: "Event") -> None:

@@ -44,7 +44,9 @@ def requested_version(request: "Request") -> VersionAddress | None:
     if len(queried) > 1:
         raise BadRequestError("version occurs twice in the query.", field="version")
     path = request.path_params.get("version")
-    named = [*request.headers.getlist("x-maas-version"), *queried]
+    sent = request.headers.getlist("x-maas-version")
+    # Lambda's events join what was sent twice; no address has a comma of its own.
+    named = [*(each.strip() for value in sent for each in value.split(",")), *queried]
     wanted = named if path is None else [path, *named]
     if len(set(wanted)) > 1:
         raise BadRequestError(

@@ -23,15 +23,19 @@ except ImportError:  # not on Windows; there nobody is kept from starting a trai
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 CHUNK_BYTES = 1_048_576
 """So much of a file is in memory while it is copied."""
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: "bytes | Iterable[bytes]") -> None:
     """Write a file in one step: beside it, to the disk, then into its place.
+
+    Args:
+        path: Its place; folders above it are made.
+        content: All of it, or its parts one after the other, so that they need not fit in memory.
 
     Raises:
         OSError: The disk is full or the folder cannot be written to; the old file is untouched.
@@ -40,7 +44,7 @@ def write_file(path: Path, content: bytes) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with beside.open("wb") as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

@@ -71,7 +71,7 @@ def export(
                 sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
         else:
-            write_file(Path(file), b"".join(lines))
+            write_file(Path(file), lines)
 
 
 @verb

@@ -10,6 +10,7 @@ gives the same bytes, whichever store it comes from:
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
@@ -26,6 +27,7 @@ from maas_lab.registry_copies import ModelCopy
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+FORMAT = "maas-registry-1"
 _LINE_BYTES = ITEM_BYTES + 2_000
 
 
@@ -130,7 +132,7 @@ class _Lines:
         try:
             decoded: Header | ItemLine | End = _DECODER.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise self.refused("this is no line of an export") from None
+            raise self.refused(self._unknown(line)) from None
         if not line.endswith(b"\n"):
             raise self.refused("the file was cut, or the line is too long")
         if not isinstance(decoded, End):
@@ -150,6 +152,13 @@ class _Lines:
             raise self.refused("something follows the end")
         if (line.items, line.sha256) != (count, self._digest.hexdigest()):
             raise self.refused("the file was changed: its digest is another")
+
+    def _unknown(self, line: bytes) -> str:
+        """What to say of a line that is not ours; the first one may name a format to come."""
+        found = re.match(rb'\{"line":"header",.*"format":"(maas-registry-[0-9]{1,9})"', line)
+        if self._number == 1 and found and found[1].decode() != FORMAT:
+            return f"{found[1].decode()} is newer than this release of maas. Upgrade maas"
+        return "this is no line of an export"
 
     def refused(self, reason: str) -> RefusedError:
         return RefusedError(f"Line {self._number}: {reason}. Nothing was written.")

@@ -249,6 +249,11 @@ def test_what_is_no_whole_export_is_refused(
     assert items_of(target, "a-b") == ()
 
 
+def test_an_export_of_a_release_to_come_is_named(source: SqliteStore, target: SqliteStore) -> None:
+    with pytest.raises(RefusedError, match="maas-registry-2 is newer than this release"):
+        load(target, CUTS["another format"](exported(source)))
+
+
 @pytest.mark.parametrize("forgery", sorted(FORGERIES))
 def test_records_that_contradict_each_other_are_refused(
     source: SqliteStore, target: SqliteStore, forgery: str

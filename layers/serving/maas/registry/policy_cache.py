@@ -24,6 +24,8 @@ BACKOFF = 0.5
 """Seconds before the next try after a failed read; doubles up to the TTL."""
 READ_WAIT = 0.05
 """Seconds that a read may add to a request which can be answered without it."""
+FROZEN = 5.0
+"""Seconds that no read takes: older ones were frozen with their function between two requests."""
 FIRST_READ_WAIT = 2.5
 """Seconds to wait for the very first policy where nothing else can answer; above the bound of a
 read, so that its own reason arrives."""
@@ -83,6 +85,7 @@ class PolicyCache:
         self._generation = 0
         self._next_read = clock()
         self._reader: threading.Thread | None = None
+        self._began = 0.0
         self._changed = threading.Condition()
 
     @property
@@ -104,14 +107,15 @@ class PolicyCache:
         """
         with self._changed:
             confirmed = self._confirmed
-            begun = self._begin()
+            begun, frozen = self._begin(), self._is_frozen()
             if not self._known():
                 self._await_read(FIRST_READ_WAIT)
-            elif begun or not self._was_read:
-                # Until the registry was heard once, a read that was begun by another request, and
-                # was frozen with it perhaps, is worth the wait too.
+            elif begun or not self._was_read or frozen:
+                # A read that another request began is worth the wait too where the registry was
+                # never heard, and where it goes on only while requests are answered.
                 self._await_read(self._wait)
-            return self._view(fresh=self._confirmed > confirmed)
+            # What a frozen read brings may have been true only when it was begun.
+            return self._view(fresh=self._confirmed > confirmed and not frozen)
 
     def expire(self) -> None:
         """Count nothing as heard and a read under way as lost: after a restored snapshot."""
@@ -130,6 +134,10 @@ class PolicyCache:
         # A reader that a fork has left behind in the parent is dead here, and another may start.
         return self._reader is not None and self._reader.is_alive()
 
+    def _is_frozen(self) -> bool:
+        """Whether a read is under way that must have been frozen, for none takes so long."""
+        return self._is_reading() and self._clock() - self._began > FROZEN
+
     def _is_due(self) -> bool:
         return not self._is_reading() and self._clock() >= self._next_read
 
@@ -141,6 +149,7 @@ class PolicyCache:
         if not self._is_due():
             return False
         generation = self._generation
+        self._began = self._clock()
         self._reader = threading.Thread(
             target=self._refresh, args=(generation,), name="maas-policy", daemon=True
         )

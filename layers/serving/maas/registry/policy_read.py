@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from maas.settings import AwsSettings
 
 READ_SECONDS = 2.0
+FREEZE_SECONDS = 1.0
+"""A read that took so much longer than it may was frozen with its function, between requests."""
 """For a whole read: credentials, connection, request and answer. Only a name server may take
 longer, as the system offers no bound for it; the reader has a thread of its own for that."""
 KEEP_SECONDS = 60.0
@@ -98,7 +100,10 @@ class PolicyReader:
         self._lock = threading.Lock()
 
     def policy(self, model: str) -> Policy:
-        """Read a model's policy, in `READ_SECONDS` at the most.
+        """Read a model's policy, in `READ_SECONDS` at the most; once more after a freeze.
+
+        Lambda freezes threads between requests, and what was on its way then is lost as a rule.
+        That time is not DynamoDB's, and no reason to call it away.
 
         Raises:
             ModelNotFoundError: The table has no such model.
@@ -106,7 +111,25 @@ class PolicyReader:
             RegistryMisconfiguredError: It answers that the table is not there or not for us; or
                 what lies there cannot be read.
         """
-        deadline = time.monotonic() + READ_SECONDS
+        began = time.monotonic()
+        try:
+            return self._read(model, deadline=began + READ_SECONDS)
+        except RegistryUnavailableError:
+            now = time.monotonic()
+            if now - began < READ_SECONDS + FREEZE_SECONDS:
+                raise
+            return self._read(model, deadline=now + READ_SECONDS)
+
+    def renew(self) -> None:
+        """Drop the connection and the credentials: they are those of before a snapshot."""
+        with self._lock:
+            self._generation += 1
+            idle, self._idle = self._idle, None
+        if idle is not None:
+            idle.close()
+        self._credentials.drop()
+
+    def _read(self, model: str, *, deadline: float) -> Policy:
         credentials = self._credentials.get(deadline=deadline)
         answer = self._exchange(self._request(model), credentials, deadline)
         if answer.status != 200:
@@ -118,15 +141,6 @@ class PolicyReader:
         if found.item is None:
             raise ModelNotFoundError(f"There is no model {model}. Register a bundle of it first.")
         return _policy(model, found.item.get("body", {}).get("S"))
-
-    def renew(self) -> None:
-        """Drop the connection and the credentials: they are those of before a snapshot."""
-        with self._lock:
-            self._generation += 1
-            idle, self._idle = self._idle, None
-        if idle is not None:
-            idle.close()
-        self._credentials.drop()
 
     def _request(self, model: str) -> Request:
         key = policy_key(model)

@@ -15,7 +15,7 @@ from maas.errors import (
     NotReadyError,
     RegistryUnavailableError,
 )
-from maas.registry.policy_cache import READ_WAIT, PolicyCache
+from maas.registry.policy_cache import FROZEN, READ_WAIT, PolicyCache
 from maas.registry.records import Policy, Route
 
 TTL = 10.0
@@ -346,6 +346,28 @@ def test_until_the_registry_was_heard_once_whoever_comes_waits_for_the_read(worl
         slow.let_go.set()
         assert second.result() == (2, "live")
     assert world.reads == 1
+
+
+def test_a_read_that_was_frozen_with_its_function_is_worth_the_wait(world: World) -> None:
+    # Given a policy that was heard, and a later read that its own request could not wait for
+    slow = SlowReader(world)
+    cache = slow.cache(wait=0.25)
+    slow.let_go.set()
+    assert seen(cache) == (1, "live")
+    slow.finish()
+    world.answer = policy(2)
+    world.now += TTL
+    assert seen(cache) == (1, "stale")
+    # When the function was frozen, and the next request thaws it
+    world.now += FROZEN + 1
+    patient = threading.Timer(0.02, slow.let_go.set)
+    patient.start()
+    # Then that request waits and has what was read, which may be as old as the freeze
+    assert seen(cache) == (2, "stale")
+    patient.join()
+    # And the next one reads anew
+    assert seen(cache) == (2, "live")
+    assert world.reads == 3
 
 
 def test_a_read_from_before_a_snapshot_is_lost(world: World) -> None:

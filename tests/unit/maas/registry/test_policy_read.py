@@ -3,7 +3,11 @@
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -333,3 +337,41 @@ def test_keys_that_were_refused_are_asked_for_anew(server: StandIn) -> None:
         server.error = None
         reader.policy("sentiment")
         assert signer(server) == "KEY2"
+
+
+FROZEN_READER = """
+import sys
+from datetime import UTC, datetime
+from maas.registry import policy_read
+from maas.settings import AwsSettings
+
+policy_read.READ_SECONDS, policy_read.FREEZE_SECONDS = 0.3, 0.2
+keys = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
+settings = AwsSettings.parse(keys | {"AWS_ENDPOINT_URL_DYNAMODB": sys.argv[1]})
+reader = policy_read.PolicyReader("maas-registry", settings, now=lambda: datetime.now(UTC))
+try:
+    print(reader.policy("sentiment").revision)
+except policy_read.RegistryUnavailableError:
+    print("away")
+"""
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.0, "away"), (0.8, "7")])
+def test_a_read_that_was_frozen_is_begun_anew(server: StandIn, seconds: float, said: str) -> None:
+    # Given a process whose read is under way, and nothing comes
+    server.way = "hang"
+    came = threading.Event()
+    server.heard = came.set
+    with subprocess.Popen(
+        [sys.executable, "-c", FROZEN_READER, server.url], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert came.wait(20)
+        # When it is frozen for longer than it may wait, as Lambda does between requests, or not
+        if seconds:
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(seconds)
+            server.way = "answer"
+            process.send_signal(signal.SIGCONT)
+        # Then only the time in which it was awake counts
+        out, _ = process.communicate(timeout=20)
+    assert out.strip() == said

@@ -5,26 +5,26 @@ May import `maas.bundle`, `maas.loading`, `maas.limits` and `maas.errors`.
     versions = LoadedVersions("sentiment", bundles=folder, threads=1, full=True, clock=clock)
     versions.get(digest, deadline=deadline).task
 
-Opening hashes and replays, which takes seconds. So one version is opened at a time, those that are
-in memory go on answering meanwhile, nobody waits beyond a deadline, and one that was refused is not
-opened anew by every request that asks for it.
+Opening hashes and replays, which takes seconds and cannot be stopped. So it happens in a thread,
+one version at a time: those in memory go on answering, nobody waits beyond a deadline, what was
+begun goes on for the next who asks, and what was refused is not opened anew by every request.
 """
 
 import math
 import threading
 from collections import OrderedDict
-from contextlib import contextmanager
+from concurrent.futures import Future
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from maas.bundle.manifest import digest16
 from maas.bundle.verify import verify_bundle
-from maas.errors import BundleError, DeadlineError, ModelError, NotReadyError
+from maas.errors import DeadlineError, MaasError, ModelError, NotReadyError
 from maas.limits import LIMITS
 from maas.loading import LoadedVersion, load_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 REFUSED_SECONDS = 5.0
@@ -61,31 +61,35 @@ class LoadedVersions:
         self._forms = forms
         self._loaded: OrderedDict[str, LoadedVersion] = OrderedDict()
         self._refused: dict[str, tuple[float, NotReadyError]] = {}
+        self._openings: dict[str, Future[LoadedVersion]] = {}
         self._lock = threading.Lock()
-        self._opening = threading.Lock()
+        self._one_at_a_time = threading.Lock()
 
     def carries(self, digest: str) -> bool:
         """Whether the version is in memory or its bundle lies here, be it whole or not."""
-        return digest in self._loaded or (self._bundles / digest16(digest)).exists()
+        try:
+            return digest in self._loaded or (self._bundles / digest16(digest)).exists()
+        except OSError:  # it is not for us to look at; opening it will say so
+            return True
 
     def get(self, digest: str, *, deadline: float = math.inf) -> LoadedVersion:
         """Find a version, and open it if need be.
 
         Raises:
-            DeadlineError: Others were still being opened at the deadline.
+            DeadlineError: It was still being opened at the deadline.
             NotReadyError: The version cannot be opened, or could not be a moment ago.
         """
         if hit := self._known(digest):
             return hit
-        with self._turn_to_open(deadline):
-            if hit := self._known(digest):
-                return hit
-            loaded = self._open(digest)
-            with self._lock:
-                self._loaded[digest] = loaded
-                while len(self._loaded) > LIMITS.loaded_versions:
-                    self._loaded.popitem(last=False)
-            return loaded
+        left = min(deadline - self._clock(), threading.TIMEOUT_MAX)
+        if left <= 0:
+            raise self._still_opening()
+        try:
+            return self._begun(digest).result(left)
+        except TimeoutError:
+            raise self._still_opening() from None
+        except NotReadyError as error:  # one for each who waits: a trace grows where it is raised
+            raise NotReadyError(str(error)) from error.__cause__
 
     def _known(self, digest: str) -> LoadedVersion | None:
         with self._lock:
@@ -97,33 +101,65 @@ class LoadedVersions:
             raise NotReadyError(str(error)) from error.__cause__
         return None
 
-    @contextmanager
-    def _turn_to_open(self, deadline: float) -> "Iterator[None]":
-        left = min(deadline - self._clock(), threading.TIMEOUT_MAX)
-        if left <= 0 or not self._opening.acquire(timeout=left):
-            raise DeadlineError(f"A version of {self._model} is still being loaded; try again.")
-        try:
-            yield
-        finally:
-            self._opening.release()
+    def _still_opening(self) -> DeadlineError:
+        return DeadlineError(f"A version of {self._model} is still being loaded; try again.")
 
-    def _open(self, digest: str) -> LoadedVersion:
-        folder = self._bundles / digest16(digest)
-        try:
-            form = self._forms.get(digest)
-            bundle = verify_bundle(folder, digest=digest, full=self._full, form=form)
-            return load_version(bundle, threads=self._threads, replays=None if self._full else 1)
-        except (BundleError, ModelError) as reason:
-            error = NotReadyError(
-                f"{self._model} {digest[:19]}… cannot be loaded; the log says why."
+    def _begun(self, digest: str) -> "Future[LoadedVersion]":
+        with self._lock:
+            if (opening := self._openings.get(digest)) is not None:
+                return opening
+            opening = Future()
+            if digest in self._loaded:  # by another thread, since the caller looked
+                opening.set_result(self._loaded[digest])
+                return opening
+            work = threading.Thread(
+                target=self._open, args=(digest, opening), name="opening", daemon=True
             )
-            error.__cause__ = reason
-            if folder.exists():  # one that is not here costs nothing to look for again
-                self._remember(digest, error)
-            raise error from reason
+            try:
+                work.start()
+            except RuntimeError as reason:  # no memory for a thread, or too many of them
+                raise NotReadyError(
+                    f"{self._model} {digest[:19]}… cannot be loaded now; try again."
+                ) from reason
+            self._openings[digest] = opening
+            return opening
 
-    def _remember(self, digest: str, error: NotReadyError) -> None:
+    def _open(self, digest: str, opening: "Future[LoadedVersion]") -> None:
+        with self._one_at_a_time:
+            try:
+                loaded = self._read(digest)
+            except BaseException as reason:  # noqa: BLE001 - whatever a file makes a library raise
+                self._refuse(digest, opening, reason)
+            else:
+                with self._lock:
+                    self._loaded[digest] = loaded
+                    while len(self._loaded) > LIMITS.loaded_versions:
+                        self._loaded.popitem(last=False)
+                    del self._openings[digest]
+                opening.set_result(loaded)
+
+    def _read(self, digest: str) -> LoadedVersion:
+        folder, form = self._bundles / digest16(digest), self._forms.get(digest)
+        bundle = verify_bundle(folder, digest=digest, full=self._full, form=form)
+        return load_version(bundle, threads=self._threads, replays=None if self._full else 1)
+
+    def _refuse(self, digest: str, opening: "Future[LoadedVersion]", reason: BaseException) -> None:
+        error = NotReadyError(f"{self._model} {digest[:19]}… cannot be loaded; the log says why.")
+        error.__cause__ = _named(digest, reason)
+        held = REFUSED_SECONDS if self.carries(digest) else 0.0  # to look for it anew costs nothing
         now = self._clock()
         with self._lock:
-            held = {key: kept for key, kept in self._refused.items() if now < kept[0]}
-            self._refused = held | {digest: (now + REFUSED_SECONDS, error)}
+            kept = {key: each for key, each in self._refused.items() if now < each[0]}
+            self._refused = kept | {digest: (now + held, error)}
+            del self._openings[digest]
+        opening.set_exception(error)
+
+
+def _named(digest: str, reason: BaseException) -> MaasError:
+    """The reason as the log says it: with the bundle's folder, and no text of a library."""
+    folder = digest16(digest)
+    if isinstance(reason, MaasError):
+        named = type(reason)(f"{folder}: {reason.described()}", field=reason.field)
+    else:
+        named = ModelError(f"{folder}: {type(reason).__name__} while it was loaded.")
+    return named.with_traceback(reason.__traceback__)

@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 TTL = 15.0
 
 
+class Panic(BaseException):
+    """What a native library raises: no Exception."""
+
+
 class Clock:
     """Time that stands still until it is told."""
 
@@ -242,6 +246,69 @@ def test_nobody_waits_beyond_the_deadline_for_others_to_be_loaded(
         go_on.set()
         assert loading.result().version == 2
     assert service.turn(ByNumber(2), deadline=time.monotonic()).version == 2
+
+
+def test_f18_who_opens_a_version_waits_no_longer_than_others_and_it_goes_on_being_opened(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, opened = threading.Event(), []
+
+    def slow(*arguments: Any, **options: Any) -> Bundle:  # noqa: ANN401
+        assert go_on.wait(5)
+        opened.append(arguments)
+        return verify_bundle(*arguments, **options)
+
+    monkeypatch.setattr("maas.loaded.verify_bundle", slow)
+    service = make_service(home)
+    # Given a disk that is slow: the request that would open the version gives up at its deadline
+    for _ in range(2):
+        started = time.monotonic()
+        with pytest.raises(DeadlineError, match="sentiment is still being loaded"):
+            service.turn(ByNumber(2), deadline=started + 0.05)
+        assert 0.05 <= time.monotonic() - started < 0.05 + 0.25
+    # When the disk has answered, then a later request finds the version, which was opened once
+    go_on.set()
+    assert service.turn(ByNumber(2), deadline=time.monotonic() + 5).version == 2
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [MemoryError("canary"), OSError(5, "canary"), KeyError("canary"), Panic("canary")]
+)
+def test_f21_whatever_opening_raises_is_not_ready_and_is_opened_again_later(
+    home: Home, monkeypatch: pytest.MonkeyPatch, fault: BaseException
+) -> None:
+    def failing(*_: Any, **__: Any) -> Bundle:  # noqa: ANN401
+        raise fault
+
+    clock = Clock()
+    service = make_service(home, clock=clock)
+    with monkeypatch.context() as patch:
+        patch.setattr("maas.loaded.verify_bundle", failing)
+        with pytest.raises(NotReadyError, match="the log says why") as refused:
+            service.turn(ByNumber(2))
+    # Then the log's line names the bundle and the kind of fault, and nothing of its text
+    reason = f"{home.bundles[2].folder.name}: {type(fault).__name__} while it was loaded."
+    assert str(refused.value.__cause__) == reason
+    # And the other version answers, and this one when it can be opened
+    assert service.turn(ByNumber(1)).version == 1
+    clock.now += REFUSED_SECONDS
+    assert service.turn(ByNumber(2)).version == 2
+
+
+def test_f16_without_memory_for_a_thread_it_is_not_ready_and_is_later(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    service = make_service(home)
+    service.warm_up()
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread.start", no_thread)
+        with pytest.raises(NotReadyError, match="cannot be loaded now"):
+            service.turn(ByNumber(2))
+    assert service.turn(ByNumber(2)).version == 2
 
 
 def test_a_bundle_of_another_digest_in_the_right_place_is_refused(home: Home) -> None:

@@ -52,7 +52,7 @@ def build_handler(settings: "Settings") -> "Handler":
     try:
         services(settings.model).warm_up()
     except MaasError as error:
-        observer.failed(new_exchange(None), error.__cause__ or error)
+        notice(settings.model, error.__cause__ if isinstance(error.__cause__, MaasError) else error)
     else:
         spent = (time.perf_counter() - started) * 1000
         observer.loaded(model=settings.model, milliseconds=spent)

@@ -7,8 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from support.doors import REQUEST_ID, LambdaContext, http_event, rest_event
 from support.tiny import Home, make_home
 
@@ -129,100 +127,6 @@ def test_bad_requests_have_the_one_error_body(
 def test_a_body_may_come_as_base64(handler: "Handler", event_of: "Callable[..., Event]") -> None:
     body = base64.b64encode(json.dumps(GOOD).encode()).decode()
     assert handler(event_of(body=body, base64=True), CONTEXT)["statusCode"] == 200
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        *("e30", "e30==", "e3.0", "!!!!", "é", "e30=\n", " e30=", "e30=e30=", "{}"),
-        base64.b64encode(b'{"inputs":"\xff"}').decode(),
-        base64.b64encode(b"\x1f\x8b\x08\x00 gzip").decode(),
-        base64.b64encode(base64.b64encode(json.dumps(GOOD).encode())).decode(),
-        *(None, "", 7, [], {}, True),
-    ],
-)
-@pytest.mark.parametrize("event_of", [rest_event, http_event])
-def test_bad_base64_is_a_bad_request(
-    handler: "Handler", event_of: "Callable[..., Event]", body: object
-) -> None:
-    event = event_of(base64=True) | {"body": body}
-    problem(handler(event, CONTEXT), 400, "bad_request")
-    assert is_well(handler)
-
-
-@pytest.mark.parametrize("event", [{"source": "warm-up"}, {"source": "aws.events", "detail": {}}])
-def test_a_warm_up_is_answered_with_nothing(handler: "Handler", event: "Event") -> None:
-    assert handler(event, CONTEXT) == {"statusCode": 204}
-
-
-SQS = {"Records": [{"messageId": "1", "body": "{}", "eventSource": "aws:sqs"}]}
-S3 = {"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": "x"}}}]}
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        *({}, SQS, S3, GOOD, {"source": "aws.s3"}, {"source": None}, {"source": []}),
-        *(None, [], [GOOD], "text", 7, True, {"requestContext": None}, {"requestContext": []}),
-        *({"requestContext": {}}, {"requestContext": {}, "resource": "/"}),
-        *({"requestContext": {}, "version": "2.0"}, {"requestContext": {}, "version": 7}),
-        *({"requestContext": {"elb": {}}}, {"requestContext": {"http": None}, "version": "2.0"}),
-    ],
-)
-def test_what_is_no_http_request_is_refused(handler: "Handler", event: object) -> None:
-    text = problem(handler(event, CONTEXT), 400, "bad_request")
-    assert text == "This event is not an HTTP request that is known here."
-    assert is_well(handler)
-
-
-@pytest.mark.parametrize("event_of", [rest_event, http_event])
-@pytest.mark.parametrize(
-    "change",
-    [
-        *(
-            {"headers": None},
-            {"multiValueHeaders": None},
-            {"headers": None, "multiValueHeaders": None},
-        ),
-        *(
-            {"headers": 7},
-            {"headers": {"x": None}},
-            {"headers": {"host": "a:b:c"}},
-            {"headers": []},
-        ),
-        *({"multiValueHeaders": {"x": None}}, {"multiValueHeaders": {"x": [1]}}, {"path": None}),
-        *({"httpMethod": None}, {"httpMethod": 7}, {"path": 7}, {"body": 7}, {"body": {"a": 1}}),
-        *({"body": "\ud800"}, {"queryStringParameters": 7}, {"rawQueryString": None}),
-        *({"multiValueQueryStringParameters": {"version": None}}, {"isBase64Encoded": "false"}),
-        *({"requestContext": {"identity": None}}, {"requestContext": {"identity": 7}}),
-        *({"version": None}, {"version": "1.0"}, {"version": "3.0"}, {"resource": None}),
-    ],
-    ids=str,
-)
-def test_an_event_of_a_wrong_shape_never_fails(
-    handler: "Handler", event_of: "Callable[..., Event]", change: "Event"
-) -> None:
-    answer = handler(event_of(body=GOOD) | change, CONTEXT)
-    assert answer["statusCode"] in (200, 400, 404, 405, 415, 422)
-    assert is_well(handler)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
-FIELDS = sorted({*rest_event(), *http_event()})
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.booleans(), st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4))
-def test_no_event_at_all_raises(handler: "Handler", rest: bool, change: "Event") -> None:
-    event = (rest_event if rest else http_event)(body=GOOD) | change
-    answer = handler(event, CONTEXT)
-    assert answer["statusCode"] in (200, 204) or 400 <= answer["statusCode"] < 500
 
 
 @pytest.mark.parametrize("milliseconds", [0, 1, 499, 500])

@@ -359,7 +359,7 @@ def test_a_read_that_was_frozen_with_its_function_is_worth_the_wait(world: World
     world.now += TTL
     assert seen(cache) == (1, "stale")
     # When the function was frozen, and the next request thaws it
-    world.now += FROZEN + 1
+    world.now += FROZEN + TTL
     patient = threading.Timer(0.02, slow.let_go.set)
     patient.start()
     # Then that request waits and has what was read, which may be as old as the freeze

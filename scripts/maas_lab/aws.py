@@ -1,6 +1,6 @@
 """The few calls to AWS that deploying needs, typed and bounded; their errors become ours.
 
-The only module of the lab that imports boto3. Imports `maas.errors` besides:
+Imports boto3, as `aws_errors` does and no other module of the lab; and the lab.
 
     cloud = open_cloud("eu-central-1")
     cloud.identity()                                   # Identity("123456789012", "arn:…")
@@ -9,18 +9,17 @@ The only module of the lab that imports boto3. Imports `maas.errors` besides:
 """
 
 import json
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.exceptions as faults
 from botocore.config import Config
 
-from maas.errors import MaasError, NotFoundError, RefusedError, SettingsError, TryAgainError
 from maas_lab.aws_answers import Answer, Identity, LiveAlias, Stack, VersionState
+from maas_lab.aws_errors import ABSENT, code_of, message_of, our_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from mypy_boto3_apigateway import APIGatewayClient
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -32,40 +31,6 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 60
 """Above a function's timeout of 15 s and a cold start before it."""
 TRIES = 3
-_LOGIN = frozenset(
-    (
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "MissingAuthenticationToken",
-        "RequestExpired",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    )
-)
-_DENIED = frozenset(("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"))
-_LATER = frozenset(
-    (
-        "EC2ThrottledException",
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "LimitExceededException",
-        "RequestLimitExceeded",
-        "ResourceConflictException",
-        "ResourceInUseException",
-        "ResourceNotReadyException",
-        "ServiceException",
-        "ServiceUnavailable",
-        "SnapStartNotReadyException",
-        "SnapStartTimeoutException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    )
-)
-_ABSENT = frozenset(("ResourceNotFoundException",))
 
 
 class Cloud:
@@ -109,7 +74,7 @@ class Cloud:
             try:
                 answer = self._stacks.describe_stacks(StackName=name)
             except faults.ClientError as error:
-                if "does not exist" in _message(error):
+                if "does not exist" in message_of(error):
                     return None
                 raise
         found = answer["Stacks"][0]
@@ -134,7 +99,7 @@ class Cloud:
             try:
                 answer = self._functions.get_alias(FunctionName=function, Name=name)
             except faults.ClientError as error:
-                if _code(error) in _ABSENT:
+                if code_of(error) in ABSENT:
                     return None
                 raise
         others = answer.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
@@ -148,7 +113,7 @@ class Cloud:
                     FunctionName=function, Qualifier=version
                 )
             except faults.ClientError as error:
-                if _code(error) in _ABSENT:
+                if code_of(error) in ABSENT:
                     return None
                 raise
         snapshot = answer.get("SnapStart", {})
@@ -185,7 +150,7 @@ class Cloud:
             try:
                 answer = self._dynamodb.describe_table(TableName=name)
             except faults.ClientError as error:
-                if _code(error) in _ABSENT:
+                if code_of(error) in ABSENT:
                     return False
                 raise
         return answer["Table"].get("TableStatus") != "DELETING"
@@ -231,54 +196,6 @@ def configured_region() -> str:
     """The region of boto3's own configuration (AWS_DEFAULT_REGION, the profile); else empty."""
     with our_errors("the credentials"):
         return boto3.Session().region_name or ""
-
-
-@contextmanager
-def our_errors(what: str) -> "Iterator[None]":
-    """Turn what boto3 raises in the block into errors of ours, with the remedy.
-
-    Args:
-        what: The action, as a policy of AWS names it.
-    """
-    try:
-        yield
-    except faults.ClientError as error:
-        raise _refused(what, _code(error), _message(error)) from error
-    except (faults.HTTPClientError, faults.ConnectionError) as error:
-        raise TryAgainError(
-            f"AWS did not answer {what}: {error}. Look at the network and the region, then run it"
-            " again."
-        ) from error
-    except faults.BotoCoreError as error:
-        raise SettingsError(
-            f"AWS cannot be called: {error}. Log in, such as with aws sso login, and set"
-            " AWS_PROFILE or the access keys."
-        ) from error
-
-
-def _refused(what: str, code: str, message: str) -> MaasError:
-    if code in _LOGIN:
-        return SettingsError(
-            f"AWS does not take these credentials ({code}). Log in again, such as with"
-            " aws sso login, or set other access keys."
-        )
-    if code in _DENIED:
-        return RefusedError(
-            f"AWS does not allow {what}: {message} Let whoever runs maas deploy do that."
-        )
-    if code in _LATER:
-        return TryAgainError(f"AWS could not do {what} now ({code}): {message}")
-    if code in _ABSENT:
-        return NotFoundError(f"AWS does not find what {what} asked for: {message}")
-    return RefusedError(f"AWS refused {what} ({code}): {message}")
-
-
-def _code(error: faults.ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _message(error: faults.ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Message", ""))
 
 
 def _object(data: bytes) -> dict[str, Any] | None:

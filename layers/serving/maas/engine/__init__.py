@@ -1,1 +1,10 @@
-"""Running an ONNX graph. The only room that imports `onnxruntime`."""
+"""Running an ONNX graph. The only room that imports `onnxruntime`, and what must be said before.
+
+From 1.29 on ONNX Runtime's wheels for Linux tell Microsoft of each process and model, by a thread
+that starts with the import, and keep an id of the machine and a database below the home folder. Its
+own variable ends all of that, if it is set before the import; `disable_telemetry_events` ends less.
+"""
+
+import os
+
+os.putenv("ORT_DISABLE_TELEMETRY", "1")  # `os.environ` is for `maas.settings`; this reads nothing

@@ -8,6 +8,7 @@ wrong is one of our errors (`dynamo_faults`):
     table.ask(lambda client: client.get_item(TableName=table.name, Key=key))
 """
 
+import logging
 import os
 import random
 import threading
@@ -132,6 +133,8 @@ def _connect(region: str, endpoint: str) -> "DynamoDBClient":
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
+    # At DEBUG it logs whole requests: the names that callers asked for, and the signature.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import onnx
 
+from maas.bundle.contents import check_contents
 from maas.bundle.golden import GOLDEN
 from maas.bundle.manifest import (
     MANIFEST,
@@ -84,6 +85,7 @@ def bundle_run(run: "Run", bundles: Path) -> MadeBundle:
     record = read_export(run)
     data = canonical_json(build_manifest(run, record))
     manifest = parse_manifest(data)  # what a reader would refuse is not written
+    check_contents(export_folder(run), manifest)
     digest = bundle_digest(data)
     folder = bundles / manifest.name / digest16(digest)
     with lock_folder(run.folder):

@@ -10,6 +10,7 @@ Imports `maas` and the lab; reads the registry and the bundles, writes nothing.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from maas.bundle.contents import check_contents
 from maas.bundle.manifest import MANIFEST, digest16
 from maas.bundle.verify import Bundle, verify_bundle
 from maas.errors import BundleError, RefusedError
@@ -93,6 +94,7 @@ def _pack(folder: "Path", version: "Chosen", wanted: str) -> Pack:
     try:
         bundle = verify_bundle(folder, digest=version.record.digest)
         form = choose_form(bundle.manifest, wanted)
+        check_contents(folder, bundle.manifest)  # it may have been registered by an older maas
     except BundleError as error:
         raise RefusedError(f"{_name(version)}: {error} {_remedy(version, folder)}") from error
     sizes = {

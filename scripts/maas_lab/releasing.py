@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def register_bundle(registry: "Registry", folder: Path) -> "Registered":
-    """Verify a bundle, replay its golden requests in every form, and store it as a version.
+    """Verify a bundle, look into it, replay its golden requests in every form, and store it.
 
     Raises:
         BundleError: The bundle is not acceptable or does not answer as it should; nothing was

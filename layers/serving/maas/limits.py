@@ -23,7 +23,7 @@ class Limits:
     json_values: int = 20_000
     """Values of a body: a million bytes of `1,` take twenty times as long to read as of text."""
     number_digits: int = 20
-    """Characters of a number in a body, as it is written."""
+    """Digits of a number in a body, but for the zeros that it begins with; no double has more."""
     texts: int = 32
     """Texts in one request."""
     text_characters: int = 20_000
@@ -52,6 +52,24 @@ class Limits:
     """Files of a bundle beside its manifest."""
     manifest_bytes: int = 1_048_576
     """Bytes of a manifest."""
+    graph_bytes: int = 512 * 1024**2
+    """Bytes of an ONNX file without the weights beside it."""
+    graph_fields: int = 2_000_000
+    """Fields of an ONNX file that are read, nested ones included; about as many microseconds."""
+    graph_nodes: int = 100_000
+    """Nodes of a graph, those of nested graphs included."""
+    graph_depth: int = 8
+    """Levels of graphs within a graph."""
+    graph_elements: int = 2**28
+    """Elements of one tensor, as far as the graph says how large it is: a gigabyte of floats."""
+    graph_turns: int = 1_000_000
+    """Turns of a loop whose count stands in the graph."""
+    tokenizer_bytes: int = 32 * 1024**2
+    """Bytes of a tokenizer.json."""
+    golden_bytes: int = 16 * 1024**2
+    """Bytes of a bundle's golden requests."""
+    added_tokens: int = 1_000
+    """Tokens of a tokenizer beside its vocabulary; each is searched for in every text."""
 
 
 LIMITS = Limits()

@@ -90,6 +90,7 @@ def load_version(
     session = open_session(bundle.graph(chosen), optimised=chosen.optimised, threads=threads)
     task = TASKS[manifest.task](manifest, tokenizer, session)
     replay = _replay(bundle, task, replays)
+    bundle.check_unchanged()
     return LoadedVersion(bundle, chosen.name, task, replay, time.perf_counter() - started)
 
 

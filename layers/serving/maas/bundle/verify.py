@@ -1,18 +1,22 @@
 """Whether a folder is what its manifest says: plain files only, none missing, extra or changed.
 
-May import `maas.bundle.manifest`, `maas.errors` and `maas.limits`.
+May import `maas.bundle`, `maas.errors` and `maas.limits`.
 
-    bundle = verify_bundle(folder)                 # every byte hashed
-    bundle = verify_bundle(folder, full=False)     # a cold start: the large files by size only
+    bundle = verify_bundle(folder)                              # hashed, and looked into
+    bundle = verify_bundle(folder, digest=record.digest)        # hashed: the registered one
+    bundle = verify_bundle(folder, digest=..., full=False)      # a cold start: large files by size
+    bundle.check_unchanged()                                    # after its files were opened
 
-Every refusal is a BundleError that names the file and the reason.
+Nothing opens a model but through a Bundle, so that every graph and tokenizer was either looked into
+here, or is by its digest one that was when it was registered. Every refusal is a BundleError that
+names the file and the reason.
 """
 
 import hashlib
 import os
 import stat
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from maas.bundle.manifest import MANIFEST, FileEntry, Form, Manifest, bundle_digest, parse_manifest
@@ -20,7 +24,7 @@ from maas.errors import BundleError
 from maas.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 SMALL_FILE_BYTES = 1_048_576
@@ -44,6 +48,22 @@ class Bundle:
     digest: str
     full: bool
     form: str | None = None
+    states: "Mapping[Path, tuple[int, ...]]" = field(default_factory=dict, repr=False)
+    """What the file system said of each file and folder before it was read."""
+
+    def check_unchanged(self) -> None:
+        """Check that nothing was changed or exchanged since the verification began.
+
+        Libraries open files by their paths. Whoever may write here could exchange a file after it
+        was hashed; that shows in its inode or its times.
+
+        Raises:
+            BundleError: A file or folder is not the one that was verified.
+        """
+        for path, state in self.states.items():
+            name = str(path.relative_to(self.folder))
+            if _state(_lstat(path, name)) != state:
+                raise BundleError(f"{name} was changed while it was loaded; try again.")
 
     def graph(self, form: Form) -> "Path":
         """The path of a form's ONNX graph."""
@@ -62,7 +82,8 @@ def verify_bundle(
 
     Args:
         folder: The bundle.
-        digest: What the bundle's digest must be, as the registry has it.
+        digest: What the bundle's digest must be, as the registry has it. Without one nobody has
+            looked into the bundle yet, so its contents are checked here.
         full: Hash every byte; otherwise files above SMALL_FILE_BYTES are checked by size, which is
             enough where the file system is an immutable layer.
         form: The one form whose files must lie here and no other's; all of them when None.
@@ -81,6 +102,7 @@ def verify_bundle(
         )
     manifest = parse_manifest(data, limits=limits)
     entries = {entry.path: entry for entry in manifest.entries(form)}
+    states = _states(folder, [MANIFEST, *entries])
     found = _plain_files(folder)
     if missing := sorted(entries.keys() - found):
         raise BundleError(f"Missing from the bundle: {', '.join(missing)}.")
@@ -88,7 +110,12 @@ def verify_bundle(
         raise BundleError(f"Not named in {MANIFEST}: {', '.join(extra)}.")
     for entry in entries.values():
         _check_file(folder, entry, hashed=full or entry.size <= SMALL_FILE_BYTES)
-    return Bundle(folder=folder, manifest=manifest, digest=actual, full=full, form=form)
+    if digest is None:
+        # Imported here, because a cold start never looks in and would pay 10 ms for it.
+        from maas.bundle.contents import check_contents  # noqa: PLC0415
+
+        check_contents(folder, manifest, form=form, limits=limits)
+    return Bundle(folder, manifest, actual, full=full, form=form, states=states)
 
 
 def sha256_file(path: "Path") -> str:
@@ -121,6 +148,20 @@ def _plain_files(folder: "Path", prefix: str = "") -> set[str]:
             else:
                 found |= below
     return found
+
+
+def _states(folder: "Path", names: "list[str]") -> "dict[Path, tuple[int, ...]]":
+    """The state of files and of the folders that they lie in; one that is not there has none."""
+    files = [folder / name for name in names]
+    states = {}
+    for path in sorted({folder, *files, *(file.parent for file in files)}):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            states[path] = _state(path.lstat())
+    return states
+
+
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _check_plain(status: os.stat_result, name: str) -> None:

@@ -65,7 +65,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> TinyBundle:
 
 @pytest.fixture(scope="module")
 def classifier(bundle: TinyBundle) -> Classifier:
-    return load_version(verify_bundle(bundle.folder), threads=1).task
+    return load_version(verify_bundle(bundle.folder, digest=bundle.digest), threads=1).task
 
 
 def ask(

@@ -240,6 +240,13 @@ def test_all_unknown_models_are_refused_as_inference_does(
     assert "x-maas-model" not in response.headers
 
 
+@pytest.mark.parametrize("what", ["versions", "history"])
+def test_no_page_of_an_unknown_model_is_an_empty_one(client: Client, what: str) -> None:
+    problem(client.get(f"{MODELS}/other/{what}?after=1"), 404, "model_not_found")
+    page = client.get(f"{HERE}/{what}?after=1").json()  # while there is a first one
+    assert (page["more"], page["next"]) == (False, None)
+
+
 def test_unknown_deployments_too(client: Client) -> None:
     problem(client.get(f"{MODELS}/other/deployments"), 404, "model_not_found")
 

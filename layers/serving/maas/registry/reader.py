@@ -219,7 +219,7 @@ class Reader:
     ) -> Listing[RecordT]:
         pk = layout.partition(parse_model(model))
         page = self._store.query(pk, prefix, limit=_limit(limit), newest_first=True, after=after)
-        if not page.items and after is None:
+        if not page.items:
             self.model(model)
         return _listing(page, kind)
 

@@ -14,7 +14,9 @@ from maas.limits import LIMITS
 
 TopK = Annotated[int, Meta(ge=1, le=LIMITS.labels)]
 # Described here, counted by the task, whose refusal says how many there were.
-Texts = Annotated[list[str], Meta(extra_json_schema={"minItems": 1, "maxItems": LIMITS.texts})]
+_TEXT = {"minLength": 1, "maxLength": LIMITS.text_characters, "pattern": r"\S"}
+Text = Annotated[str, Meta(extra_json_schema=_TEXT)]
+Texts = Annotated[list[Text], Meta(extra_json_schema={"minItems": 1, "maxItems": LIMITS.texts})]
 
 
 class ClassifyParameters(Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,11 +35,11 @@ class ClassifyBody(Struct, frozen=True):
     """A text-classification request.
 
     Attributes:
-        inputs: One text, or 1 to 32 of them.
+        inputs: One text, or 1 to 32 of them; not white space alone, and 100,000 characters in all.
         parameters: Options.
     """
 
-    inputs: str | Texts
+    inputs: Text | Texts
     parameters: ClassifyParameters | None = None
 
 

@@ -105,8 +105,9 @@ def parse_json(data: bytes, *, limits: Limits = LIMITS) -> object:
     _check_size(data, limits)
 
     def number(text: str) -> int | float:
-        if len(text) > limits.number_digits:
-            raise BadRequestError(f"A number has more than {limits.number_digits} characters.")
+        # The shortest text of a double has 17 digits at the most, and 3 of the exponent.
+        if len(text) > limits.number_digits and _digits(text) > limits.number_digits:
+            raise BadRequestError(f"A number has more than {limits.number_digits} digits.")
         value = float(text) if set(text) & set(".eE") else int(text)
         if not math.isfinite(value):
             raise BadRequestError("A number is too large.")
@@ -152,6 +153,11 @@ def _without_strings(data: bytes) -> bytes:
     where parsing ends.
     """
     return b"".join(data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+
+
+def _digits(text: str) -> int:
+    """Digits of a number, those of its exponent too, but for the zeros that it begins with."""
+    return len(re.sub(r"[^0-9]", "", text).lstrip("0"))
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -151,6 +151,11 @@ def test_the_families_of_bad_bodies_are_refused_in_time(data: bytes) -> None:
     assert len(str(refused.value)) < 100
 
 
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_double_is_taken_as_python_writes_it(number: float) -> None:
+    assert parse_json(json.dumps([number, -number]).encode()) == [number, -number]
+
+
 @pytest.mark.parametrize(("more", "accepted"), [(-1, True), (0, True), (1, False)])
 def test_values_are_counted_and_not_those_in_strings(more: int, *, accepted: bool) -> None:
     numbers = [1] * (LIMITS.json_values - 3 + more)  # the object, the string and the list count too

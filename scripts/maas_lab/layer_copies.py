@@ -14,13 +14,10 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from maas.bundle.manifest import MANIFEST, digest16
 from maas.bundle.verify import verify_bundle
 from maas.errors import BundleError
-from maas.registry.records import encode
-from maas.served import SERVED, ServedSet, parse_served
+from maas.served import SERVED, ServedSet, parse_served, write_served
 from maas_lab.files import copy_file
 
 if TYPE_CHECKING:
@@ -98,7 +95,7 @@ def encode_served(served: ServedSet) -> bytes:
     Raises:
         BundleError: It would not.
     """
-    data = msgspec.json.encode(encode(served), order="sorted")
+    data = write_served(served)
     parse_served(data)
     return data
 

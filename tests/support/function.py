@@ -3,26 +3,27 @@
 packed = pack(home, tmp_path / "models", policy)
 settings = function_settings(packed, endpoint=standin.url, policy_ttl=0.2)
 handler = build_handler(settings)
+ended = run_function("inference", function_environ(...), rest_event(...), cwd=tmp_path)
 """
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from support.doors import LambdaContext, rest_event
 
 from maas.bundle.manifest import digest16
 from maas.loading import optimised_form
 from maas.registry.records import WEIGHT_TOTAL, Policy, Route
-from maas.served import SERVED, ServedSet, ServedVersion
+from maas.served import SERVED, ServedSet, ServedVersion, write_served
 from maas.settings import Settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from support.tiny import Home
 
     from maas.http.gateway import Handler
@@ -40,7 +41,7 @@ def routed(home: "Home", revision: int, **shares: int) -> Policy:
     return Policy(MODEL, revision, {"production": routes}, digests)
 
 
-def pack(home: "Home", models: "Path", baked: Policy, *, carried: tuple[int, ...] = ()) -> "Path":
+def pack(home: "Home", models: Path, baked: Policy, *, carried: tuple[int, ...] = ()) -> Path:
     """Lay a served set as `maas package` does: one form of each version, and served.json.
 
     Args:
@@ -57,12 +58,12 @@ def pack(home: "Home", models: "Path", baked: Policy, *, carried: tuple[int, ...
         shutil.copytree(bundle.folder, folder, ignore=shutil.ignore_patterns("portable"))
     versions = tuple(ServedVersion(n, home.bundles[n].digest, form) for n in numbers)
     served = ServedSet(1, MODEL, versions, baked)
-    (models / MODEL / SERVED).write_bytes(msgspec.json.encode(served))
+    (models / MODEL / SERVED).write_bytes(write_served(served))
     return models
 
 
 def function_environ(
-    models: "Path", *, endpoint: str, table: str = TABLE, policy_ttl: float = 15.0
+    models: Path, *, endpoint: str, table: str = TABLE, policy_ttl: float = 15.0
 ) -> dict[str, str]:
     """The variables of a function whose registry is a table."""
     return {
@@ -79,7 +80,7 @@ def function_environ(
 
 
 def function_settings(
-    models: "Path", *, endpoint: str, table: str = TABLE, policy_ttl: float = 15.0
+    models: Path, *, endpoint: str, table: str = TABLE, policy_ttl: float = 15.0
 ) -> Settings:
     """The settings of `function_environ`."""
     return Settings.parse(
@@ -122,3 +123,87 @@ def say(handler: "Handler", text: str = "a good film") -> Said:
         seconds,
         json.loads(answer["body"]),
     )
+
+
+# ---- In a process of its own --------------------------------------------------------------------
+
+FUNCTIONS = Path(__file__).parents[2] / "functions"
+# Mangum asks for the main thread's loop before there is one; from 3.12 on that is deprecated.
+_WARNINGS = ("-W", "error", "-W", "ignore:There is no current event loop:DeprecationWarning")
+_CHILD = """
+import json, runpy, sys
+
+class Context:
+    aws_request_id = "request-of-lambda"
+    @staticmethod
+    def get_remaining_time_in_millis():
+        return 15_000
+
+app, *steps = json.loads(sys.stdin.readline())
+told, names = sys.stderr, {}
+while steps and isinstance(steps[0], str):
+    exec(steps.pop(0), names)
+handler = runpy.run_path(app)["handler"]
+for step in steps:
+    if isinstance(step, str):
+        exec(step, names)
+    else:
+        print("answer", json.dumps(handler(step, Context())), file=told, flush=True)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a function's process went.
+
+    Attributes:
+        returncode: Its exit status; negative where a signal ended it.
+        answers: What its handler answered, in order.
+        stdout: Its log and metrics.
+        stderr: What it wrote there but the answers.
+    """
+
+    returncode: int
+    answers: list[Any]
+    stdout: str
+    stderr: str
+
+    def statuses(self) -> list[int]:
+        """The answers' HTTP statuses."""
+        return [answer["statusCode"] for answer in self.answers]
+
+
+def run_function(
+    name: str,
+    environ: dict[str, str],
+    *steps: object,
+    cwd: Path,
+    within: tuple[str, ...] = (),
+    seconds: float = 60,
+) -> Ended:
+    """Start a function as Lambda does, with nothing but these variables, and go through the steps.
+
+    Args:
+        name: `inference` or `catalog`.
+        environ: All of its environment.
+        steps: An event is handled; a text is Python, run in that process. Texts before the first
+            event are run before the function is imported.
+        cwd: Its working folder.
+        within: A command that runs the rest of its arguments, such as `unshare -rm`.
+        seconds: Time for all of it.
+    """
+    app = str(FUNCTIONS / name / "app.py")
+    done = subprocess.run(
+        [*within, sys.executable, "-I", *_WARNINGS, "-c", _CHILD],
+        input=json.dumps([app, *steps]) + "\\n",
+        env=environ,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
+    )
+    lines = done.stderr.splitlines(keepends=True)
+    told = [line.partition(" ")[2] for line in lines if line.startswith("answer ")]
+    rest = "".join(line for line in lines if not line.startswith("answer "))
+    return Ended(done.returncode, [json.loads(line) for line in told], done.stdout, rest)

@@ -6,8 +6,12 @@ layer beside the bundles; it is part of no bundle's digest:
     served = read_served(Path("/opt/models/sentiment"))     # None on a laptop, which carries all
     served.policy                                           # what answers until the registry does
     served.forms()["sha256:…"]                              # "optimised-x86"
+
+No other digest covers it, so it carries its own: one flipped bit could move traffic from one
+version to another.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from maas.errors import BundleError
-from maas.registry.records import Digest, ModelName, Policy, VersionNumber
+from maas.registry.records import Digest, ModelName, Policy, VersionNumber, encode
 
 SERVED = "served.json"
 
@@ -58,14 +62,39 @@ class ServedSet(Struct, frozen=True, forbid_unknown_fields=True):
         return {version.digest: version.form for version in self.versions}
 
 
+class _Sealed(Struct, frozen=True, forbid_unknown_fields=True):
+    """The file: a served set as it is written, and the sha256 of just those bytes."""
+
+    digest: Digest
+    served: msgspec.Raw
+
+
+def seal_served(served: bytes) -> bytes:
+    """The file's bytes for a served set that is written as JSON."""
+    return b'{"digest":"%s","served":%s}' % (_digest(served).encode(), served)
+
+
+def write_served(served: ServedSet) -> bytes:
+    """The file's canonical bytes: one served set, one text."""
+    return seal_served(msgspec.json.encode(encode(served), order="sorted"))
+
+
+def _digest(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
 def parse_served(data: bytes) -> ServedSet:
     """Read a served set.
 
     Raises:
-        BundleError: It is malformed, of another model than its policy, or lacks a routed version.
+        BundleError: It is malformed, was changed, is of another model than its policy, or lacks a
+            routed version.
     """
     try:
-        served = msgspec.json.decode(data, type=ServedSet)
+        sealed = msgspec.json.decode(data, type=_Sealed)
+        if _digest(bytes(sealed.served)) != sealed.digest:
+            raise BundleError(f"{SERVED} was changed: its sha256 is not the one in it.")
+        served = msgspec.json.decode(sealed.served, type=ServedSet)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         reason = str(error) if isinstance(error, msgspec.ValidationError) else "it is not JSON"
         raise BundleError(f"{SERVED} cannot be read: {reason}.") from None

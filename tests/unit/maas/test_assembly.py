@@ -22,7 +22,7 @@ from maas.errors import (
 from maas.loading import optimised_form
 from maas.registry.addresses import ByDigest, ByNumber
 from maas.registry.records import POLICY_VERSIONS, Candidate, Policy
-from maas.served import SERVED
+from maas.served import SERVED, seal_served
 from maas.settings import Settings
 
 if TYPE_CHECKING:
@@ -174,7 +174,8 @@ def test_a_served_set_that_cannot_be_read_is_our_fault_and_not_the_callers(
 ) -> None:
     models = pack(home, tmp_path / "models", routed(home, 4, v1=100))
     file = models / "sentiment" / SERVED
-    file.write_text(text if text != "other" else file.read_text().replace("sentiment", "other"))
+    other = file.read_bytes().partition(b'"served":')[2][:-1].replace(b"sentiment", b"other")
+    file.write_bytes(seal_served(other) if text == "other" else text.encode())
     services = build_services(replace(home.settings, bundles=models), full=False)
     with pytest.raises(NotReadyError, match="carries of sentiment cannot be read") as refused:
         services("sentiment")

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from maas.errors import BundleError
-from maas.served import SERVED, ServedVersion, parse_served, read_served
+from maas.served import (
+    SERVED,
+    ServedVersion,
+    parse_served,
+    read_served,
+    seal_served,
+    write_served,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,11 +36,11 @@ def written(**changes: Any) -> bytes:  # noqa: ANN401 - any JSON
             "digests": {"1": ONE, "2": TWO},
         },
     }
-    return json.dumps(body | changes).encode()
+    return seal_served(json.dumps(body | changes).encode())
 
 
 def policy(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    body: dict[str, Any] = json.loads(written())["policy"]
+    body: dict[str, Any] = json.loads(written())["served"]["policy"]
     return body | changes
 
 
@@ -45,10 +52,28 @@ def test_a_served_set_says_digests_forms_and_the_policy_of_packaging_time() -> N
     assert served.policy.revision == 5
 
 
+def test_what_is_written_is_read_and_written_alike() -> None:
+    served = parse_served(written())
+    assert parse_served(write_served(served)) == served
+    assert write_served(parse_served(write_served(served))) == write_served(served)
+
+
+def test_f11_any_flipped_bit_is_found() -> None:
+    data = write_served(parse_served(written()))
+    for bit in range(len(data) * 8):
+        changed = bytearray(data)
+        changed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(BundleError, match=SERVED):
+            parse_served(bytes(changed))
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (b"", "it is not JSON"),
+        (written().replace(b"sha256:", b"sha256:0"), "regex"),
+        (written().replace(b"10000", b"10001"), "was changed"),
+        (written()[:-1] + b',"more":1}', "unknown field"),
         (b"[" * 100_000, "got `array`"),
         (b"\xff\xfe", "it is not JSON"),
         (b"{}", "missing required field"),

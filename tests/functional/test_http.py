@@ -295,11 +295,6 @@ def test_other_methods_are_refused_with_those_that_are_not(
     assert response.headers["allow"] == allowed
 
 
-def test_no_origin_is_given_leave(client: Client) -> None:
-    response = client.post(MODEL, json=GOOD, headers={"origin": "https://evil.example"})
-    assert not [name for name in response.headers if name.startswith("access-control")]
-
-
 @pytest.mark.parametrize(
     ("path", "status"),
     [

@@ -1,0 +1,239 @@
+"""The OpenAPI document held against both functions' routes by schemathesis (trust.md 7).
+
+P4: of all that it makes out of the document, well-formed or not, nothing is a 5xx; every status,
+type, header and body is one that the document names; what the document refuses is refused; methods
+that no route has are 405; and what the gateway refuses without a key never reaches a function.
+
+Names are tried at random, which are unknown, and out of those that are there, which are answered.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import schemathesis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import CHECKS
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events, from_schema
+from starlette.responses import JSONResponse, Response
+from support.effort import count, examples
+from support.openapi import operations
+from support.tiny import Client, Home, make_home, open_client
+
+from maas.http.app import App
+from maas.http.catalog import catalog_routes
+from maas.http.inference import inference_routes
+from maas.http.openapi import build_document
+from maas.observe import Observer
+from maas.registry.addresses import ByNumber
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    Json = dict[str, Any]
+
+KEY = "a-key"
+DOCUMENT = build_document()
+OPERATIONS = [(path, method) for path, method, _ in operations(DOCUMENT)]
+SINGLE = {"/health", "/catalog/openapi.json"}  # there is one way to ask them well
+# Ways of naming a version that disagree are 400, which no schema can say.
+ACCEPTED = {"positive_data_acceptance": {"expected-statuses": ["2xx", 400, 403, 404]}}
+
+
+class Gateway:
+    """What stands before the functions: all but `/health` is refused without a key.
+
+    Args:
+        app: Both functions.
+        keyless: What else is answered without a key.
+    """
+
+    def __init__(self, app: "ASGIApp", *, keyless: str = "") -> None:
+        self._app = app
+        self._keyless = {"/health", keyless}
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        if scope["type"] != "http":
+            return
+        sent = [value for name, value in scope["headers"] if name == b"x-api-key"]
+        app = self._app
+        if scope["path"] not in self._keyless and sent != [KEY.encode()]:
+            refusal = {"error": "Forbidden", "code": "forbidden", "field": None, "request_id": "x"}
+            app = JSONResponse(refusal, 403)
+        await app(scope, receive, send)
+
+
+@dataclass
+class Report:
+    """What one run came to.
+
+    Attributes:
+        statuses: How often each was answered.
+        faults: What the checks said, with the request that they said it of.
+    """
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Versions 1 and 2, an alias of its own for the second, and a few changes."""
+    home = make_home(tmp_path_factory.mktemp("home"))
+    home.promote(2, alias="candidate")
+    with home.registry() as registry:
+        registry.promote("sentiment", ByNumber(2))
+        registry.rollback("sentiment")
+    return home
+
+
+@pytest.fixture(scope="module")
+def routes(home: Home) -> App:
+    routes = {**inference_routes(home.services()), **catalog_routes(home.registry())}
+    return App(routes, observer=Observer("INFO", metrics=False), new_id=lambda: "request")
+
+
+@pytest.fixture(scope="module")
+def api(routes: App) -> Gateway:
+    return Gateway(routes)
+
+
+def named(document: "Json", home: Home) -> "Json":
+    """The document with the names that are there in place of their grammar."""
+    versions = ["1", "2", "candidate", "production", home.bundles[2].digest]
+    known = {"model": ["sentiment"], "version": versions, "x-maas-version": versions}
+    for _, _, operation in operations(document):
+        for parameter in operation["parameters"]:
+            if parameter["name"] in known:
+                parameter["schema"] = {"type": "string", "enum": known[parameter["name"]]}
+    return document
+
+
+def run(api: "ASGIApp", document: "Json", path: str, method: str, *, tries: int) -> Report:
+    """Try one operation by all that schemathesis knows."""
+    config = SchemathesisConfig.from_dict(
+        {
+            "seed": 7,
+            "headers": {"x-api-key": KEY},
+            "generation": {"max-examples": tries, "database": "none", "deterministic": True},
+            "phases": {"stateful": {"enabled": False}},
+            "checks": ACCEPTED,
+        }
+    )
+    schema = schemathesis.openapi.from_dict(document, config=config)
+    schema.app = api
+    chosen = schema.include(path=path, method=method)
+    report = Report()
+    for event in from_schema(chosen).execute():
+        if isinstance(event, events.NonFatalError | events.FatalError):
+            report.faults.append(str(event))
+        if isinstance(event, events.ScenarioFinished):
+            gather(event, report)
+    count("requests", report.statuses.total())
+    return report
+
+
+def gather(event: events.ScenarioFinished, report: Report) -> None:
+    for interaction in event.recorder.interactions.values():
+        if interaction.response is not None:
+            report.statuses[interaction.response.status_code] += 1
+    for checks in event.recorder.checks.values():
+        for check in checks:
+            if (info := check.failure_info) is not None:
+                report.faults.append(f"{check.name}: {info.failure.message}\n{info.code_sample}")
+
+
+def test_all_checks_are_on() -> None:
+    schemathesis.openapi.from_dict(DOCUMENT)  # which makes those of OpenAPI known
+    known = set(CHECKS.get_all_names())
+    assert known >= {"not_a_server_error", "status_code_conformance", "content_type_conformance"}
+    assert known >= {"response_schema_conformance", "response_headers_conformance", "ignored_auth"}
+    assert known >= {"negative_data_rejection", "positive_data_acceptance", "unsupported_method"}
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_p4_a_route_asked_by_names_that_are_there(
+    api: Gateway, home: Home, path: str, method: str
+) -> None:
+    tries = examples(50, 2_000)
+    report = run(api, named(build_document(), home), path, method, tries=tries)
+    assert report.faults == []
+    assert report.statuses[200] > 0
+    assert report.statuses.total() >= (1 if path in SINGLE else tries)
+    count("inputs", report.statuses.total() - report.statuses[200])
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [(path, method) for path, method in OPERATIONS if "{" in path]
+)
+def test_p4_a_route_asked_by_names_that_are_not(api: Gateway, path: str, method: str) -> None:
+    report = run(api, build_document(), path, method, tries=examples(10, 2_000))
+    assert report.faults == []
+    assert report.statuses[404] > 0
+    count("inputs", report.statuses.total())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response(b'{"status": "ok"}', 500, media_type="application/json"),
+        Response(b'{"status": "fine"}', media_type="application/json"),
+        Response(b'{"status": "ok"}', media_type="text/plain"),
+        Response(b'{"status": "ok"}', 418, media_type="application/json"),
+    ],
+    ids=["5xx", "body", "type", "status"],
+)
+def test_what_is_not_as_described_would_be_seen(answer: Response) -> None:
+    assert run(Gateway(answer), build_document(), "/health", "GET", tries=1).faults
+
+
+def test_a_route_that_asks_for_no_key_would_be_seen(routes: App) -> None:
+    open_gateway = Gateway(routes, keyless="/catalog/models")
+    report = run(open_gateway, build_document(), "/catalog/models", "GET", tries=1)
+    assert any(fault.startswith("ignored_auth") for fault in report.faults)
+
+
+# ---- Paging -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
+    """A catalog of five versions and a dozen of changes."""
+    home = make_home(tmp_path_factory.mktemp("many"), versions=5)
+    with home.registry() as registry:
+        for number in (2, 3, 4, 5, 1, 2):
+            registry.promote("sentiment", ByNumber(number))
+    with open_client(home.services(), reader=home.registry()) as client:
+        yield client
+
+
+LISTS = {
+    "/catalog/models": ("models", "name"),
+    "/catalog/models/sentiment/versions": ("versions", "number"),
+    "/catalog/models/sentiment/history": ("events", "revision"),
+}
+
+
+@settings(max_examples=examples(30, 500))
+@given(st.sampled_from(sorted(LISTS)), st.lists(st.integers(1, 20), min_size=1, max_size=20))
+def test_pages_of_any_size_are_the_list(client: Client, path: str, sizes: list[int]) -> None:
+    name, key = LISTS[path]
+    whole = client.get(path).json()
+    assert (whole["more"], whole["next"]) == (False, None)
+    found: list[object] = []
+    after = ""
+    for step in range(100):
+        size = sizes[step % len(sizes)]
+        page = client.get(f"{path}?limit={size}{after}").json()
+        assert len(page[name]) <= size
+        found += page[name]
+        if not page["more"]:
+            break
+        assert page["next"] == page[name][-1][key]
+        after = f"&after={page['next']}"
+    assert found == whole[name]

@@ -142,9 +142,9 @@ def licence(package: str) -> str:
     said = metadata(package)
     classifiers = [c for c in said.get_all("Classifier") or [] if c.startswith("License ::")]
     if "License-Expression" in said:
-        return said["License-Expression"]
+        return str(said["License-Expression"])
     if "License" in said and "\n" not in said["License"]:
-        return said["License"]
+        return str(said["License"])
     return classifiers[0].split(" :: ")[-1]
 
 

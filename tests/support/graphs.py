@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -88,6 +88,33 @@ def short_graph(weights: "npt.NDArray[np.float32]", *, tokens: int) -> bytes:
     ]
     positions = numpy_helper.from_array(np.zeros(tokens, dtype=np.float32), "positions")
     return _encoded(_model(nodes, weights, more=[positions], last="placed"))
+
+
+def edited(graph: bytes, change: "Callable[[onnx.ModelProto], object]") -> bytes:
+    """A graph after a change that nobody checks."""
+    model = onnx.load_from_string(graph)
+    change(model)
+    return _encoded(model)
+
+
+def add_node(model: "onnx.ModelProto", node: "onnx.NodeProto", **constants: object) -> None:
+    """Put a node before all others, with these numbers as tensors that it may take."""
+    model.graph.node.insert(0, node)
+    for name, value in constants.items():
+        model.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+
+
+def nested(levels: int) -> "onnx.NodeProto":
+    """An If within an If, so many levels deep."""
+    value = helper.make_tensor_value_info("deepest", TensorProto.BOOL, None)
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["yes"], ["deepest"])], "g", [], [value]
+    )
+    node = helper.make_node("If", ["yes"], ["deepest"], then_branch=graph, else_branch=graph)
+    for _ in range(levels - 1):
+        graph = helper.make_graph([node], "g", [], [value])
+        node = helper.make_node("If", ["yes"], ["deepest"], then_branch=graph)
+    return node
 
 
 def save_external(graph: bytes, folder: "Path") -> None:

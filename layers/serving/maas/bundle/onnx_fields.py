@@ -99,6 +99,7 @@ TYPE: Table = {
     4: Field("sequence_type", _BYTES),
     5: Field("map_type", _BYTES),
     6: Field("denotation", _BYTES),
+    7: Field("opaque_type", _BYTES),
     8: Field("sparse_tensor_type", _BYTES),
     9: Field("optional_type", _BYTES),
 }

@@ -44,8 +44,8 @@ class Place(Part, frozen=True):
 class Piece(Part, frozen=True, rename={"special": "SpecialToken", "text": "Sequence"}):
     """One piece of a template: a special token or a text."""
 
-    special: Place | None = None
-    text: Place | None = None
+    special: Place | msgspec.UnsetType = msgspec.UNSET
+    text: Place | msgspec.UnsetType = msgspec.UNSET
 
 
 class SpecialToken(Part, frozen=True):

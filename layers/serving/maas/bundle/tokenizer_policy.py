@@ -53,10 +53,9 @@ def check_tokenizer(
     file = _parsed(data)
     if not isinstance(file, dict) or file.keys() != _KEYS or file["version"] != "1.0":
         raise BundleError(f"it is not version 1.0 with exactly {', '.join(sorted(_KEYS))}")
-    _check_fields(
-        file["truncation"] or {}, parts.TRUNCATION if file["truncation"] else {}, "truncation"
-    )
-    _check_fields(file["padding"] or {}, parts.PADDING if file["padding"] else {}, "padding")
+    for name, fields in (("truncation", parts.TRUNCATION), ("padding", parts.PADDING)):
+        if file[name] is not None:
+            _check_fields(file[name], fields, name)
     for room, kinds in _ROOMS.items():
         _check_room(room, file[room], kinds)
     _check_part("model", file["model"], parts.MODELS)
@@ -167,7 +166,9 @@ def _check_words(model: _Object, ids: "Mapping[str, int]") -> None:
         left, _, right = (
             merge.partition(" ") if isinstance(merge, str) else (merge[0], "", merge[1])
         )
-        if not {left, right, left + right.removeprefix(prefix)} <= vocabulary.keys():
+        whole = left + right.removeprefix(prefix)
+        # The library cuts the prefix off unseen, and panics where there is none.
+        if not right.startswith(prefix) or not {left, right, whole} <= vocabulary.keys():
             raise BundleError(f"the merge {_shown(left)} {_shown(right)} is not in the vocabulary")
 
 

@@ -145,7 +145,7 @@ def licence(package: str) -> str:
         return str(said["License-Expression"])
     if "License" in said and "\n" not in said["License"]:
         return str(said["License"])
-    return classifiers[0].split(" :: ")[-1]
+    return str(classifiers[0].split(" :: ")[-1])
 
 
 def test_s30_the_runtime_layer_has_free_licences_and_those_alone() -> None:

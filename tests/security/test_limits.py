@@ -1,34 +1,31 @@
-"""Every field of `maas.limits.LIMITS` where it bites: limit − 1, limit, limit + 1 (P3, family 20).
+"""Limits on requests and answers where they bite: limit − 1, limit, limit + 1 (P3, family 20).
 
 A limit without a test of its name fails here; so does a test of a limit that is gone.
 """
 
 import asyncio
 import json
-import shutil
+import re
 import threading
 import time
 from dataclasses import fields, replace
 from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from support.doors import LambdaContext, rest_event
 from support.effort import count
+from support.resealed import home_of
 from support.tiny import (
     Client,
     Home,
-    TinyBundle,
     make_bundle,
     make_home,
     open_client,
-    register_bundle,
-    write_bundle,
 )
 
-from maas.assembly import build_registry
-from maas.bundle.manifest import Manifest, ModelLimits, bundle_digest, canonical_json, digest16
 from maas.bundle.verify import verify_bundle
 from maas.errors import BundleError
 from maas.http.app import App
@@ -36,17 +33,13 @@ from maas.http.catalog import catalog_routes
 from maas.http.gateway import guarded
 from maas.limits import LIMITS, Limits
 from maas.observe import Observer
-from maas.registry.addresses import ByNumber
 from maas.registry.reader import Reader
 from maas.registry.stores import open_store
-from maas.settings import Settings
-from maas_lab.recipe import DataRecipe, VocabularyRecipe
+from maas_lab.recipe import DataRecipe
 from maas_lab.serving import build_local_app
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import Iterator
-    from pathlib import Path
 
     import httpx
     from starlette.requests import Request
@@ -60,12 +53,13 @@ GOOD = {"inputs": "a good film"}
 edge = pytest.mark.parametrize("step", [-1, 0, 1])
 
 
-def test_p3_every_limit_has_a_test_here() -> None:
-    limits = {field.name for field in fields(Limits)}
-    tested = {
-        name.removeprefix("test_limit_") for name in globals() if name.startswith("test_limit_")
-    }
-    assert tested == limits
+def test_p3_every_limit_has_a_test() -> None:
+    """In this module, or in the one beside it, which has the limits of bundles."""
+    files = Path(__file__).parent.glob("test_limits*.py")
+    tests = [re.findall(r"^def test_limit_(\w+)\(", file.read_text(), re.M) for file in files]
+    assert sorted(name for names in tests for name in names) == sorted(
+        field.name for field in fields(Limits)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +173,7 @@ def test_limit_response_bytes(client: Client, monkeypatch: pytest.MonkeyPatch, s
     check(client, response, step, 422, f"above {limits.response_bytes} bytes")
 
 
-def test_p3_the_largest_answer_that_can_be_asked_for_is_refused(tmp_path: "Path") -> None:
+def test_p3_the_largest_answer_that_can_be_asked_for_is_refused(tmp_path: Path) -> None:
     labels = [f"{number:0128d}" for number in range(LIMITS.labels)]
     with open_client(home_of(tmp_path, labels=labels).services()) as client:
         large = client.predict(["good"] * LIMITS.texts)
@@ -198,7 +192,7 @@ def test_limit_page_records(client: Client, step: int) -> None:
 
 
 @edge
-def test_limit_labels(client: Client, tmp_path: "Path", step: int) -> None:
+def test_limit_labels(client: Client, tmp_path: Path, step: int) -> None:
     # Given a caller who asks for so many
     asked = GOOD | {"parameters": {"top_k": LIMITS.labels + step}}
     check(client, client.post(MODEL, json=asked), step, 422, f"<= {LIMITS.labels}")
@@ -322,124 +316,3 @@ def test_limit_concurrency(shared: Home, step: int) -> None:
     count("requests", number)
     statuses = asyncio.run(all_at_once(number))
     assert sorted(statuses) == [200] * (number - max(step, 0)) + [429] * max(step, 0)
-
-
-# ---- Bundles ------------------------------------------------------------------------------------
-
-
-def sealed(bundle: TinyBundle, manifest: Manifest) -> TinyBundle:
-    """The same bundle under another manifest, in the folder of its digest."""
-    folder = bundle.folder.with_name(digest16(bundle_digest(canonical_json(manifest))))
-    bundle.folder.rename(folder)
-    digest = write_bundle(folder, manifest)
-    return replace(bundle, folder=folder, digest=digest, manifest=manifest)
-
-
-def home_of(
-    path: "Path", *, labels: list[str] | None = None, max_tokens: int | None = None
-) -> Home:
-    """A home whose one version has these labels, or keeps so many tokens."""
-    settings = Settings.parse({"MAAS_HOME": str(path), "MAAS_ACTOR": "tests"})
-    settings.bundles.mkdir(parents=True)
-    bundle = make_bundle(settings.bundles, labels=labels or ["bad", "good"])
-    if max_tokens is not None:
-        limits = ModelLimits(max_tokens=max_tokens)
-        bundle = sealed(bundle, msgspec.structs.replace(bundle.manifest, limits=limits))
-    with build_registry(settings) as registry:
-        register_bundle(registry, bundle)
-        registry.promote("sentiment", ByNumber(1))
-    return Home(settings, {1: bundle})
-
-
-def check_bundle(bundle: TinyBundle, step: int, said: str, limits: Limits = LIMITS) -> None:
-    """Up to the limit it is accepted; above it refused, and the limit named."""
-    if step <= 0:
-        assert verify_bundle(bundle.folder, limits=limits).digest == bundle.digest
-        return
-    count("attacks")
-    with pytest.raises(BundleError, match=said):
-        verify_bundle(bundle.folder, limits=limits)
-
-
-@edge
-def test_limit_tokens(tmp_path: "Path", log: "io.StringIO", step: int) -> None:
-    # Given a bundle, and a recipe, that ask for so many
-    home = home_of(tmp_path, max_tokens=LIMITS.tokens + step)
-    check_bundle(home.bundles[1], step, f"must be 1 to {LIMITS.tokens}")
-    if step > 0:
-        with pytest.raises(msgspec.ValidationError, match=f"<= {LIMITS.tokens}"):
-            msgspec.convert({"max_tokens": LIMITS.tokens + step}, VocabularyRecipe)
-        with open_client(home.services()) as client:
-            assert client.predict("good").json()["code"] == "model_not_ready"
-        return
-    # Then a text of as many is whole, and one of more is cut
-    with open_client(home.services()) as client:
-        for more in (-1, 0, 1):
-            assert client.predict("good " * (LIMITS.tokens + step + more)).status_code == 200
-    lines = [json.loads(line) for line in log.getvalue().splitlines()]
-    most = LIMITS.tokens + step
-    seen = [(line["tokens"], line["truncated"]) for line in lines]
-    assert seen == [(most - 1, 0), (most, 0), (most, 1)]
-
-
-@pytest.mark.usefixtures("log")
-def test_limit_loaded_versions(tmp_path: "Path") -> None:
-    # Given one version more than is kept, of which the first was asked before the others
-    most = LIMITS.loaded_versions
-    home = make_home(tmp_path, versions=most + 1)
-    with open_client(home.services()) as client:
-
-        def ask(number: int) -> int:
-            return client.post(f"{MODEL}/versions/{number}", json=GOOD).status_code
-
-        assert ask(1) == 200
-        (home.bundles[1].folder / "tokenizer.json").write_text("so it cannot be opened again")
-        for number in range(2, most + 1):
-            assert ask(number) == 200
-        # Then it is still there while the limit is not passed, and gone when it is
-        (home.bundles[2].folder / "tokenizer.json").write_text("so it cannot be opened again")
-        assert ask(1) == 200  # it is the last used now, and the second the first to go
-        assert ask(most + 1) == 200
-        assert ask(1) == 200
-        assert ask(2) == 503
-
-
-@edge
-def test_limit_bundle_bytes(tmp_path: "Path", step: int) -> None:
-    bundle = make_bundle(tmp_path)
-    total = sum(entry.size for entry in bundle.manifest.entries())
-    limits = replace(LIMITS, bundle_bytes=total - step)
-    check_bundle(bundle, step, f"larger than {limits.bundle_bytes} bytes", limits)
-    # And the real one, of which a manifest can only tell
-    entry = bundle.manifest.files[0]
-    size = entry.size + LIMITS.bundle_bytes - total + step
-    files = (msgspec.structs.replace(entry, size=size), *bundle.manifest.files[1:])
-    told = sealed(bundle, msgspec.structs.replace(bundle.manifest, files=files))
-    said = f"larger than {LIMITS.bundle_bytes} bytes" if step > 0 else "manifest.json says"
-    check_bundle(told, 1, said)
-
-
-@edge
-def test_limit_bundle_files(tmp_path: "Path", step: int) -> None:
-    bundle = make_bundle(tmp_path)
-    more = LIMITS.bundle_files - len(bundle.manifest.entries()) + step
-    entry, files = bundle.manifest.files[0], list(bundle.manifest.files)
-    for number in range(more):
-        path = f"a/{number:02}"
-        target = bundle.folder / path
-        target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(bundle.folder / entry.path, target)
-        files.append(msgspec.structs.replace(entry, path=path))
-    ordered = tuple(sorted(files, key=lambda entry: entry.path))
-    bundle = sealed(bundle, msgspec.structs.replace(bundle.manifest, files=ordered))
-    check_bundle(bundle, step, f"more than {LIMITS.bundle_files} files")
-
-
-@edge
-def test_limit_manifest_bytes(tmp_path: "Path", step: int) -> None:
-    bundle = make_bundle(tmp_path)
-    room = LIMITS.manifest_bytes + step - len(canonical_json(bundle.manifest))
-    lineage = bundle.manifest.lineage | {"run": "x" * (room + len(bundle.manifest.lineage["run"]))}
-    bundle = sealed(bundle, msgspec.structs.replace(bundle.manifest, lineage=lineage))
-    assert (bundle.folder / "manifest.json").stat().st_size == LIMITS.manifest_bytes + step
-    check_bundle(bundle, step, f"larger than {LIMITS.manifest_bytes} bytes")

@@ -13,7 +13,7 @@ begun goes on for the next who asks, and what was refused is not opened anew by 
 import math
 import threading
 from collections import OrderedDict
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,8 @@ class LoadedVersions:
         self._refused: dict[str, tuple[float, NotReadyError]] = {}
         self._openings: dict[str, Future[LoadedVersion]] = {}
         self._lock = threading.Lock()
-        self._one_at_a_time = threading.Lock()
+        # One at a time, and kept: where memory is short, a thread cannot be had, or never starts.
+        self._opener = ThreadPoolExecutor(1, thread_name_prefix="opening")
 
     def carries(self, digest: str) -> bool:
         """Whether the version is in memory or its bundle lies here, be it whole or not."""
@@ -108,42 +109,38 @@ class LoadedVersions:
         with self._lock:
             if (opening := self._openings.get(digest)) is not None:
                 return opening
-            opening = Future()
             if digest in self._loaded:  # by another thread, since the caller looked
+                opening = Future()
                 opening.set_result(self._loaded[digest])
                 return opening
-            work = threading.Thread(
-                target=self._open, args=(digest, opening), name="opening", daemon=True
-            )
             try:
-                work.start()
-            except RuntimeError as reason:  # no memory for a thread, or too many of them
+                opening = self._opener.submit(self._open, digest)
+            except RuntimeError as reason:  # there can be no thread
                 raise NotReadyError(
                     f"{self._model} {digest[:19]}… cannot be loaded now; try again."
                 ) from reason
             self._openings[digest] = opening
             return opening
 
-    def _open(self, digest: str, opening: "Future[LoadedVersion]") -> None:
-        with self._one_at_a_time:
-            try:
-                loaded = self._read(digest)
-            except BaseException as reason:  # noqa: BLE001 - whatever a file makes a library raise
-                self._refuse(digest, opening, reason)
-            else:
-                with self._lock:
-                    self._loaded[digest] = loaded
-                    while len(self._loaded) > LIMITS.loaded_versions:
-                        self._loaded.popitem(last=False)
-                    del self._openings[digest]
-                opening.set_result(loaded)
+    def _open(self, digest: str) -> LoadedVersion:
+        try:
+            loaded = self._loaded.get(digest) or self._read(digest)
+        except BaseException as reason:  # noqa: BLE001 - whatever a file makes a library raise
+            error = self._refusal(digest, reason)
+            raise error from error.__cause__
+        with self._lock:
+            self._loaded[digest] = loaded
+            while len(self._loaded) > LIMITS.loaded_versions:
+                self._loaded.popitem(last=False)
+            self._openings.pop(digest, None)
+        return loaded
 
     def _read(self, digest: str) -> LoadedVersion:
         folder, form = self._bundles / digest16(digest), self._forms.get(digest)
         bundle = verify_bundle(folder, digest=digest, full=self._full, form=form)
         return load_version(bundle, threads=self._threads, replays=None if self._full else 1)
 
-    def _refuse(self, digest: str, opening: "Future[LoadedVersion]", reason: BaseException) -> None:
+    def _refusal(self, digest: str, reason: BaseException) -> NotReadyError:
         error = NotReadyError(f"{self._model} {digest[:19]}… cannot be loaded; the log says why.")
         error.__cause__ = _named(digest, reason)
         held = REFUSED_SECONDS if self.carries(digest) else 0.0  # to look for it anew costs nothing
@@ -151,8 +148,8 @@ class LoadedVersions:
         with self._lock:
             kept = {key: each for key, each in self._refused.items() if now < each[0]}
             self._refused = kept | {digest: (now + held, error)}
-            del self._openings[digest]
-        opening.set_exception(error)
+            self._openings.pop(digest, None)
+        return error
 
 
 def _named(digest: str, reason: BaseException) -> MaasError:

@@ -296,14 +296,14 @@ def test_f21_whatever_opening_raises_is_not_ready_and_is_opened_again_later(
     assert service.turn(ByNumber(2)).version == 2
 
 
-def test_f16_without_memory_for_a_thread_it_is_not_ready_and_is_later(
+def test_f16_without_a_thread_to_open_it_a_version_is_not_ready_and_is_later(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_thread(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     service = make_service(home)
-    service.warm_up()
+    service.policy()
     with monkeypatch.context() as patch:
         patch.setattr("threading.Thread.start", no_thread)
         with pytest.raises(NotReadyError, match="cannot be loaded now"):

@@ -195,7 +195,7 @@ def run_function(
     app = str(FUNCTIONS / name / "app.py")
     done = subprocess.run(
         [*within, sys.executable, "-I", *_WARNINGS, "-c", _CHILD],
-        input=json.dumps([app, *steps]) + "\\n",
+        input=json.dumps([app, *steps]) + "\n",
         env=environ,
         cwd=cwd,
         capture_output=True,

@@ -61,7 +61,7 @@ class Bundle:
             BundleError: A file or folder is not the one that was verified.
         """
         for path, state in self.states.items():
-            name = str(path.relative_to(self.folder))
+            name = "the bundle" if path == self.folder else str(path.relative_to(self.folder))
             if _state(_lstat(path, name)) != state:
                 raise BundleError(f"{name} was changed while it was loaded; try again.")
 
@@ -154,7 +154,7 @@ def _states(folder: "Path", names: "list[str]") -> "dict[Path, tuple[int, ...]]"
     """The state of files and of the folders that they lie in; one that is not there has none."""
     files = [folder / name for name in names]
     states = {}
-    for path in sorted({folder, *files, *(file.parent for file in files)}):
+    for path in (*files, *sorted({folder, *(file.parent for file in files)})):
         with suppress(FileNotFoundError, NotADirectoryError):
             states[path] = _state(path.lstat())
     return states

@@ -123,6 +123,14 @@ def test_p4_family_20_what_is_sent_twice_is_read_alike_by_all_doors(
     doors.good()
 
 
+def test_s10_a_body_that_is_framed_twice_is_refused_where_frames_are_read(doors: Doors) -> None:
+    sent = Sent(BODY, headers=JSON | {"content-length": "25", "transfer-encoding": "chunked"})
+    server, *functions = doors.send(sent)
+    assert (server.status, server.headers["connection"]) == (400, "close")
+    assert [answer.status for answer in functions] == [200, 200]  # the gateway has read them
+    doors.good()
+
+
 # ---- Family 21: methods -------------------------------------------------------------------------
 
 METHODS = ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "FOO", "post", "PROPFIND"]

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from maas.errors import (
+    BadRequestError,
     MaasError,
     MethodNotAllowedError,
     NotFoundError,
@@ -82,6 +83,7 @@ class App:
         self._answering += 1
         try:
             self._check_load()
+            _check_framing(scope)
             _limit_to_remaining(exchange, context)
             await self._router(scope, receive, send)
         except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
@@ -115,6 +117,8 @@ class App:
             headers["retry-after"] = str(problem.retry_after)
         if isinstance(problem, MethodNotAllowedError):
             headers["allow"] = problem.allowed
+        if _is_framed_twice(scope):
+            headers["connection"] = "close"
         self._observer.answered(exchange, status=problem.status, code=problem.code)
         response = Response(
             encode_error(problem, exchange), problem.status, headers=headers, media_type=JSON
@@ -124,6 +128,18 @@ class App:
 
 async def _no_route(_scope: "Scope", _receive: "Receive", _send: "Send") -> None:
     raise NotFoundError("No route answers this path.")
+
+
+def _check_framing(scope: "Scope") -> None:
+    """Refuse a body whose end a server before us may see elsewhere: a request could hide in it."""
+    if _is_framed_twice(scope):
+        raise BadRequestError("Both content-length and transfer-encoding are given; send one.")
+
+
+def _is_framed_twice(scope: "Scope") -> bool:
+    """Never behind Lambda, whose events hold a body that is whole."""
+    names = {name for name, _ in scope["headers"]}
+    return "aws.event" not in scope and {b"content-length", b"transfer-encoding"} <= names
 
 
 def _limit_to_remaining(exchange: Exchange, context: object) -> None:

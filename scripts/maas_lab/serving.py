@@ -26,6 +26,7 @@ from maas.limits import LIMITS
 from maas.observe import Observer
 from maas.registry.reader import Reader
 from maas.registry.stores import open_store
+from maas_lab.connections import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,8 @@ def serve(
     models = _warm_up(services)
     config = uvicorn.Config(
         app,
+        http=Connection,
+        ws="none",
         lifespan="off",
         access_log=False,
         log_level="warning",

@@ -94,7 +94,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def routes(home: Home) -> App:
-    routes = {**inference_routes(home.services()), **catalog_routes(home.registry())}
+    catalog = catalog_routes(home.registry(), seconds=30)  # however busy the machine is
+    routes = {**inference_routes(home.services()), **catalog}
     return App(routes, observer=Observer("INFO", metrics=False), new_id=lambda: "request")
 
 

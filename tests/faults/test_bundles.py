@@ -212,7 +212,7 @@ def test_f11_a_flipped_bit_is_refused_by_name_however_often(
     whole, rng = file.read_bytes(), random.Random(name)
     with replaced_first(door, home, tmp_path, file, b"") as served:
         reasons(log)
-        for _ in range(examples(300 if door is function else 50, 1_000)):
+        for _ in range(examples(300 if door is function else 25, 1_000)):
             file.write_bytes(flipped(whole, rng))
             served.refuses()
             assert any(name in reason for reason in reasons(log))

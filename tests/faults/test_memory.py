@@ -75,8 +75,7 @@ def test_f16_the_largest_request_takes_a_bounded_amount_of_memory(
     count("requests", 3)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("megabytes", [200, 60, 0])
+@pytest.mark.parametrize(("megabytes", "threads"), [(200, 1), (60, 2), (0, 1), (0, 2)])
 def test_f16_above_a_ceiling_it_says_so_and_answers_the_next_small_request(
     home: "Home", tmp_path: "Path", megabytes: int, threads: int
 ) -> None:

@@ -1,106 +1,130 @@
-"""Faults while requests are served: each is contained, and the next request is answered."""
+"""F18, F20, F22, F23, F26: a model that never ends, panics or answers NaN; and events of others.
 
-import asyncio
+Through both doors, with real libraries: a function's handler, and the laptop's server on a socket.
+Requests beside a failing one, and the next one, are answered as ever.
+"""
+
 import io
 import json
-import resource
-import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
-from itertools import count
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
+import uvicorn
+from support import effort
 from support.doors import LambdaContext, rest_event
 from support.tiny import (
     FOREVER_WORD,
     NAN_WORD,
     PANIC_TEXT,
-    Client,
     Home,
+    TinyBundle,
     make_home,
-    open_client,
 )
 
-from maas.http.app import App
+from maas.bundle.verify import Bundle, verify_bundle
+from maas.http.catalog_entry import build_catalog_handler
 from maas.http.entry import build_handler
-from maas.http.inference import inference_routes
 from maas.limits import LIMITS
-from maas.loaded import REFUSED_SECONDS
-from maas.observe import Observer
-from maas.service import Service, Turn
-from maas.tasks.classify import Classifier, ClassifyRequest, ClassifyResponse, LabelScore
+from maas_lab.serving import build_local_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
-    from maas.assembly import Services
-    from maas.registry.addresses import VersionAddress
-
-GOOD = {"inputs": "a good film"}
-
-
-class Panic(BaseException):
-    """What a native library raises: no Exception."""
+GOOD = "a good film"
+LATE = 0.25
+"""Seconds after its deadline at which an answer must be there."""
+BUSY = 0.75
+"""Seconds that a busy machine may add to what a client measures."""
 
 
-class FaultyServices:
-    """Real services, of which one hop fails while it is told to.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer.
 
     Attributes:
-        fault: What is raised, or None for none.
-        hop: Where: services, turn, predict or answer.
+        status: HTTP status.
+        headers: Names in lower case.
+        body: Its JSON.
+        seconds: How long it took.
     """
 
-    def __init__(self, services: "Services") -> None:
-        self._services = services
-        self.fault: BaseException | None = None
-        self.hop = ""
+    status: int
+    headers: dict[str, str]
+    body: Any
+    seconds: float
 
-    def __call__(self, model: str) -> Service:
-        self.reach("services")
-        return cast("Service", FaultyService(self, self._services(model)))
+    @property
+    def code(self) -> str:
+        """The error's code; empty where it is none."""
+        return "" if self.status == 200 else str(self.body["code"])
 
-    def models(self) -> list[str]:
-        return self._services.models()
-
-    def reach(self, hop: str) -> None:
-        if self.fault is not None and self.hop == hop:
-            raise self.fault
+    def scores(self) -> dict[str, float]:
+        """Score by label, of the first text."""
+        return {pair["label"]: pair["score"] for pair in self.body[0]}
 
 
-class FaultyService:
-    """A real service behind a fault."""
-
-    def __init__(self, faults: FaultyServices, service: Service) -> None:
-        self._faults = faults
-        self._service = service
-        self.model = service.model
-
-    def turn(self, address: "VersionAddress | None", *, deadline: float) -> Turn:
-        self._faults.reach("turn")
-        turn = self._service.turn(address, deadline=deadline)
-        task = cast("Classifier", FaultyTask(self._faults, turn.task))
-        return replace(turn, loaded=replace(turn.loaded, task=task))
+if TYPE_CHECKING:
+    Ask = Callable[..., Said]  # inputs, path=
+    Door = Callable[[Home, float], AbstractContextManager[Ask]]
 
 
-class FaultyTask:
-    """A real task behind a fault."""
+@contextmanager
+def function(home: Home, deadline: float) -> "Iterator[Ask]":
+    """A function whose requests have so many seconds."""
+    handler = build_handler(home.settings)
+    remaining = int((deadline + LIMITS.deadline_margin_seconds) * 1000)
 
-    def __init__(self, faults: FaultyServices, task: Classifier) -> None:
-        self._faults = faults
-        self._task = task
+    def ask(inputs: object, path: str = "/models/sentiment") -> Said:
+        event, started = rest_event(path=path, body={"inputs": inputs}), time.monotonic()
+        answer = handler(event, LambdaContext(remaining_milliseconds=remaining))
+        spent = time.monotonic() - started
+        return Said(answer["statusCode"], answer["headers"], json.loads(answer["body"]), spent)
 
-    def predict(self, request: ClassifyRequest, *, deadline: float) -> ClassifyResponse:
-        self._faults.reach("predict")
-        answer = self._task.predict(request, deadline=deadline)
-        if self._faults.fault is None:
-            return answer
-        # A label that is no text: the encoder is the last hop.
-        rows = ((LabelScore(cast("str", Panic), 0.5),),)
-        return replace(answer, rows=rows)
+    yield ask
+
+
+@contextmanager
+def server(home: Home, deadline: float) -> "Iterator[Ask]":
+    """The laptop's server on a socket of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("maas.http.app.LIMITS", replace(LIMITS, deadline_seconds=deadline))
+        app, _ = build_local_app(home.settings)
+        config = uvicorn.Config(app, port=0, lifespan="off", access_log=False, log_level="error")
+        running = uvicorn.Server(config)
+        thread = threading.Thread(target=running.run)
+        thread.start()
+        try:
+            while not running.started:
+                time.sleep(0.005)
+            port = running.servers[0].sockets[0].getsockname()[1]
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+
+                def ask(inputs: object, path: str = "/models/sentiment") -> Said:
+                    started = time.monotonic()
+                    answer = client.post(path, json={"inputs": inputs})
+                    spent = time.monotonic() - started
+                    effort.count("requests")
+                    return Said(answer.status_code, dict(answer.headers), answer.json(), spent)
+
+                yield ask
+        finally:
+            running.should_exit = True
+            thread.join(10)
+
+
+DOORS: "tuple[Door, ...]" = (function, server)
+HAZARDS = (
+    (PANIC_TEXT, 500, "tokenizer_failed"),
+    (NAN_WORD, 500, "model_output_invalid"),
+    (FOREVER_WORD, 504, "deadline_exceeded"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -114,322 +138,156 @@ def hazardous(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return make_home(tmp_path_factory.mktemp("home"), versions=1, hazards=True)
 
 
-@contextmanager
-def no_more_files() -> "Iterator[None]":
-    """Nothing can be opened any more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+def is_well(said: Said, bundle: TinyBundle, text: str = GOOD) -> None:
+    """It is the answer to this text, and by this version's weights."""
+    assert said.status == 200, said.body
+    assert said.scores() == pytest.approx(bundle.probabilities(text), abs=2e-6)
 
 
-@contextmanager
-def full_disk() -> "Iterator[None]":
-    """Nothing can be written any more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+# ---- F18, F22, F23: real failures of real libraries ----------------------------------------------
 
 
-# ---- F21, F22: anything, anywhere ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize("threads", [False, True])
-@pytest.mark.parametrize("hop", ["services", "turn", "predict", "answer"])
-@pytest.mark.parametrize(
-    "fault",
-    [
-        RuntimeError("canary /srv/secret"),
-        MemoryError("canary"),
-        RecursionError("canary"),
-        KeyError("canary"),
-        OSError(28, "canary", "/srv/secret"),
-        Panic("canary"),
-    ],
-    ids=lambda fault: type(fault).__name__,
-)
-def test_what_nobody_foresaw_is_a_500_that_tells_nothing(
-    shared: Home,
-    log: io.StringIO,
-    hop: str,
-    fault: BaseException,
-    *,
-    threads: bool,
-) -> None:
-    services = FaultyServices(shared.services())
-    with open_client(cast("Services", services), threads=threads) as client:
-        assert client.post("/models/sentiment", json=GOOD).status_code == 200
-        # Given a fault at one hop
-        services.fault, services.hop = fault, hop
-        # When a request comes there
-        response = client.post("/models/sentiment", json=GOOD)
-        # Then it is answered, with an id and without the reason
-        body = response.json()
-        assert (response.status_code, body["code"]) == (500, "internal")
-        assert body["request_id"] == response.headers["x-request-id"]
-        assert response.headers["content-type"] == "application/json"
-        # And the next request is answered as ever
-        services.fault = None
-        assert client.post("/models/sentiment", json=GOOD).status_code == 200
-    failed = [json.loads(line) for line in log.getvalue().splitlines() if '"failed"' in line]
-    assert [line["request_id"] for line in failed] == [body["request_id"]]
-    for secret in ("canary", "/srv", "Traceback"):
-        assert secret not in response.text + log.getvalue()
-
-
-# ---- Real failures of real libraries ------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "status", "code"),
-    [
-        (PANIC_TEXT, 500, "tokenizer_failed"),
-        (NAN_WORD, 500, "model_output_invalid"),
-        (FOREVER_WORD, 504, "deadline_exceeded"),
-    ],
-)
-def test_a_model_that_fails_on_a_text_answers_the_next_one(
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("hazard", HAZARDS)
+def test_f18_f22_f23_a_model_that_fails_on_a_text_answers_the_next_one(
     hazardous: Home,
+    log: io.StringIO,
     capfd: pytest.CaptureFixture[str],
-    text: str,
-    status: int,
-    code: str,
+    door: "Door",
+    hazard: tuple[str, int, str],
 ) -> None:
-    handler = build_handler(hazardous.settings)
-    # Given 150 ms beside the margin that is kept for the answer
-    margin = LIMITS.deadline_margin_seconds
-    context = LambdaContext(remaining_milliseconds=int(margin * 1000) + 150)
-    started = time.monotonic()
-    answer = handler(rest_event(body={"inputs": ["good", text]}), context)
-    assert time.monotonic() - started < 0.15 + 0.25
-    body = json.loads(answer["body"])
-    assert (answer["statusCode"], body["code"]) == (status, code)
-    assert answer["headers"]["x-maas-version"] == "1"
-    assert text not in answer["body"] + "".join(capfd.readouterr())
-    assert handler(rest_event(body=GOOD), LambdaContext())["statusCode"] == 200
-
-
-def test_requests_beside_one_without_end_are_answered(
-    hazardous: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("maas.http.app.LIMITS", replace(LIMITS, deadline_seconds=0.2))
-    with open_client(hazardous.services(), threads=True) as client:
-        slow, *others = client.together(FOREVER_WORD, *["good"] * 20)
-    assert slow.json()["code"] == "deadline_exceeded"
-    assert slow.headers["retry-after"] == "1"
-    assert [response.status_code for response in others] == [200] * 20
+    text, status, code = hazard
+    with door(hazardous, 0.3) as ask:
+        is_well(ask(GOOD), hazardous.bundles[1])
+        for inputs in (text, ["good", text]):
+            said = ask(inputs)
+            assert (said.status, said.code) == (status, code)
+            assert said.seconds < 0.3 + LATE + BUSY * (door is server)
+            assert said.headers["x-maas-version"] == "1"
+            assert said.headers.get("retry-after") == ("1" if status == 504 else None)
+            assert said.body["request_id"] == said.headers["x-request-id"]
+            # Neither the answer nor the log holds the text, or a trace of Rust or of Python
+            for trace in (text, "NaN", "panicked", ".rs:", "Traceback", ".py"):
+                assert trace not in json.dumps(said.body)
+            is_well(ask(GOOD), hazardous.bundles[1])
+            effort.count("faults")
+        written = capfd.readouterr()
+        assert text not in written.out + written.err + log.getvalue()
+    if door is function:  # which counts what it answered
+        metrics = [json.loads(line) for line in written.out.splitlines() if '"_aws"' in line]
+        assert [metric["Errors"] for metric in metrics[-4:]] == [[1], [0], [1], [0]]
 
 
 @pytest.mark.usefixtures("log")
-def test_above_its_bound_it_refuses_at_once_and_answers_again_when_others_have_ended(
-    shared: Home,
+@pytest.mark.parametrize(("text", "status", "code"), HAZARDS)
+def test_f18_f22_f23_requests_beside_a_failing_one_are_answered(
+    hazardous: Home, text: str, status: int, code: str
 ) -> None:
-    # Given a service that answers only when five requests have come
-    ids, all_here = count(1), threading.Event()
-    services = shared.services()
-
-    def new_id() -> str:
-        number = next(ids)
-        if number == 5:
-            all_here.set()
-        return f"request-{number}"
-
-    def slow(model: str) -> Service:
-        assert all_here.wait(5)
-        return services(model)
-
-    app = App(
-        inference_routes(cast("Services", slow), threads=True),
-        observer=Observer("INFO", metrics=False),
-        new_id=new_id,
-        concurrency=2,
-    )
-    with Client(app) as client:
-        # When they come together
-        responses = client.together(*["good"] * 5)
-        # Then as many as may be are answered, and the others are told so in our own words
-        assert sorted(response.status_code for response in responses) == [200, 200, 429, 429, 429]
-        for response in responses:
-            if response.status_code == 429:
-                body = response.json()
-                assert (body["code"], body["field"]) == ("overloaded", None)
-                assert response.headers["retry-after"] == "1"
-                assert response.headers["x-request-id"] == body["request_id"]
-                assert response.headers["content-type"] == "application/json"
-        # And nothing of it stays
-        assert [each.status_code for each in client.together("good", "good")] == [200, 200]
+    with server(hazardous, 0.5) as ask, ThreadPoolExecutor(8) as pool:
+        ask(GOOD)
+        failing = [pool.submit(ask, text) for _ in range(2)]
+        beside = [pool.submit(ask, GOOD) for _ in range(24)]
+        for answer in beside:
+            is_well(answer.result(), hazardous.bundles[1])
+        assert [each.result().status for each in failing] == [status] * 2
+        assert [each.result().code for each in failing] == [code] * 2
+        is_well(ask(GOOD), hazardous.bundles[1])
+    effort.count("faults", 2)
 
 
-# ---- The machine fails --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("failing", [no_more_files, full_disk])
-def test_a_machine_that_fails_stops_no_loaded_model(
-    home: Home,
-    log: io.StringIO,
-    failing: "Callable[[], Any]",
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize("door", DOORS)
+def test_f18_a_version_that_takes_too_long_to_open_is_504_and_opened_for_the_next_request(
+    home: Home, monkeypatch: pytest.MonkeyPatch, door: "Door"
 ) -> None:
-    # Given a loaded version, and a policy that is read for every request
-    always = replace(home, settings=replace(home.settings, policy_ttl=0.0))
-    with open_client(always.services()) as client:
-        assert client.predict("good").status_code == 200
-        # When the machine can open or write no file
-        with failing():
-            responses = [client.predict("good") for _ in range(3)]
-        # Then answers go on, by the last known policy if need be
-        assert [response.status_code for response in responses] == [200] * 3
-        assert {response.headers["x-maas-policy"] for response in responses} <= {"live", "stale"}
-        assert client.predict("good").status_code == 200
+    disk = threading.Event()
+    disk.set()
+
+    def slow(*arguments: Any, **options: Any) -> Bundle:  # noqa: ANN401
+        assert disk.wait(10)
+        return verify_bundle(*arguments, **options)
+
+    monkeypatch.setattr("maas.loaded.verify_bundle", slow)
+    other = "/models/sentiment/versions/2"
+    with door(home, 0.2) as ask:
+        is_well(ask(GOOD), home.bundles[1])
+        # Given a disk that hangs when a version is first asked for
+        disk.clear()
+        for _ in range(2):
+            said = ask(GOOD, other)
+            assert (said.status, said.code) == (504, "deadline_exceeded")
+            assert said.headers["retry-after"] == "1"
+            assert said.seconds < 0.2 + LATE + BUSY * (door is server)
+            is_well(ask(GOOD), home.bundles[1])
+        # When it goes on, then what was begun is there
+        disk.set()
+        until = time.monotonic() + 5
+        while (said := ask(GOOD, other)).status != 200:
+            assert time.monotonic() < until
+        is_well(said, home.bundles[2])
+    effort.count("faults")
 
 
-def test_a_version_that_cannot_be_opened_now_is_not_ready_and_is_later(home: Home) -> None:
-    later = [0.0]
-    services = home.services(clock=lambda: time.monotonic() + later[0])
-    with open_client(services) as client:
-        assert client.predict("good").status_code == 200
-        with no_more_files():
-            response = client.post("/models/sentiment/versions/2", json=GOOD)
-        assert (response.status_code, response.json()["code"]) == (503, "model_not_ready")
-        assert str(home.settings.home) not in response.text
-        later[0] = REFUSED_SECONDS
-        assert client.post("/models/sentiment/versions/2", json=GOOD).status_code == 200
+# ---- F20, F26: no time, and events of others -----------------------------------------------------
 
 
-def test_a_registry_that_is_locked_or_lost_stops_no_answer(home: Home) -> None:
-    always = replace(home, settings=replace(home.settings, policy_ttl=0.0))
-    file = home.settings.home / "registry.sqlite"
-    with open_client(always.services()) as client:
-        client.predict("good")
-        # Given a writer that holds the file, then a file that is none, then no file
-        locked = sqlite3.connect(file, isolation_level=None)
-        locked.execute("BEGIN EXCLUSIVE")
-        assert client.predict("good").status_code == 200
-        locked.execute("ROLLBACK")
-        locked.close()
-        for other in home.settings.home.glob("registry.sqlite*"):
-            other.unlink()
-        file.write_bytes(b"this is no database" * 1000)
-        response = client.predict("good")
-        assert (response.status_code, response.headers["x-maas-policy"]) == (200, "stale")
-        file.unlink()
-        response = client.predict("good")
-        assert (response.status_code, response.headers["x-maas-policy"]) == (200, "stale")
+@pytest.fixture(scope="module")
+def handlers(shared: Home) -> "dict[str, Callable[[Any, object], dict[str, Any]]]":
+    """Both functions."""
+    return {
+        "inference": build_handler(shared.settings),
+        "catalog": build_catalog_handler(shared.settings),
+    }
 
 
-# ---- The caller fails ---------------------------------------------------------------------------
-
-
-SCOPE: dict[str, Any] = {
-    "type": "http",
-    "http_version": "1.1",
-    "method": "POST",
-    "path": "/models/sentiment",
-    "query_string": b"",
-    "headers": [],
-    "root_path": "",
+EVENTS = {
+    "inference": rest_event(body={"inputs": GOOD}),
+    "catalog": rest_event("GET", "/catalog/models"),
 }
+OTHERS: tuple[Any, ...] = (
+    *({}, [], None, "", "text", 7, 1.5, True, [{}], {"Records": []}),
+    {"Records": [{"eventSource": "aws:sqs", "body": "{}", "messageId": "1"}]},
+    {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "canary"}}]},
+    {"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": "canary"}}}]},
+    {"detail-type": "Scheduled Event", "source": "aws.s3", "detail": {}},
+    {"inputs": GOOD},
+    {"requestContext": {"connectionId": "x", "routeKey": "$connect", "eventType": "CONNECT"}},
+    {"type": "TOKEN", "methodArn": "arn:aws:execute-api:x", "authorizationToken": "canary"},
+    {"awslogs": {"data": "canary"}},
+)
 
 
-def call(app: App, *messages: dict[str, Any], wait: bool = False) -> tuple[int, dict[str, Any]]:
-    """One POST whose body comes in these messages; `wait` lets it never end."""
-    left = list(messages)
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        if left:
-            return left.pop(0)
-        if wait:
-            await asyncio.Event().wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: Any) -> None:  # noqa: ANN401
-        sent.append(message)
-
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(app(SCOPE, receive, send))
-    finally:
-        loop.close()
-    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
-    return sent[0]["status"], json.loads(sent[1]["body"])
-
-
-def part(body: bytes, *, more: bool) -> dict[str, Any]:
-    return {"type": "http.request", "body": body, "more_body": more}
-
-
-@pytest.fixture
-def app(shared: Home, log: io.StringIO) -> App:
-    """An app that answers one request at a time, so none may stay counted when it has ended."""
-    return App(
-        inference_routes(shared.services()),
-        observer=Observer("INFO", metrics=False),
-        new_id=lambda: "request-1",
-        concurrency=1,
-    )
-
-
-def test_a_body_that_never_ends_is_given_up_in_time(
-    app: App, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize("milliseconds", [-1, 0, 1, 499, 500])
+def test_f20_with_too_little_time_it_says_so_at_once(
+    handlers: Any,  # noqa: ANN401
+    log: io.StringIO,
+    name: str,
+    milliseconds: int,
 ) -> None:
-    monkeypatch.setattr("maas.http.app.LIMITS", replace(LIMITS, deadline_seconds=0.05))
-    started = time.monotonic()
-    status, body = call(app, part(b'{"inputs"', more=True), part(b":", more=True), wait=True)
-    assert (status, body["error"]) == (400, "The body did not arrive in time.")
-    assert time.monotonic() - started < 0.05 + 0.25
+    answer = handlers[name](EVENTS[name], LambdaContext(remaining_milliseconds=milliseconds))
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (503, "try_again")
+    assert answer["headers"]["retry-after"] == "1"
+    assert "x-maas-version" not in answer["headers"]
+    (line,) = [json.loads(each) for each in log.getvalue().splitlines() if '"answered"' in each]
+    assert line["tokens"] == 0
+    assert handlers[name](EVENTS[name], LambdaContext())["statusCode"] == 200
+    effort.count("faults")
 
 
-def test_a_caller_who_goes_away_hurts_nobody(app: App) -> None:
-    for _ in range(200):
-        status, body = call(app, part(b'{"inputs":"go', more=True))
-        assert (status, body["code"]) == (400, "bad_request")
-    status, _ = call(app, part(b'{"inputs":"go', more=True), part(b'od"}', more=False))
-    assert status == 200
-
-
-def test_a_request_that_is_cancelled_is_not_answered(app: App) -> None:
-    async def cancelled() -> None:
-        async def receive() -> Any:  # noqa: ANN401
-            raise asyncio.CancelledError
-
-        async def send(_: object) -> None:
-            raise AssertionError("answered")
-
-        await app(SCOPE, receive, send)
-
-    loop = asyncio.new_event_loop()
-    with pytest.raises(asyncio.CancelledError):
-        loop.run_until_complete(cancelled())
-    loop.close()
-    assert call(app, part(b'{"inputs":"good"}', more=False))[0] == 200
-
-
-def test_what_is_not_http_is_left_alone(app: App) -> None:
-    async def never(*_: object) -> Any:  # noqa: ANN401
-        raise AssertionError("answered")
-
-    loop = asyncio.new_event_loop()
-    for kind in ("lifespan", "websocket"):
-        loop.run_until_complete(app({"type": kind}, never, never))
-    loop.close()
-
-
-def test_a_thousand_bad_requests_leave_the_good_one_as_it_was(client: Client) -> None:
-    before = client.predict("a good film").content
-    bad: tuple[bytes, ...] = (
-        b"",
-        b"{",
-        b"[]",
-        b'{"inputs":[]}',
-        b'{"inputs":"\\ud800"}',
-        b"[" * 99,
-    )
-    for number in range(1_000):
-        response = client.post("/models/sentiment", content=bad[number % len(bad)])
-        assert 400 <= response.status_code < 500
-    assert client.predict("a good film").content == before
+@pytest.mark.parametrize("name", EVENTS)
+def test_f26_what_is_no_http_event_has_a_defined_answer(
+    handlers: Any,  # noqa: ANN401
+    log: io.StringIO,
+    name: str,
+) -> None:
+    for event in ({"source": "warm-up"}, {"source": "aws.events", "detail-type": "Scheduled"}):
+        assert handlers[name](event, LambdaContext()) == {"statusCode": 204}
+    for event in OTHERS:
+        answer = handlers[name](event, LambdaContext())
+        assert answer["statusCode"] == 400
+        assert answer["headers"]["content-type"] == "application/json"
+        assert json.loads(answer["body"])["code"] == "bad_request"
+        assert handlers[name](EVENTS[name], LambdaContext())["statusCode"] == 200
+        effort.count("faults")
+    assert "canary" not in log.getvalue()

@@ -1,0 +1,213 @@
+"""F21, F22, F24: anything may be raised anywhere, and the next request is answered.
+
+Each hop of a request fails in turn: finding the service, choosing and opening the version, the
+model, the answer's encoding, the catalog's registry, and the log that is written of it.
+"""
+
+import io
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from support import effort
+from support.doors import REQUEST_ID, LambdaContext, rest_event
+from support.tiny import Home, make_home, open_client
+
+from maas.http.app import App
+from maas.http.catalog import catalog_routes
+from maas.http.gateway import guarded, new_id
+from maas.observe import Observer
+from maas.service import Service, Turn
+from maas.tasks.classify import Classifier, ClassifyRequest, ClassifyResponse, LabelScore
+
+if TYPE_CHECKING:
+    from maas.assembly import Services
+    from maas.registry.addresses import VersionAddress
+    from maas.registry.reader import Reader
+
+GOOD = {"inputs": "a good film"}
+
+
+class Panic(BaseException):
+    """What a native library raises: no Exception."""
+
+
+class FaultyServices:
+    """Real services, of which one hop fails while it is told to.
+
+    Attributes:
+        fault: What is raised, or None for none.
+        hop: Where: services, turn, predict or answer.
+    """
+
+    def __init__(self, services: "Services") -> None:
+        self._services = services
+        self.fault: BaseException | None = None
+        self.hop = ""
+
+    def __call__(self, model: str) -> Service:
+        self.reach("services")
+        return cast("Service", FaultyService(self, self._services(model)))
+
+    def models(self) -> list[str]:
+        return self._services.models()
+
+    def reach(self, hop: str) -> None:
+        if self.fault is not None and self.hop == hop:
+            raise self.fault
+
+
+class FaultyService:
+    """A real service behind a fault."""
+
+    def __init__(self, faults: FaultyServices, service: Service) -> None:
+        self._faults = faults
+        self._service = service
+        self.model = service.model
+
+    def turn(self, address: "VersionAddress | None", *, deadline: float) -> Turn:
+        self._faults.reach("turn")
+        turn = self._service.turn(address, deadline=deadline)
+        task = cast("Classifier", FaultyTask(self._faults, turn.task))
+        return replace(turn, loaded=replace(turn.loaded, task=task))
+
+
+class FaultyTask:
+    """A real task behind a fault."""
+
+    def __init__(self, faults: FaultyServices, task: Classifier) -> None:
+        self._faults = faults
+        self._task = task
+
+    def predict(self, request: ClassifyRequest, *, deadline: float) -> ClassifyResponse:
+        self._faults.reach("predict")
+        answer = self._task.predict(request, deadline=deadline)
+        if self._faults.fault is None:
+            return answer
+        # A label that is no text: the encoder is the last hop.
+        rows = ((LabelScore(cast("str", Panic), 0.5),),)
+        return replace(answer, rows=rows)
+
+
+FAULTS = (
+    RuntimeError("canary /srv/secret"),
+    MemoryError("canary"),
+    RecursionError("canary"),
+    KeyError("canary"),
+    OSError(28, "canary", "/srv/secret"),
+    Panic("canary"),
+)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return make_home(tmp_path_factory.mktemp("home"), versions=1)
+
+
+@pytest.mark.parametrize("threads", [False, True])
+@pytest.mark.parametrize("hop", ["services", "turn", "predict", "answer"])
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+def test_f21_what_nobody_foresaw_is_a_500_that_tells_nothing(
+    shared: Home,
+    log: io.StringIO,
+    hop: str,
+    fault: BaseException,
+    *,
+    threads: bool,
+) -> None:
+    services = FaultyServices(shared.services())
+    with open_client(cast("Services", services), threads=threads) as client:
+        assert client.post("/models/sentiment", json=GOOD).status_code == 200
+        # Given a fault at one hop
+        services.fault, services.hop = fault, hop
+        # When a request comes there
+        response = client.post("/models/sentiment", json=GOOD)
+        # Then it is answered, with an id and without the reason
+        body = response.json()
+        assert (response.status_code, body["code"]) == (500, "internal")
+        assert body["request_id"] == response.headers["x-request-id"]
+        assert response.headers["content-type"] == "application/json"
+        # And the next request is answered as ever
+        services.fault = None
+        assert client.post("/models/sentiment", json=GOOD).status_code == 200
+    effort.count("faults")
+    failed = [json.loads(line) for line in log.getvalue().splitlines() if '"failed"' in line]
+    assert [line["request_id"] for line in failed] == [body["request_id"]]
+    for secret in ("canary", "/srv", "Traceback"):
+        assert secret not in response.text + log.getvalue()
+
+
+class FaultyReader:
+    """A real reader of the registry that fails while it is told to."""
+
+    def __init__(self, reader: "Reader") -> None:
+        self._reader = reader
+        self.fault: BaseException | None = None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the routes ask of it
+        if self.fault is not None:
+            raise self.fault
+        return getattr(self._reader, name)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+def test_f21_f22_the_catalogs_function_survives_it_too(
+    shared: Home, log: io.StringIO, fault: BaseException
+) -> None:
+    with shared.registry() as registry:
+        reader = FaultyReader(registry)
+        observer = Observer("INFO", metrics=False)
+        app = App(catalog_routes(cast("Reader", reader)), observer=observer, new_id=new_id)
+        handler = guarded(app, observer)
+        event = rest_event("GET", "/catalog/models")
+        assert handler(event, LambdaContext())["statusCode"] == 200
+        reader.fault = fault
+        answer = handler(event, LambdaContext())
+        body = json.loads(answer["body"])
+        assert (answer["statusCode"], body["code"]) == (500, "internal")
+        assert body["request_id"] == REQUEST_ID
+        reader.fault = None
+        assert handler(event, LambdaContext())["statusCode"] == 200
+    effort.count("faults")
+    for secret in ("canary", "/srv", "Traceback"):
+        assert secret not in answer["body"] + log.getvalue()
+
+
+class FaultyStream(io.StringIO):
+    """Where a log goes that cannot be written."""
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__()
+        self._fault = fault
+
+    def write(self, _: str, /) -> int:
+        raise self._fault
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [fault for fault in FAULTS if isinstance(fault, Exception)],
+    ids=lambda f: type(f).__name__,
+)
+def test_f24_a_log_and_metrics_that_cannot_be_written_fail_no_request(
+    shared: Home,
+    log: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    fault: Exception,
+) -> None:
+    with open_client(shared.services(), metrics=True) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.stdout", FaultyStream(fault))
+            patch.setattr(log, "write", FaultyStream(fault).write)
+            statuses = [
+                client.post("/models/sentiment", json=body).status_code for body in (GOOD, {}, GOOD)
+            ]
+        assert statuses == [200, 422, 200]
+        # And what can be written again is of one request
+        assert client.post("/models/sentiment", json=GOOD).status_code == 200
+    effort.count("faults")
+    assert len(log.getvalue().splitlines()) == 1
+    (metric,) = capfd.readouterr().out.splitlines()
+    assert json.loads(metric)["Requests"] == [1.0]

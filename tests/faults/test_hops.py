@@ -16,6 +16,7 @@ from support.tiny import Home, make_home, open_client
 
 from maas.http.app import App
 from maas.http.catalog import catalog_routes
+from maas.http.entry import build_handler
 from maas.http.gateway import guarded, new_id
 from maas.observe import Observer
 from maas.service import Service, Turn
@@ -172,6 +173,24 @@ def test_f21_f22_the_catalogs_function_survives_it_too(
     effort.count("faults")
     for secret in ("canary", "/srv", "Traceback"):
         assert secret not in answer["body"] + log.getvalue()
+
+
+class Heavy(str):
+    """A body for which there is no memory."""
+
+    __slots__ = ()
+
+    def encode(self, *_: object) -> bytes:
+        raise MemoryError
+
+
+@pytest.mark.usefixtures("log")
+def test_f16_an_event_for_which_there_is_no_memory_is_our_fault(shared: Home) -> None:
+    handler = build_handler(shared.settings)
+    answer = handler(rest_event(body=Heavy("{}")), LambdaContext())
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (500, "internal")
+    assert handler(rest_event(body=GOOD), LambdaContext())["statusCode"] == 200
+    effort.count("faults")
 
 
 class FaultyStream(io.StringIO):

@@ -51,6 +51,9 @@ def guarded(app: "App", observer: "Observer") -> "Handler":
             answer: Event = adapter(_without_unread(event), context)  # type: ignore[arg-type]
         except MaasError as error:
             return _refused(observer, context, error)
+        except MemoryError as error:  # ours, while it was read
+            observer.failed(new_exchange(context), error)
+            return _refused(observer, context, MaasError("There was no memory for this event."))
         except Exception as error:  # noqa: BLE001 - the outer guard: an event of unknown shape
             observer.failed(new_exchange(context), error)
             return _refused(observer, context)

@@ -1,4 +1,7 @@
-"""What must not be there and must not be told: S3–S5 and S9–S14 of the attacks."""
+"""What must not be there and must not be told: S3–S5 and S9–S14 of the attacks.
+
+What a socket can be sent beside HTTP (S10) is in test_families_socket.py.
+"""
 
 import io
 import json
@@ -385,40 +388,6 @@ def raw(port: int, request: bytes) -> str:
         except OSError:
             pass  # refused before all was read, or waiting for more
     return received.decode("latin-1")
-
-
-BODY = b'{"inputs":"a good film"}'
-SMUGGLED = b"GET /catalog/models HTTP/1.1\r\nhost: x\r\n\r\n"
-PAIRS = {
-    "two lengths": b"content-length: 24\r\ncontent-length: 5\r\n",
-    "a length and chunks": b"content-length: 24\r\ntransfer-encoding: chunked\r\n",
-    "a list of lengths": b"content-length: 24, 5\r\n",
-    "a signed length": b"content-length: +24\r\n",
-    "a length in hex": b"content-length: 0x18\r\n",
-    "a space before the colon": b"content-length : 24\r\n",
-    "an unknown coding": b"transfer-encoding: xchunked\r\n",
-    "two codings": b"transfer-encoding: chunked, identity\r\n",
-    "a line of old": b"x: 1\r\n content-length: 24\r\n",
-    "a name with a space": b"content length: 24\r\n",
-    "a bare return": b"x: 1\rcontent-length: 24\r\n",
-    "a null": b"x: 1\x00\r\ncontent-length: 24\r\n",
-}
-
-
-def test_s10_a_request_of_two_readings_is_refused_by_a_laptop_s_server(tmp_path: Path) -> None:
-    laptop = Laptop(tmp_path)
-    with laptop.serving() as url:
-        port = int(url.rpartition(":")[2])
-        for what, headers in PAIRS.items():
-            head = b"POST /models/none HTTP/1.1\r\nhost: x\r\n" + headers + b"\r\n"
-            answer = raw(port, head + BODY + SMUGGLED)
-            # Then none of the answers is one to what was hidden in it
-            statuses = set(re.findall(r"HTTP/1\.1 (\d+)", answer))
-            assert statuses, what
-            assert statuses <= {"400", "404", "501"}, (what, answer)
-            assert '"models"' not in answer, what
-            count("attacks")
-        assert raw(port, SMUGGLED[:-2] + b"connection: close\r\n\r\n").startswith("HTTP/1.1 200 ")
 
 
 SPLITS = ("\r\nset-cookie: a=b", "\nx: y", "%0d%0aset-cookie:%20a=b", "\u010d\u010ax: y", "\x00")

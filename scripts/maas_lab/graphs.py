@@ -14,12 +14,16 @@ def strip_graph(model: onnx.ModelProto) -> onnx.ModelProto:
         graph = graphs.pop()
         graph.ClearField("doc_string")
         graph.ClearField("metadata_props")
-        values = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
+        attributes = [attribute for node in graph.node for attribute in node.attribute]
+        constants = [attribute.t for attribute in attributes if attribute.HasField("t")]
+        values = (*graph.input, *graph.output, *graph.value_info, *graph.initializer, *constants)
         for part in (*values, *graph.node):
             part.ClearField("doc_string")
             part.ClearField("metadata_props")
+        for attribute in attributes:
+            attribute.ClearField("doc_string")
         domains |= {node.domain for node in graph.node}
-        graphs += [a.g for node in graph.node for a in node.attribute if a.HasField("g")]
+        graphs += [attribute.g for attribute in attributes if attribute.HasField("g")]
     opsets = [opset for opset in model.opset_import if opset.domain in domains]
     model.ClearField("opset_import")
     model.opset_import.extend(opsets)

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
+from support.graphs import edited
 from support.laptop import Laptop, write_reviews
 
 from maas.bundle.golden import GOLDEN
@@ -21,6 +22,7 @@ from maas.loading import load_version, optimised_form
 from maas.text.tokenizer import load_tokenizer
 from maas_lab import export
 from maas_lab.checkpoint import load_best
+from maas_lab.export_record import export_folder
 from maas_lab.runs import Run, list_runs
 
 
@@ -237,3 +239,20 @@ def test_a_bundle_answers_the_same_in_every_form(shipped: Laptop) -> None:
         for form in bundle.manifest.forms
     ]
     np.testing.assert_allclose(answers[0], answers[1], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["portable", optimised_form()])
+def test_s21_an_export_that_the_graph_policy_refuses_makes_no_bundle(
+    laptop: Laptop, form: str
+) -> None:
+    # Given an exported graph that somebody gave settings for a session
+    run = first_run(laptop)
+    graph = export_folder(run) / form / "model.onnx"
+    change = {"key": "ort_config", "value": "{}"}
+    graph.write_bytes(edited(graph.read_bytes(), lambda model: model.metadata_props.add(**change)))
+    before = sorted(laptop.home.rglob("manifest.json"))
+    # Then it is refused before anything is written
+    result = laptop.run("bundle", run.name)
+    assert result.exit_code == 3
+    assert f"{form}/model.onnx is refused: the model has metadata_props" in result.stderr
+    assert sorted(laptop.home.rglob("manifest.json")) == before

@@ -22,6 +22,7 @@ from maas.bundle.graph_policy import check_graph
 from maas.bundle.wire import Budget, Wire, read_message
 from maas.errors import BundleError
 from maas.limits import LIMITS
+from maas_lab.graphs import strip_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -299,6 +300,28 @@ def _annotated(model: onnx.ModelProto) -> None:
 )
 def test_s21_what_is_no_part_of_a_model_is_refused(change: "Change", reason: str) -> None:
     assert reason in refusal(change)
+
+
+def test_s21_what_the_lab_strips_is_what_the_policy_refuses() -> None:
+    # Given a graph with words in every place that has them, nested ones included
+    model = onnx.load_from_string(GRAPH)
+    add_node(model, nested(2), yes=True)
+    constant = helper.make_tensor("inside", TensorProto.INT64, [1], [1])
+    model.graph.node.insert(0, NODE("Constant", [], ["one"], value=constant))
+    graphs = [model.graph]
+    for graph in graphs:
+        attributes = [attribute for node in graph.node for attribute in node.attribute]
+        inside = [attribute.t for attribute in attributes if attribute.HasField("t")]
+        values = [*graph.input, *graph.output, *graph.initializer, *graph.node, *inside]
+        for part in (graph, *values, *attributes):
+            part.doc_string = "/home/me"
+        for part in (graph, *values):
+            part.metadata_props.add(key="ort_config")
+        graphs += [attribute.g for attribute in attributes if attribute.HasField("g")]
+    assert len(graphs) > 3
+    # Then it is refused as it is, and admitted when the lab has stripped it
+    assert "not admitted" in refusal(lambda whole: whole.CopyFrom(model))
+    assert check_graph(strip_graph(model).SerializeToString(), {}).nodes > 6
 
 
 def _attribute(**fields: object) -> "Change":

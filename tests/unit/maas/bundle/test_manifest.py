@@ -1,4 +1,4 @@
-"""The manifest: strict to read, canonical to write, and its hash is the digest."""
+"""The manifest: strict to read, canonical to write, and its hash is the digest (family 26)."""
 
 import hashlib
 from typing import TYPE_CHECKING, Any

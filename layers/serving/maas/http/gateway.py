@@ -53,7 +53,7 @@ def guarded(app: "App", observer: "Observer") -> "Handler":
             return _refused(observer, context, error)
         except MemoryError as error:  # ours, while it was read
             observer.failed(new_exchange(context), error)
-            return _refused(observer, context, MaasError("There was no memory for this event."))
+            return _refused(observer, context, MaasError("Something failed on our side."))
         except Exception as error:  # noqa: BLE001 - the outer guard: an event of unknown shape
             observer.failed(new_exchange(context), error)
             return _refused(observer, context)

@@ -128,12 +128,13 @@ def test_a_registry_that_is_locked_or_lost_stops_no_answer(home: Home) -> None:
 
 
 _READ_ONLY = """
-mount --bind "$1" /mnt && mount -t tmpfs -o size=16k tmpfs /tmp || exit 77
-cat /dev/zero >/tmp/full 2>/dev/null
+mount --bind "$1" /mnt && mount -t tmpfs -o size=16k tmpfs /media || exit 77
+cat /dev/zero >/media/full 2>/dev/null
+mount --bind /tmp /tmp && mount -o remount,ro,bind /tmp || exit 77
 mount -o remount,ro,bind /mnt && mount -o remount,ro,bind / || exit 77
-if touch "$2" 2>/dev/null; then exit 77; fi
+if touch "$2" 2>/dev/null || touch /tmp/x 2>/dev/null; then exit 77; fi
 shift 2
-exec "$@"
+TMPDIR=/media exec "$@"
 """
 
 
@@ -141,7 +142,7 @@ exec "$@"
 def test_f15_with_temp_full_and_all_else_read_only_a_function_answers(
     home: Home, tmp_path: Path, name: str
 ) -> None:
-    # Given a function's home where nothing can be written, and a full /tmp beside it
+    # Given a machine where nothing can be written, and a folder for temporary files that is full
     models = pack(home, tmp_path / "opt/models", routed(home, 4, v1=100))
     if shutil.which("unshare") is None:
         missing("unshare is not on PATH")

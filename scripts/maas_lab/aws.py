@@ -1,6 +1,6 @@
 """The few calls to AWS that deploying needs, typed and bounded; their errors become ours.
 
-Imports boto3, as `aws_errors` does and no other module of the lab; and the lab.
+Imports boto3, as `stack.aws_errors` does and no other module of the lab; and the lab.
 
     cloud = open_cloud("eu-central-1")
     cloud.identity()                                   # Identity("123456789012", "arn:…")
@@ -15,8 +15,8 @@ import boto3
 import botocore.exceptions as faults
 from botocore.config import Config
 
-from maas_lab.aws_answers import Answer, Identity, LiveAlias, Stack, VersionState
-from maas_lab.aws_errors import ABSENT, code_of, message_of, our_errors
+from maas_lab.stack.aws_answers import Answer, Identity, LiveAlias, Stack, VersionState
+from maas_lab.stack.aws_errors import ABSENT, code_of, message_of, our_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

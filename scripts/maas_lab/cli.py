@@ -15,11 +15,14 @@ from maas.errors import FieldError, NotFoundError
 from maas.registry.addresses import parse_alias, parse_model, parse_reference
 from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import Settings, read_settings
-from maas_lab import registry_cli, registry_views, run_views, serving_views, shipping_cli
+from maas_lab import registry_cli, shipping_cli
 from maas_lab.output import Output
+from maas_lab.packing.shippable import unshippable
 from maas_lab.runs import Run, list_runs, open_run
-from maas_lab.shippable import unshippable
 from maas_lab.verbs import Alias, Json, Model, Reference, RunName, Why, verbs_of
+from maas_lab.views import registry as registry_views
+from maas_lab.views import runs as run_views
+from maas_lab.views import serving as serving_views
 
 app = typer.Typer(
     no_args_is_help=True,

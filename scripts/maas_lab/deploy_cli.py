@@ -16,7 +16,7 @@ import typer
 from maas.errors import FieldError, RefusedError
 from maas.settings import Settings, read_settings
 from maas_lab.output import Output
-from maas_lab.targets import Target, Tools
+from maas_lab.stack.targets import Target, Tools
 from maas_lab.verbs import Json, verbs_of
 
 app = typer.Typer()
@@ -46,11 +46,11 @@ def deploy(
     as_json: Json = False,
 ) -> None:
     """Build and deploy what was packaged, and record what its functions answer with."""
-    from maas_lab import deploy_views
     from maas_lab.deploying import deploy as deploy_packaged
-    from maas_lab.live_alias import Patience
-    from maas_lab.preflight import look
-    from maas_lab.project import open_project
+    from maas_lab.packing.project import open_project
+    from maas_lab.stack.live_alias import Patience
+    from maas_lab.stack.preflight import look
+    from maas_lab.views import deploy as deploy_views
 
     output = Output(as_json=as_json)
     opened = open_project(project)
@@ -89,11 +89,11 @@ def destroy(
     as_json: Json = False,
 ) -> None:
     """Delete a stack; its table stays, with every version, unless told otherwise."""
-    from maas_lab import deploy_views
     from maas_lab.destroying import destroy as destroy_stack
     from maas_lab.destroying import find_standing
-    from maas_lab.live_alias import Patience
-    from maas_lab.project import open_project
+    from maas_lab.packing.project import open_project
+    from maas_lab.stack.live_alias import Patience
+    from maas_lab.views import deploy as deploy_views
 
     output = Output(as_json=as_json)
     opened = open_project(project)
@@ -121,7 +121,7 @@ def _target(
 ) -> Target:
     """What the options say, else samconfig.toml, else AWS's own variables and profile."""
     from maas_lab.aws import configured_region
-    from maas_lab.samconfig import read_samconfig
+    from maas_lab.packing.samconfig import read_samconfig
 
     default = read_samconfig(root / "samconfig.toml").document.unwrap().get("default", {})
     said = {
@@ -144,7 +144,7 @@ def _tools(settings: Settings, target: Target, output: Output) -> Tools:
     from maas.assembly import utc_now
     from maas.registry.stores import open_registry, open_store
     from maas_lab.aws import open_cloud
-    from maas_lab.sam import find_sam
+    from maas_lab.stack.sam import find_sam
 
     aws = replace(settings.aws, region=target.region)
     return Tools(

@@ -15,11 +15,17 @@ from typing import TYPE_CHECKING
 
 from maas.errors import MaasError, RefusedError, TryAgainError
 from maas.registry.addresses import ByNumber
-from maas_lab.deployment_records import again, make_way, record
-from maas_lab.live_alias import LIVE, Patience, catalog_function, model_function, wait_for_alias
-from maas_lab.registry_sides import copy_over
-from maas_lab.stack_states import after_failure
-from maas_lab.truth import Check, check_catalog, check_model
+from maas_lab.stack.live_alias import (
+    LIVE,
+    Patience,
+    catalog_function,
+    model_function,
+    wait_for_alias,
+)
+from maas_lab.stack.records import again, make_way, record
+from maas_lab.stack.registries import copy_over
+from maas_lab.stack.states import after_failure
+from maas_lab.stack.truth import Check, check_catalog, check_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,10 +33,10 @@ if TYPE_CHECKING:
     from maas.registry.registry import Registry
     from maas.served import ServedSet
     from maas_lab.aws import Cloud
-    from maas_lab.aws_answers import Stack
-    from maas_lab.preflight import Ready
-    from maas_lab.project import Project
-    from maas_lab.targets import Target, Tools
+    from maas_lab.packing.project import Project
+    from maas_lab.stack.aws_answers import Stack
+    from maas_lab.stack.preflight import Ready
+    from maas_lab.stack.targets import Target, Tools
 
 CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND")
 _UNCHANGED = "Nothing was changed."

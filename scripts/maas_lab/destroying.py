@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from maas.errors import MaasError, NotFoundError, RefusedError, TryAgainError
 from maas.registry.addresses import parse_target
-from maas_lab.deployment_records import again, deployed_models
-from maas_lab.registry_pages import model_names
-from maas_lab.stack_states import require_ours
+from maas_lab.registry.pages import model_names
+from maas_lab.stack.records import again, deployed_models
+from maas_lab.stack.states import require_ours
 
 if TYPE_CHECKING:
     from maas_lab.aws import Cloud
-    from maas_lab.aws_answers import Stack
-    from maas_lab.live_alias import Patience
-    from maas_lab.project import Project
-    from maas_lab.targets import Target, Tools
+    from maas_lab.packing.project import Project
+    from maas_lab.stack.aws_answers import Stack
+    from maas_lab.stack.live_alias import Patience
+    from maas_lab.stack.targets import Target, Tools
 
 _LEAVING = (
     "Promotes of its models are refused until maas destroy has run again: part of the stack may"

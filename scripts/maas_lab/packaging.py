@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Literal
 
 from maas.bundle.manifest import digest16
 from maas.errors import BadRequestError, ConflictError, FieldError, RefusedError
-from maas_lab.byte_bar import byte_bar
 from maas_lab.files import drop_folder, lock_folder, replace_folder, write_file
-from maas_lab.layer_copies import (
+from maas_lab.packing.byte_bar import byte_bar
+from maas_lab.packing.layer_copies import (
     encode_served,
     is_current,
     is_ours,
@@ -27,12 +27,12 @@ from maas_lab.layer_copies import (
     seal_layer,
     write_version,
 )
-from maas_lab.layer_sources import LayerSource, find_source
-from maas_lab.packaged_models import wish_models
-from maas_lab.release_digest import SERVED_SETS, release_digest
-from maas_lab.samconfig import ARCHITECTURES, read_samconfig
-from maas_lab.served_sets import POLICY_TRIES, settle
-from maas_lab.size_plan import SizePlan, plan_sizes
+from maas_lab.packing.layer_sources import LayerSource, find_source
+from maas_lab.packing.models import wish_models
+from maas_lab.packing.release_digest import SERVED_SETS, release_digest
+from maas_lab.packing.samconfig import ARCHITECTURES, read_samconfig
+from maas_lab.packing.served_sets import POLICY_TRIES, settle
+from maas_lab.packing.size_plan import SizePlan, plan_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
     from maas.registry.reader import Reader
     from maas.served import ServedSet
-    from maas_lab.project import Project
-    from maas_lab.served_sets import Wishes
+    from maas_lab.packing.project import Project
+    from maas_lab.packing.served_sets import Wishes
 
 
 @dataclass(frozen=True, slots=True)

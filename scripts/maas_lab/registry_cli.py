@@ -31,7 +31,7 @@ _REGION = "eu-west-1"
 @verb
 def init(as_json: Json = False) -> None:
     """Make the registry's table or file; what is there already stays."""
-    from maas_lab.registry_tables import make_registry
+    from maas_lab.registry.tables import make_registry
 
     made = make_registry(read_settings())
     done = "made" if made.created else "found"
@@ -43,8 +43,8 @@ def init(as_json: Json = False) -> None:
 @verb
 def doctor(as_json: Json = False) -> None:
     """Check the registry's table or file, and that all records of each model fit together."""
-    from maas_lab.registry_doctor import examine_registry
-    from maas_lab.serving_views import doctor_view
+    from maas_lab.registry.examine import examine_registry
+    from maas_lab.views.serving import doctor_view
 
     findings = examine_registry(read_settings())
     Output(as_json=as_json).show(doctor_view(findings))
@@ -61,7 +61,7 @@ def export(
 ) -> None:
     """Write models with all of their history as JSON lines, to keep or to move."""
     from maas_lab.files import write_file
-    from maas_lab.registry_moves import export_lines
+    from maas_lab.registry.moves import export_lines
 
     settings = read_settings()
     with contextlib.closing(open_store(settings.registry, aws=settings.aws)) as store:
@@ -80,7 +80,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Write an export's models into this registry; those that are there and equal stay."""
-    from maas_lab.registry_moves import import_file
+    from maas_lab.registry.moves import import_file
 
     settings = read_settings()
     with (
@@ -109,8 +109,8 @@ def local(
     as_json: Json = False,
 ) -> None:
     """Run Amazon's DynamoDB Local until Ctrl-C, to try things without an account."""
-    from maas_lab.dynamodb_local import dynamodb_local
     from maas_lab.interruption import stop_on_signals
+    from maas_lab.registry.dynamodb_local import dynamodb_local
 
     with (
         stop_on_signals() as stop,

@@ -12,9 +12,10 @@ import typer
 
 from maas.assembly import build_registry
 from maas.settings import read_settings
-from maas_lab import deploy_cli, shipping_views
+from maas_lab import deploy_cli
 from maas_lab.output import Output
 from maas_lab.verbs import Json, verbs_of
+from maas_lab.views import shipping as shipping_views
 
 app = typer.Typer()
 verb = verbs_of(app)
@@ -46,8 +47,8 @@ def package(
 ) -> None:
     """Write what each function carries into layers/models, and say whether it fits."""
     from maas_lab.packaging import package as package_models
-    from maas_lab.project import open_project
-    from maas_lab.served_sets import parse_wishes
+    from maas_lab.packing.project import open_project
+    from maas_lab.packing.served_sets import parse_wishes
 
     settings = read_settings()
     output = Output(as_json=as_json)

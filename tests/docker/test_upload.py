@@ -9,7 +9,7 @@ from support.stack import Node
 from support.tiny import make_home
 from support.uploads import Sent, uploads
 
-from maas_lab.served_sets import parse_wishes
+from maas_lab.packing.served_sets import parse_wishes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from support.needs import missing
 from support.sam import Sam, sam_environment
 
 from maas_lab import cli
-from maas_lab.dynamodb_local_files import has_java
+from maas_lab.registry.dynamodb_local_files import has_java
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(

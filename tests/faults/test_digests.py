@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from support import effort
 from support.shipping import make_project, tree
 
-from maas_lab.project import open_project
+from maas_lab.packing.project import open_project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ from maas.registry.registry import Registry
 from maas.registry.stores import open_registry
 from maas_lab import aws as lab_aws
 from maas_lab import cli
-from maas_lab.project import Project
+from maas_lab.packing.project import Project
 
 
 @dataclass

@@ -19,8 +19,8 @@ from support.needs import missing
 from maas.errors import ConflictError, NotReadyError, RefusedError, TryAgainError
 from maas.registry.dynamo import Table
 from maas.registry.dynamo_table import create_table
-from maas_lab.dynamodb_local import answers, dynamodb_local
-from maas_lab.dynamodb_local_files import fetch_files, has_java
+from maas_lab.registry.dynamodb_local import answers, dynamodb_local
+from maas_lab.registry.dynamodb_local_files import fetch_files, has_java
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("MAAS_CACHE") or ROOT / ".maas/cache")

@@ -15,13 +15,13 @@ from support.stack import translate
 from support.tiny import Home, make_home
 
 from maas.served import read_served
-from maas_lab.packaged import read_packaged
-from maas_lab.samconfig import read_samconfig
+from maas_lab.packing.packaged import read_packaged
+from maas_lab.packing.samconfig import read_samconfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from maas_lab.project import Project
+    from maas_lab.packing.project import Project
 
 MAAS = (sys.executable, "-m", "maas_lab.cli")
 NEVER = 10_000

@@ -35,7 +35,7 @@ from maas.registry.dynamo import Table  # noqa: E402
 from maas.registry.dynamo_table import create_table  # noqa: E402
 from maas.registry.stores import open_registry  # noqa: E402
 from maas.settings import AwsSettings  # noqa: E402
-from maas_lab.dynamodb_local import dynamodb_local  # noqa: E402
+from maas_lab.registry.dynamodb_local import dynamodb_local  # noqa: E402
 
 APP = ROOT / "functions/inference/app.py"
 NOBODY = "http://127.0.0.1:9"

@@ -42,7 +42,7 @@ from maas.errors import BundleError, RefusedError
 from maas.loaded import REFUSED_SECONDS
 from maas.loading import TOKENIZER, load_version, optimised_form
 from maas.settings import Settings
-from maas_lab.packaged import read_packaged
+from maas_lab.packing.packaged import read_packaged
 from maas_lab.releasing import register_bundle
 
 if TYPE_CHECKING:

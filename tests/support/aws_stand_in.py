@@ -30,7 +30,7 @@ from maas.http.catalog_entry import build_catalog_handler
 from maas.http.entry import build_handler
 from maas.settings import Settings
 from maas_lab.aws import Cloud
-from maas_lab.project import Project
+from maas_lab.packing.project import Project
 
 Event = dict[str, Any]
 Handler = Callable[[Event, object], Event]

@@ -19,11 +19,11 @@ from support.tiny import Home, make_home
 from maas.registry.stores import open_registry, open_store
 from maas_lab.deploying import Deployed, deploy
 from maas_lab.destroying import Destroyed, destroy, find_standing
-from maas_lab.live_alias import Patience
-from maas_lab.preflight import Result, look
-from maas_lab.sam import find_sam
-from maas_lab.served_sets import Wishes
-from maas_lab.targets import Target, Tools
+from maas_lab.packing.served_sets import Wishes
+from maas_lab.stack.live_alias import Patience
+from maas_lab.stack.preflight import Result, look
+from maas_lab.stack.sam import find_sam
+from maas_lab.stack.targets import Target, Tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pytest
 
     from maas.registry.registry import Registry
-    from maas_lab.project import Project
+    from maas_lab.packing.project import Project
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -23,7 +23,7 @@ from support.needs import missing
 from maas.errors import RefusedError, TryAgainError
 from maas.registry.dynamo import Table
 from maas.registry.dynamo_table import create_table
-from maas_lab.dynamodb_local import dynamodb_local
+from maas_lab.registry.dynamodb_local import dynamodb_local
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef

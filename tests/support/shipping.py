@@ -20,10 +20,10 @@ from maas.registry import layout
 from maas.registry.records import VersionRecord, encode
 from maas.registry.store import Item, Write
 from maas.registry.stores import open_store
-from maas_lab.layer_copies import MODIFIED
 from maas_lab.packaging import Packaged, package
-from maas_lab.project import Project, open_project
-from maas_lab.served_sets import Wishes, parse_wishes
+from maas_lab.packing.layer_copies import MODIFIED
+from maas_lab.packing.project import Project, open_project
+from maas_lab.packing.served_sets import Wishes, parse_wishes
 
 if TYPE_CHECKING:
     from typing import Literal

@@ -12,8 +12,8 @@ from botocore.stub import Stubber
 
 from maas.errors import MaasError, NotFoundError, RefusedError, SettingsError, TryAgainError
 from maas_lab.aws import Cloud, client_config, configured_region, open_cloud
-from maas_lab.aws_answers import LiveAlias, VersionState
-from maas_lab.aws_errors import our_errors
+from maas_lab.stack.aws_answers import LiveAlias, VersionState
+from maas_lab.stack.aws_errors import our_errors
 
 STACK = {
     "StackName": "maas",

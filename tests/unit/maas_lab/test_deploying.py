@@ -19,9 +19,9 @@ from maas.registry.registry import Registry
 from maas.registry.sqlite import SqliteStore
 from maas.registry.store import Write
 from maas_lab.deploying import deploy
-from maas_lab.deployment_records import record
-from maas_lab.served_sets import parse_wishes
-from maas_lab.truth import Check
+from maas_lab.packing.served_sets import parse_wishes
+from maas_lab.stack.records import record
+from maas_lab.stack.truth import Check
 
 THROTTLED = RefusalError("TooManyRequestsException", "Rate Exceeded.", 429)
 SLOW = botocore.exceptions.ReadTimeoutError(endpoint_url="https://lambda.stand-in")

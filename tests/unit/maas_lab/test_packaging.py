@@ -17,15 +17,15 @@ from maas.registry.records import Policy
 from maas.served import read_served
 from maas.settings import Settings
 from maas_lab.files import lock_folder
-from maas_lab.layer_copies import MODIFIED, write_version
-from maas_lab.samconfig import read_samconfig
-from maas_lab.served_sets import parse_wishes
+from maas_lab.packing.layer_copies import MODIFIED, write_version
+from maas_lab.packing.samconfig import read_samconfig
+from maas_lab.packing.served_sets import parse_wishes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from maas_lab.packaging import Packaged
-    from maas_lab.project import Project
+    from maas_lab.packing.project import Project
 
 
 @pytest.fixture(autouse=True)
@@ -380,7 +380,7 @@ def test_a_copy_that_came_out_wrong_is_never_placed(
         data[len(data) // 2] ^= 1
         target.write_bytes(data)
 
-    monkeypatch.setattr("maas_lab.layer_copies.copy_file", flip)
+    monkeypatch.setattr("maas_lab.packing.layer_copies.copy_file", flip)
     with pytest.raises(BundleError):
         package_into(project, home)
     assert tree(project.root) == before

@@ -1,0 +1,111 @@
+"""What `maas package` wrote, read back and checked before it is built and deployed.
+
+Imports `maas` and the lab.
+
+    packaged = read_packaged(project)        # RefusedError where anything was changed since
+    packaged.served[0].digests()             # digest by version number
+    check_served(registry, "maas", packaged.served[0])     # RefusedError where a route is not met
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maas.errors import BundleError, RefusedError
+from maas.registry.addresses import ByNumber
+from maas.registry.policies import routed
+from maas.served import SERVED, ServedSet, read_served
+from maas_lab.packing.layer_copies import is_current, is_ours
+from maas_lab.packing.release_digest import SERVED_SETS, release_digest
+from maas_lab.packing.samconfig import read_samconfig
+
+if TYPE_CHECKING:
+    from maas.registry.reader import Reader
+    from maas_lab.packing.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedSets:
+    """What lies ready.
+
+    Attributes:
+        architecture: x86_64 or arm64.
+        served: What each model's function will carry, in the order of the parameter Models.
+        overrides: All parameters that the template is given.
+    """
+
+    architecture: str
+    served: tuple[ServedSet, ...]
+    overrides: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The value of the parameter ServedSets."""
+        return self.overrides[SERVED_SETS]
+
+
+def read_packaged(project: "Project", *, environment: str = "default") -> PackagedSets:
+    """Read the served sets that samconfig.toml names; every byte of them is hashed.
+
+    Args:
+        project: Where they lie.
+        environment: The one of samconfig.toml that is deployed (`--config-env`).
+
+    Raises:
+        RefusedError: Nothing was packaged, or code, parameters or layers were changed since: SAM
+            might then publish no new function version.
+    """
+    samconfig = read_samconfig(project.samconfig)
+    overrides = samconfig.overrides("deploy", environment=environment)
+    models = [name for name in overrides.get("Models", "").split(",") if name]
+    if not models or SERVED_SETS not in overrides:
+        raise RefusedError("Nothing was packaged; run: maas package")
+    served = tuple(_served(project, model) for model in models)
+    architecture = samconfig.architecture()
+    digest = release_digest(
+        project,
+        served={name: (project.models / name / SERVED).read_bytes() for name in models},
+        overrides=overrides | {"Architecture": architecture},
+    )
+    if digest != overrides[SERVED_SETS]:
+        raise RefusedError(
+            "Code, layers or parameters were changed after maas package; run it again, so that new"
+            " function versions are published."
+        )
+    return PackagedSets(architecture, served, overrides)
+
+
+def check_served(reader: "Reader", stack: str, served: "ServedSet") -> None:
+    """Refuse a served set that lacks a routed version, or holds what was not registered.
+
+    Raises:
+        ModelNotFoundError: The registry does not have the model.
+        RefusedError: With the remedy.
+    """
+    policy = reader.policy(served.model)
+    carried = served.digests()
+    for number in sorted(routed(policy.aliases)):
+        if carried.get(number) != policy.digests[number]:
+            raise RefusedError(
+                f"{stack} would lack {served.model}@{number}, which the registry routes to. Run"
+                " maas package, which carries it, or promote another version."
+            )
+    for number, digest in carried.items():
+        registered = reader.version(served.model, ByNumber(number)).digest
+        if registered != digest:
+            raise RefusedError(
+                f"{served.model}@{number} is packaged with {digest} and registered with"
+                f" {registered}. Run maas package."
+            )
+
+
+def _served(project: "Project", model: str) -> ServedSet:
+    folder = project.models / model
+    try:
+        served = read_served(folder) if is_ours(folder) else None
+    except BundleError as error:
+        raise RefusedError(f"layers/models/{model}: {error} Run: maas package") from error
+    if served is None:
+        raise RefusedError(f"layers/models/{model} is not there; run: maas package")
+    if served.model != model or not is_current(folder, served):
+        raise RefusedError(f"layers/models/{model} was changed; run: maas package")
+    return served

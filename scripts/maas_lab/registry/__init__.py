@@ -1,0 +1,1 @@
+"""What a laptop does with a registry: make it, check it, move it, and run DynamoDB Local."""

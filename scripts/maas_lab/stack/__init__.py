@@ -1,0 +1,1 @@
+"""What `deploying` and `destroying` are made of: targets, checks, SAM, AWS's answers."""

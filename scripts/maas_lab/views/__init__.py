@@ -1,0 +1,1 @@
+"""What each verb says, for people and for machines."""

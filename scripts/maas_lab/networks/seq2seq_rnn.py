@@ -1,0 +1,153 @@
+"""A bidirectional LSTM that reads a text and an LSTM with attention that writes another.
+
+Imports torch and `maas_lab.recipe_networks`. `forward` learns with the whole target at once; `encode`,
+`start` and `step` write it token by token and come to the same numbers.
+
+    network = Seq2SeqRnn(recipe, vocabulary_size=8_000)
+    logits = network(input_ids, attention_mask, target_ids)
+    memory = network.encode(input_ids, attention_mask)
+    logits, state = network.step(memory, network.start(memory), tokens)
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from maas_lab.recipe_networks import Seq2SeqRnnRecipe
+
+_FAR = -1e9  # not infinity: a row of padding alone would become NaN
+
+
+class Seq2SeqRnn(nn.Module):
+    """An encoder of `layers` bidirectional layers and a decoder of two layers around an attention.
+
+    The lower layer of the decoder reads the tokens, its state looks up the source, and the upper
+    layer reads state and finding. So the attention never waits for the upper layer, and learning
+    takes all tokens of a target at once.
+    """
+
+    def __init__(self, recipe: "Seq2SeqRnnRecipe", *, vocabulary_size: int) -> None:
+        super().__init__()
+        embedding, hidden = recipe.embedding, recipe.hidden
+        self.embedding = nn.Embedding(vocabulary_size, embedding, padding_idx=0)
+        self.dropout = nn.Dropout(recipe.dropout)
+        widths = [embedding] + [2 * hidden] * (recipe.layers - 1)
+        self.encoder = nn.ModuleList(BothWays(width, hidden) for width in widths)
+        self.first = nn.Linear(2 * hidden, 4 * hidden)
+        self.lower = nn.LSTM(embedding, hidden, batch_first=True)
+        self.query = nn.Linear(hidden, 2 * hidden, bias=False)
+        self.upper = nn.LSTM(3 * hidden, hidden, batch_first=True)
+        self.mixed = nn.Linear(3 * hidden, embedding)
+        self.output = nn.Linear(embedding, vocabulary_size)
+        # One matrix for the words that are read, are written, and may follow.
+        self.output.weight = self.embedding.weight
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        with torch.no_grad():
+            self.embedding.weight[0].zero_()
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, target_ids: Tensor) -> Tensor:
+        """What follows each token of a known target.
+
+        Args:
+            input_ids: int64 `[batch, source]`, padded on the right.
+            attention_mask: int64 `[batch, source]`, 1 for a token and 0 for padding.
+            target_ids: int64 `[batch, target]`, from the token that begins a text.
+
+        Returns:
+            Logits, float32 `[batch, target, vocabulary]`.
+        """
+        memory = self.encode(input_ids, attention_mask)
+        logits, _ = self._decode(memory, self.start(memory), target_ids)
+        return logits
+
+    def encode(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+        """Read the source once, for all steps.
+
+        Returns:
+            The memory: the source's states, float32 `[batch, source, 2 * hidden]`, and float32
+            `[batch, 1, source]`, 0 for a token and far below 0 for padding.
+        """
+        lengths = attention_mask.sum(dim=1, keepdim=True).clamp(min=1)
+        states = self.dropout(self.embedding(input_ids))
+        for layer in self.encoder:
+            states = self.dropout(layer(states, lengths))
+        return states, ((1 - attention_mask) * _FAR).unsqueeze(1)
+
+    def start(self, memory: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The state before the first token.
+
+        Returns:
+            Output and cell of the lower layer, then of the upper, float32 `[batch, hidden]` each.
+        """
+        source, far = memory
+        mean = (torch.softmax(far, dim=2) @ source).squeeze(1)
+        return torch.tanh(self.first(mean)).chunk(4, dim=1)
+
+    def step(
+        self, memory: tuple[Tensor, ...], state: tuple[Tensor, ...], tokens: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Read one more token of each row.
+
+        Args:
+            memory: What `encode` gave, by row.
+            state: What `start` or the step before gave, by row.
+            tokens: int64 `[rows]`.
+
+        Returns:
+            Logits of what may follow, float32 `[rows, vocabulary]`, and the state for the next
+            step.
+        """
+        logits, state = self._decode(memory, state, tokens[:, None])
+        return logits[:, 0], state
+
+    def _decode(
+        self, memory: tuple[Tensor, ...], state: tuple[Tensor, ...], tokens: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Read tokens, int64 `[rows, tokens]`."""
+        source, far = memory
+        # torch's LSTM wants its state as [layers, rows, hidden].
+        lower_output, lower_cell, upper_output, upper_cell = (part.unsqueeze(0) for part in state)
+        words = self.dropout(self.embedding(tokens))
+        asked, (lower_output, lower_cell) = self.lower(words, (lower_output, lower_cell))
+        weights = torch.softmax(self.query(asked) @ source.transpose(1, 2) + far, dim=2)
+        found = weights @ source
+        read = self.dropout(torch.cat([asked, found], dim=2))
+        states, (upper_output, upper_cell) = self.upper(read, (upper_output, upper_cell))
+        mixed = torch.tanh(self.mixed(self.dropout(torch.cat([states, found], dim=2))))
+        after = (lower_output, lower_cell, upper_output, upper_cell)
+        return self.output(self.dropout(mixed)), tuple(part.squeeze(0) for part in after)
+
+
+class BothWays(nn.Module):
+    """Two LSTMs, of which the second reads each row backwards within its own length.
+
+    torch's own bidirectional LSTM would have to be packed for this, and packing cannot be exported.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.forwards = nn.LSTM(width, hidden, batch_first=True)
+        self.backwards = nn.LSTM(width, hidden, batch_first=True)
+
+    def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
+        """Read rows in both directions.
+
+        Args:
+            words: float32 `[batch, sequence, width]`.
+            lengths: int64 `[batch, 1]`.
+
+        Returns:
+            float32 `[batch, sequence, 2 * hidden]`; for each word what stands before and after it.
+        """
+        ahead, _ = self.forwards(words)
+        back, _ = self.backwards(_reverse(words, lengths))
+        return torch.cat([ahead, _reverse(back, lengths)], dim=2)
+
+
+def _reverse(words: Tensor, lengths: Tensor) -> Tensor:
+    """Turn each row, float32 `[batch, sequence, width]`, around within its length."""
+    positions = torch.arange(words.shape[1], device=words.device).unsqueeze(0)
+    mirrored = (lengths - 1 - positions).clamp(min=0)
+    return words.gather(1, mirrored.unsqueeze(2).expand_as(words))

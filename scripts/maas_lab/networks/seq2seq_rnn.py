@@ -1,7 +1,7 @@
 """A bidirectional LSTM that reads a text and an LSTM with attention that writes another.
 
-Imports torch and `maas_lab.recipe_networks`. `forward` learns with the whole target at once; `encode`,
-`start` and `step` write it token by token and come to the same numbers.
+Imports torch and `maas_lab.recipe_networks`. `forward` learns with the whole target at once;
+`encode`, `start` and `step` write it token by token and come to the same numbers.
 
     network = Seq2SeqRnn(recipe, vocabulary_size=8_000)
     logits = network(input_ids, attention_mask, target_ids)

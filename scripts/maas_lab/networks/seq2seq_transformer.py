@@ -1,7 +1,7 @@
 """A Transformer that reads one text and writes another, with a cache and, if asked, with copying.
 
-Imports torch and `maas_lab.recipe_networks`. `forward` learns with the whole target at once; `encode`,
-`start` and `step` write it token by token and come to the same numbers.
+Imports torch and `maas_lab.recipe_networks`. `forward` learns with the whole target at once;
+`encode`, `start` and `step` write it token by token and come to the same numbers.
 
     network = Seq2SeqTransformer(recipe, vocabulary_size=8_000)
     logits = network(input_ids, attention_mask, target_ids)

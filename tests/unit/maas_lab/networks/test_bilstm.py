@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from support.networks import text_recipe
 from torch import Tensor, nn
 
 from maas_lab.networks import build_network
-from maas_lab.recipe import BiLstmRecipe
+from maas_lab.recipe_networks import BiLstmRecipe
 
 LENGTHS = (5, 1, 12, 0, 3)
 
@@ -20,7 +21,7 @@ def random_rows(lengths: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 def network() -> nn.Module:
     torch.manual_seed(0)
     recipe = BiLstmRecipe(embedding=16, hidden=8)
-    return build_network(recipe, vocabulary_size=50, classes=3).eval()
+    return build_network(text_recipe(recipe), vocabulary_size=50).eval()
 
 
 def test_logits_have_the_promised_shape_and_type(network: nn.Module) -> None:

@@ -87,6 +87,38 @@ class AwsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """What AWS Batch and torchrun tell a process of a training job.
+
+    Attributes:
+        nodes: Machines of the job (`AWS_BATCH_JOB_NUM_NODES`, default 1).
+        node: Which of them this is, from 0 (`AWS_BATCH_JOB_NODE_INDEX`).
+        main_address: The first one's (`AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS`); empty there.
+        rank: Which process of all machines this is, from 0 (`RANK`).
+    """
+
+    nodes: int
+    node: int
+    main_address: str
+    rank: int
+
+    @classmethod
+    def parse(cls, environ: "Mapping[str, str]") -> "NodeSettings":
+        """Check the variables.
+
+        Raises:
+            SettingsError: One is no whole number.
+        """
+        nodes, node = "AWS_BATCH_JOB_NUM_NODES", "AWS_BATCH_JOB_NODE_INDEX"
+        return cls(
+            nodes=_whole_number(environ, nodes, default=1, low=1, high=1000),
+            node=_whole_number(environ, node, default=0, low=0, high=999),
+            main_address=environ.get("AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS", ""),
+            rank=_whole_number(environ, "RANK", default=0, low=0, high=999_999),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the environment says, checked.
 
@@ -156,6 +188,11 @@ class Settings:
 def read_settings() -> Settings:
     """Read this process's environment."""
     return Settings.parse(os.environ)
+
+
+def read_node() -> NodeSettings:
+    """Read what this process was told about its machine."""
+    return NodeSettings.parse(os.environ)
 
 
 def child_environment(settings: Settings, model: str) -> dict[str, str]:

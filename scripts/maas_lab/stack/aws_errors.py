@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 import botocore.exceptions as faults
 
-from maas.errors import MaasError, NotFoundError, RefusedError, SettingsError, TryAgainError
+from maas.errors import (
+    ConflictError,
+    MaasError,
+    NotFoundError,
+    RefusedError,
+    SettingsError,
+    TryAgainError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,11 +44,15 @@ _LATER = frozenset(
         "InternalServerError",
         "LimitExceededException",
         "RequestLimitExceeded",
+        "RequestTimeout",
         "ResourceConflictException",
         "ResourceInUseException",
         "ResourceNotReadyException",
+        "ServerException",
         "ServiceException",
         "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "SlowDown",
         "SnapStartNotReadyException",
         "SnapStartTimeoutException",
         "Throttling",
@@ -49,8 +60,9 @@ _LATER = frozenset(
         "TooManyRequestsException",
     )
 )
-ABSENT = frozenset(("ResourceNotFoundException",))
-"""What DynamoDB and Lambda call a thing that is not there."""
+_FIRST = frozenset(("ConditionalRequestConflict", "PreconditionFailed"))
+ABSENT = frozenset(("NoSuchBucket", "NoSuchKey", "ResourceNotFoundException"))
+"""What S3, DynamoDB, Lambda and CloudWatch call a thing that is not there."""
 
 
 @contextmanager
@@ -64,7 +76,12 @@ def our_errors(what: str) -> "Iterator[None]":
         yield
     except faults.ClientError as error:
         raise _refused(what, code_of(error), message_of(error)) from error
-    except (faults.HTTPClientError, faults.ConnectionError) as error:
+    except (
+        faults.HTTPClientError,
+        faults.ConnectionError,
+        faults.IncompleteReadError,  # cut in the middle of a file
+        faults.FlexibleChecksumError,
+    ) as error:
         raise TryAgainError(
             f"AWS did not answer {what}: {error}. Look at the network and the region, then run it"
             " again."
@@ -83,13 +100,13 @@ def _refused(what: str, code: str, message: str) -> MaasError:
             " aws sso login, or set other access keys."
         )
     if code in _DENIED:
-        return RefusedError(
-            f"AWS does not allow {what}: {message} Let whoever runs maas deploy do that."
-        )
+        return RefusedError(f"AWS does not allow {what}: {message} Let whoever runs this do that.")
     if code in _LATER:
         return TryAgainError(f"AWS could not do {what} now ({code}): {message}")
     if code in ABSENT:
         return NotFoundError(f"AWS does not find what {what} asked for: {message}")
+    if code in _FIRST:
+        return ConflictError(f"Somebody else was first at {what}: {message}")
     return RefusedError(f"AWS refused {what} ({code}): {message}")
 
 

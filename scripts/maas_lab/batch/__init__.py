@@ -1,0 +1,1 @@
+"""Training on AWS Batch: packing, submitting, following, fetching, and the job's own side."""

@@ -1,35 +1,54 @@
 """From a recipe's data section to rows that can be trained on, and the card that describes them.
 
-Imports `maas.errors`, `maas_lab.recipe`, `maas_lab.records` and the other modules of this room:
+Imports `maas.errors`, `maas_lab.recipe_data`, `maas_lab.records` and the other modules of this
+room:
 
-    dataset = load_dataset(recipe.data, cache=settings.cache)
-    len(dataset.train), dataset.card.digest
+    dataset = load_texts(recipe.data, cache=settings.cache)
+    len(dataset.train), dataset.card.digest, dataset.card.labels
     report(dataset.card)                       # lines for the console
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgspec
 
 from maas.errors import FieldError
-from maas_lab.data import movie_reviews
+from maas_lab.data import mnist
+from maas_lab.data.about import about_file
+from maas_lab.data.cards import count_labels, make_card, report
 from maas_lab.data.files import read_rows
+from maas_lab.data.pictures import (
+    digest_pictures,
+    first_pictures,
+    read_picture_folder,
+    split_pictures,
+)
+from maas_lab.data.rows import Picture, Sample
 from maas_lab.data.splits import deduplicate, digest_rows, split
-from maas_lab.recipe import MOVIE_REVIEWS
-from maas_lab.records import DataCard
+from maas_lab.data.text_sets import TEXT_SETS, refuse_hopeless, resolve_labels
+from maas_lab.recipe_data import is_known_set
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from maas_lab.data.rows import Reading, Sample
-    from maas_lab.recipe import DataRecipe
+    from maas_lab.data.about import About
+    from maas_lab.data.pictures import PictureFiles
+    from maas_lab.recipe_data import ImageData, TextData
+    from maas_lab.records import DataCard
 
-_LINES_SHOWN = 5
+__all__ = ["Dataset", "load_pictures", "load_texts", "report"]
+
+AnyRow = TypeVar("AnyRow")
+PICTURE_SETS: "dict[str, tuple[About, Callable[..., PictureFiles]]]" = {
+    "mnist": (mnist.ABOUT, mnist.read_mnist),
+}
+"""Title page and reader of each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class Dataset(Generic[AnyRow]):
     """Rows by split, without duplicates between or within them.
 
     Attributes:
@@ -39,99 +58,109 @@ class Dataset:
         card: Where it all comes from, and what was left out.
     """
 
-    train: "list[Sample]"
-    validation: "list[Sample]"
-    test: "list[Sample]"
-    card: DataCard
+    train: list[AnyRow]
+    validation: list[AnyRow]
+    test: list[AnyRow]
+    card: "DataCard"
 
 
-def load_dataset(
-    recipe: "DataRecipe", *, cache: Path, say: "Callable[[str], None]" = lambda _: None
-) -> Dataset:
-    """Read, check, deduplicate and split the rows of a recipe.
+def load_texts(
+    recipe: "TextData", *, cache: Path, say: "Callable[[str], None]" = lambda _: None
+) -> Dataset[Sample]:
+    """Read, check, deduplicate and split the labelled texts of a recipe.
 
     Args:
-        recipe: The data section.
+        recipe: The data section. Where it names no labels, those that the rows have are taken,
+            sorted by name; the card says which.
         cache: The folder that keeps fetched data sets.
         say: Tells the user about a download.
 
     Raises:
-        FieldError: The file or a column is not acceptable, nothing is usable, or a label is short
-            of rows. The message says what to do.
+        FieldError: The set, the file or a column is not acceptable, nothing is usable, or a label
+            is short of rows. The message says what to do.
         TryAgainError: A data set has to be fetched and the registry is away.
         RefusedError: A fetched data set is not the one that was expected.
     """
-    path = Path(recipe.source)
-    if recipe.source == MOVIE_REVIEWS:
-        reading = movie_reviews.read_movie_reviews(cache, labels=recipe.labels, say=say)
-        title, licence = movie_reviews.TITLE, movie_reviews.LICENCE
-        citation = movie_reviews.CITATION
+    name = Path(recipe.source).name
+    files: dict[str, str] = {}
+    if is_known_set(recipe.source):
+        known = TEXT_SETS[require_known(recipe.source, TEXT_SETS)]
+        reading, about, files = (
+            known.read(cache, labels=recipe.labels, say=say),
+            known.about,
+            known.files,
+        )
     else:
-        reading = read_rows(path, recipe)
-        title, licence, citation = f"Rows of {path.name}", "The owner of the file knows.", ""
-    _refuse_hopeless(reading, path.name)
+        reading, about = read_rows(Path(recipe.source), recipe), about_file(name)
+    refuse_hopeless(reading, name)
     kept, duplicates = deduplicate(reading.samples)
-    splits = split(kept, recipe)
-    card = DataCard(
-        source=path.name,
-        title=title,
-        licence=licence,
-        citation=citation,
-        digest=digest_rows(kept),
-        labels=list(recipe.labels),
+    labels = resolve_labels(recipe, kept, name)
+    splits = split(kept, msgspec.structs.replace(recipe, labels=labels))
+    splits["train"] = splits["train"][: recipe.train_rows or None]
+    card = make_card(
+        name,
+        about,
+        reading,
         rows=reading.rows,
-        counts={name: _count(rows, recipe.labels) for name, rows in splits.items()},
+        digest=digest_rows(kept),
+        counts=count_labels(splits, labels),
+        labels=labels,
         duplicates=duplicates,
-        reasons=dict(Counter(row.reason for row in reading.unusable).most_common()),
-        unusable=reading.unusable,
+        files=files,
     )
     return Dataset(splits["train"], splits["validation"], splits["test"], card)
 
 
-def report(card: DataCard) -> list[str]:
-    """What a reader of the console should know about the rows, a line each."""
-    sizes = ", ".join(f"{sum(counts.values())} {name}" for name, counts in card.counts.items())
-    lines = [f"{card.source}: {card.rows} rows read; {sizes}"]
-    for reason, count in card.reasons.items():
-        where = [row.line for row in card.unusable if row.reason == reason]
-        lines.append(f"  not used: {count} {reason} (line {_shown(where)})")
-    if card.duplicates.repeated:
-        where = card.duplicates.repeated
-        lines.append(f"  not used: {len(where)} repeated (line {_shown(where)})")
-    if card.duplicates.conflicting:
-        where = card.duplicates.conflicting
-        lines.append(f"  not used: {len(where)} same text, other label (line {_shown(where)})")
-    return lines
+def load_pictures(
+    recipe: "ImageData", *, cache: Path, say: "Callable[[str], None]" = lambda _: None
+) -> Dataset[Picture]:
+    """Read, check, deduplicate and split the pictures of a recipe.
+
+    Args:
+        recipe: The data section; its source is a data set or a folder of four IDX files.
+        cache: The folder that keeps fetched data sets.
+        say: Tells the user about a download.
+
+    Raises:
+        FieldError: The set, a file or a label is not acceptable. The message names the file.
+        TryAgainError: A data set has to be fetched and the registry is away.
+        RefusedError: A fetched data set is not the one that was expected, or a tool is missing.
+    """
+    name = Path(recipe.source).name
+    if is_known_set(recipe.source):
+        about, read = PICTURE_SETS[require_known(recipe.source, PICTURE_SETS)]
+        found = read(cache, say=say)
+    else:
+        found, about = read_picture_folder(Path(recipe.source)), about_file(name)
+    splits, findings, duplicates = split_pictures(found, recipe)
+    digest = digest_pictures(splits)
+    splits["train"] = splits["train"][: recipe.train_rows or None]
+    splits["test"] = first_pictures(splits["test"], recipe.test_rows, recipe.split_seed)
+    card = make_card(
+        name,
+        about,
+        findings,
+        rows=sum(map(len, found.labels.values())),
+        digest=digest,
+        counts=count_labels(splits, recipe.labels),
+        labels=recipe.labels,
+        duplicates=duplicates,
+        files=found.files,
+    )
+    return Dataset(splits["train"], splits["validation"], splits["test"], card)
 
 
-def _refuse_hopeless(reading: "Reading", name: str) -> None:
-    """Stop before any work where no row, or no row of some label, can be used."""
-    if not reading.rows:
-        raise FieldError(f"{name}: holds no rows.", field="data")
-    strange = sorted({row.detail for row in reading.unusable if row.reason == "unknown label"})
-    remedy = ""
-    if strange:
-        remedy = f" Other labels found: {_shown(strange)}. Name the right ones, each with --label."
-    if not reading.samples:
-        first = reading.unusable[0]
+def require_known(name: str, sets: "Mapping[str, object] | Iterable[str]") -> str:
+    """The name of a data set.
+
+    Raises:
+        FieldError: There is none of this name for the task; the message names those that there are.
+    """
+    names = sorted(sets)
+    if name not in names:
         raise FieldError(
-            f"{name}: none of its {reading.rows} rows can be used; line {first.line}: "
-            f"{first.reason}.{remedy}",
-            field="data",
+            f"No data set of this kind is called {name}. There are {', '.join(names)}; a file or "
+            f"folder is given with its path, such as ./{name}.",
+            field="data.source",
         )
-    present = {sample.label for sample in reading.samples}
-    for label in reading.labels:
-        if label not in present:
-            raise FieldError(
-                f"{name}: no usable row has the label {label}.{remedy}", field="data.labels"
-            )
-
-
-def _count(rows: "list[Sample]", labels: tuple[str, ...]) -> dict[str, int]:
-    counts = Counter(row.label for row in rows)
-    return {label: counts[label] for label in labels}
-
-
-def _shown(values: "list[int] | list[str]") -> str:
-    shown = ", ".join(str(value) for value in values[:_LINES_SHOWN])
-    return shown + (", …" if len(values) > _LINES_SHOWN else "")
+    return name

@@ -1,20 +1,21 @@
 """From a recipe to rows: everything is counted, and hopeless data stops before any work."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from maas.errors import FieldError
-from maas_lab.data import movie_reviews
-from maas_lab.data.dataset import load_dataset, report
+from maas_lab.data.dataset import load_texts, report
 from maas_lab.data.rows import Reading
-from maas_lab.recipe import DataRecipe
+from maas_lab.data.text_sets import TEXT_SETS
+from maas_lab.recipe_data import TextData
 
 
-def recipe_of(folder: Path, content: str) -> DataRecipe:
+def recipe_of(folder: Path, content: str) -> TextData:
     path = folder / "rows.csv"
     path.write_text(content)
-    return DataRecipe(source=str(path), labels=("bad", "good"))
+    return TextData(source=str(path), labels=("bad", "good"))
 
 
 def made_up(rows: int) -> str:
@@ -27,7 +28,7 @@ def test_every_row_that_was_read_is_accounted_for(tmp_path: Path) -> None:
     extra = "x,ugly\n,good\ny,ugly\nTEXT number 1,good\nodd,bad\nOdd,good\n"
     recipe = recipe_of(tmp_path, made_up(40) + extra)
 
-    card = load_dataset(recipe, cache=tmp_path).card
+    card = load_texts(recipe, cache=tmp_path).card
 
     assert card.source == "rows.csv"
     assert card.reasons == {"unknown label": 2, "empty text": 1}
@@ -42,7 +43,7 @@ def test_the_console_is_told_what_was_left_out(tmp_path: Path) -> None:
     extra = "".join(f"x{i},ugly\n" for i in range(7)) + "TEXT number 1,good\nodd,bad\nOdd,good\n"
     recipe = recipe_of(tmp_path, made_up(40) + extra)
 
-    lines = report(load_dataset(recipe, cache=tmp_path).card)
+    lines = report(load_texts(recipe, cache=tmp_path).card)
 
     assert lines == [
         "rows.csv: 50 rows read; 32 train, 4 validation, 4 test",
@@ -53,7 +54,7 @@ def test_the_console_is_told_what_was_left_out(tmp_path: Path) -> None:
 
 
 def test_the_splits_are_those_of_the_card(tmp_path: Path) -> None:
-    dataset = load_dataset(recipe_of(tmp_path, made_up(40)), cache=tmp_path)
+    dataset = load_texts(recipe_of(tmp_path, made_up(40)), cache=tmp_path)
 
     assert dataset.card.counts == {
         "train": {"bad": 16, "good": 16},
@@ -76,13 +77,16 @@ def test_the_movie_reviews_come_with_their_licence_and_citation(
             reading.add(line, f"text {line}", ("negative", "positive")[line % 2])
         return reading
 
-    monkeypatch.setattr(movie_reviews, "read_movie_reviews", read)
-    recipe = DataRecipe(source="movie-reviews", labels=("negative", "positive"))
+    known = replace(TEXT_SETS["movie-reviews"], read=read)
+    monkeypatch.setitem(TEXT_SETS, "movie-reviews", known)
+    recipe = TextData(source="movie-reviews", labels=("negative", "positive"))
 
-    card = load_dataset(recipe, cache=tmp_path).card
+    card = load_texts(recipe, cache=tmp_path).card
 
     assert card.source == "movie-reviews"
     assert card.licence == "MIT"
+    assert card.redistribution.startswith("Yes")
+    assert list(card.files) == ["vaderSentiment-3.3.2.tar.gz"]
     assert "Hutto" in card.citation
 
 
@@ -98,6 +102,6 @@ def test_the_movie_reviews_come_with_their_licence_and_citation(
 )
 def test_hopeless_data_is_refused_before_any_work(tmp_path: Path, content: str, told: str) -> None:
     with pytest.raises(FieldError, match=told) as caught:
-        load_dataset(recipe_of(tmp_path, content), cache=tmp_path)
+        load_texts(recipe_of(tmp_path, content), cache=tmp_path)
 
     assert caught.value.exit_code == 2

@@ -10,13 +10,13 @@ import pytest
 from maas.errors import FieldError
 from maas_lab.data.files import read_rows
 from maas_lab.data.rows import Reading
-from maas_lab.recipe import DataRecipe
+from maas_lab.recipe_data import TextData
 
-RECIPE = DataRecipe(source="rows", labels=("bad", "good"))
-STARS = DataRecipe(source="rows", labels=("1", "5"), text_column="body", label_column="stars")
+RECIPE = TextData(source="rows", labels=("bad", "good"))
+STARS = TextData(source="rows", labels=("1", "5"), text_column="body", label_column="stars")
 
 
-def read(folder: Path, name: str, content: bytes, recipe: DataRecipe = RECIPE) -> Reading:
+def read(folder: Path, name: str, content: bytes, recipe: TextData = RECIPE) -> Reading:
     path = folder / name
     path.write_bytes(content)
     return read_rows(path, recipe)
@@ -158,7 +158,7 @@ def test_jsonl_rows_are_used_or_reported_by_line(tmp_path: Path) -> None:
 
 def test_labels_may_be_numbers_and_truth_values(tmp_path: Path) -> None:
     content = b'{"text": "a", "label": true}\n{"text": "b", "label": 2}\n'
-    recipe = DataRecipe(source="rows", labels=("true", "2"))
+    recipe = TextData(source="rows", labels=("true", "2"))
 
     assert used(read(tmp_path, "rows.ndjson", content, recipe)) == [(1, "a", "true"), (2, "b", "2")]
 

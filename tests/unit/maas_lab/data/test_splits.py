@@ -6,9 +6,9 @@ import pytest
 from maas.errors import FieldError, RefusedError
 from maas_lab.data.rows import Sample
 from maas_lab.data.splits import deduplicate, digest_rows, fold, refuse_overlap, split
-from maas_lab.recipe import DataRecipe
+from maas_lab.recipe_data import TextData
 
-RECIPE = DataRecipe(source="rows", labels=("bad", "good"))
+RECIPE = TextData(source="rows", labels=("bad", "good"))
 
 
 def made_up(rows: int) -> list[Sample]:

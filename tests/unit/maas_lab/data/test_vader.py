@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from maas.errors import RefusedError, TryAgainError
-from maas_lab.data.movie_reviews import ARCHIVE, Archive, download, read_movie_reviews
+from maas_lab.data.fetching import Archive, download
+from maas_lab.data.vader import ARCHIVE, read_movie_reviews
 
 LABELS = ("negative", "positive")
 LINES = (

@@ -20,7 +20,9 @@ from maas.http.entry import build_handler
 from maas.http.gateway import guarded, new_id
 from maas.observe import Observer
 from maas.service import Service, Turn
-from maas.tasks.classify import Classifier, ClassifyRequest, ClassifyResponse, LabelScore
+from maas.tasks.classify import ClassifyRequest, ClassifyResponse
+from maas.tasks.labels import LabelScore
+from maas.tasks.task import Task
 
 if TYPE_CHECKING:
     from maas.assembly import Services
@@ -70,20 +72,20 @@ class FaultyService:
     def turn(self, address: "VersionAddress | None", *, deadline: float) -> Turn:
         self._faults.reach("turn")
         turn = self._service.turn(address, deadline=deadline)
-        task = cast("Classifier", FaultyTask(self._faults, turn.task))
+        task = cast("Task", FaultyTask(self._faults, turn.task))
         return replace(turn, loaded=replace(turn.loaded, task=task))
 
 
 class FaultyTask:
     """A real task behind a fault."""
 
-    def __init__(self, faults: FaultyServices, task: Classifier) -> None:
+    def __init__(self, faults: FaultyServices, task: Task) -> None:
         self._faults = faults
         self._task = task
 
     def predict(self, request: ClassifyRequest, *, deadline: float) -> ClassifyResponse:
         self._faults.reach("predict")
-        answer = self._task.predict(request, deadline=deadline)
+        answer: ClassifyResponse = self._task.predict(request, deadline=deadline)
         if self._faults.fault is None:
             return answer
         # A label that is no text: the encoder is the last hop.

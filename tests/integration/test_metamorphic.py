@@ -26,7 +26,9 @@ TEXTS = st.lists(st.lists(WORDS, min_size=1, max_size=100).map(" ".join), min_si
 @pytest.fixture(scope="module")
 def task(shipped: Laptop) -> Classifier:
     services = build_services(Settings.parse(shipped.environment), full=True)
-    return services("sentiment").turn(None).task
+    task = services("sentiment").turn(None).task
+    assert isinstance(task, Classifier)
+    return task
 
 
 def scores(task: Classifier, texts: "Sequence[str]") -> "npt.NDArray[np.float64]":

@@ -38,7 +38,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def task(home: Home) -> Classifier:
-    return home.services()("sentiment").turn(None).task
+    task = home.services()("sentiment").turn(None).task
+    assert isinstance(task, Classifier)
+    return task
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,7 @@ from support.tiny import (
 )
 
 import maas.loading
+import maas.text.tokenizer
 from maas.assembly import build_registry
 from maas.bundle.golden import GOLDEN
 from maas.bundle.manifest import canonical_json, digest16, parse_manifest
@@ -48,6 +49,7 @@ from maas_lab.releasing import register_bundle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import ModuleType
 
     from maas.bundle.manifest import Manifest
     from maas.engine.session import Session
@@ -123,17 +125,17 @@ class Hostile:
 def hostile(tmp_path: "Path", monkeypatch: pytest.MonkeyPatch) -> Hostile:
     opened: list[str] = []
 
-    def watched(name: str) -> None:
-        real = getattr(maas.loading, name)
+    def watched(module: "ModuleType", name: str) -> None:
+        real = getattr(module, name)
 
         def watch(*arguments: object, **options: object) -> object:
             opened.append(name)
             return real(*arguments, **options)
 
-        monkeypatch.setattr(f"maas.loading.{name}", watch)
+        monkeypatch.setattr(module, name, watch)
 
-    watched("open_session")
-    watched("load_tokenizer")
+    watched(maas.loading, "open_session")
+    watched(maas.text.tokenizer, "load_tokenizer")
     settings = Settings.parse({"MAAS_HOME": str(tmp_path / "home"), "MAAS_ACTOR": "tests"})
     settings.bundles.mkdir(parents=True)
     return Hostile(make_bundle(settings.bundles, seed=1), settings, opened)

@@ -30,6 +30,22 @@ class Limits:
     """Code points of one text: tokenising costs time before truncation does."""
     request_characters: int = 100_000
     """Code points of all texts of a request together."""
+    image_bytes: int = 4_400_000
+    """Bytes of an image request's body: base64 makes them almost Lambda's 6 MB."""
+    images: int = 32
+    """Images in one request."""
+    image_side: int = 16_384
+    """Pixels of an image's longer side: resizing keeps whole rows and columns."""
+    image_pixels: int = 2**24
+    """Pixels of one image, told from its header before any of them is decoded."""
+    request_pixels: int = 2**25
+    """Pixels of all images of a request together."""
+    input_side: int = 1_024
+    """Pixels of the longer side of what a model looks at."""
+    beams: int = 8
+    """Texts that are written side by side for one answer."""
+    new_tokens: int = 512
+    """Tokens that may be written for one text, by a manifest or by a request."""
     labels: int = 1_000
     """Labels of a classifier, and so the largest `top_k`."""
     deadline_seconds: float = 10.0

@@ -1,6 +1,6 @@
 """From a verified bundle to a version that answers, proven on its golden requests.
 
-May import `maas.bundle`, `maas.engine`, `maas.text`, `maas.tasks` and `maas.errors`.
+May import `maas.bundle`, `maas.engine`, `maas.tasks` and `maas.errors`.
 
     loaded = load_version(verify_bundle(folder), form=None, threads=1)
     loaded.task.predict(request, deadline=deadline)
@@ -11,20 +11,18 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from maas.bundle.golden import TOLERANCE, read_golden
 from maas.engine.session import open_session
 from maas.errors import BundleError, DeadlineError
-from maas.tasks import TASKS
-from maas.text.tokenizer import load_tokenizer
+from maas.tasks import TOKENIZER, open_task
 
 if TYPE_CHECKING:
     from maas.bundle.manifest import Form, Manifest
     from maas.bundle.verify import Bundle
-    from maas.tasks.classify import Classifier
+    from maas.tasks.task import Task
 
-TOKENIZER = "tokenizer.json"
+__all__ = ["TOKENIZER", "LoadedVersion", "Replay", "choose_form", "load_version", "optimised_form"]
+
 _REPLAY_SECONDS = 10.0
 _ARCHITECTURES = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -35,7 +33,7 @@ class Replay:
 
     Attributes:
         requests: How many were replayed.
-        max_difference: Largest absolute difference of a logit from the recorded one.
+        max_difference: Largest absolute difference of a number from the recorded one.
         seconds: How long it took.
     """
 
@@ -50,7 +48,7 @@ class LoadedVersion:
 
     bundle: "Bundle"
     form: str
-    task: "Classifier"
+    task: "Task"
     replay: Replay
     seconds: float
 
@@ -86,25 +84,23 @@ def load_version(
     manifest = bundle.manifest
     name = form or bundle.form
     chosen = manifest.form(name) if name else choose_form(manifest)
-    tokenizer = load_tokenizer(bundle.folder / TOKENIZER, max_tokens=manifest.limits.max_tokens)
     session = open_session(bundle.graph(chosen), optimised=chosen.optimised, threads=threads)
-    task = TASKS[manifest.task](manifest, tokenizer, session)
+    task = open_task(manifest, bundle.folder, session)
     replay = _replay(bundle, task, replays)
     bundle.check_unchanged()
     return LoadedVersion(bundle, chosen.name, task, replay, time.perf_counter() - started)
 
 
-def _replay(bundle: "Bundle", task: "Classifier", count: int | None) -> Replay:
+def _replay(bundle: "Bundle", task: "Task", count: int | None) -> Replay:
     started = time.perf_counter()
     worst = 0.0
     goldens = read_golden(bundle)[:count]
     deadline = time.monotonic() + _REPLAY_SECONDS
     try:
         for golden in goldens:
-            logits = task.logits(golden.texts, deadline=deadline)
-            worst = max(worst, float(np.abs(logits - np.asarray(golden.logits)).max()))
+            worst = max(worst, task.replay(golden, deadline=deadline))
         if count is None:
-            task.check_widest(deadline=deadline)
+            task.check_widest(deadline=time.monotonic() + _REPLAY_SECONDS)
     except DeadlineError:
         raise BundleError(
             f"Its golden requests did not end within {_REPLAY_SECONDS:g} s."

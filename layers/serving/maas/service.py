@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from maas.registry.addresses import VersionAddress
     from maas.registry.policy_cache import PolicyCache, PolicyView
     from maas.registry.records import Policy
-    from maas.tasks.classify import Classifier
+    from maas.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Turn:
     loaded: "LoadedVersion"
 
     @property
-    def task(self) -> "Classifier":
+    def task(self) -> "Task":
         """What answers."""
         return self.loaded.task
 

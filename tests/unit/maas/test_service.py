@@ -35,7 +35,7 @@ from maas.registry.addresses import ByAlias, ByDigest, ByNumber
 from maas.registry.policy_cache import PolicyCache
 from maas.registry.records import Policy
 from maas.service import Service
-from maas.tasks.classify import ClassifyRequest
+from maas.tasks.classify import ClassifyRequest, ClassifyResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ def answer(service: Service, *, version: int | None = None) -> float:
     """The first logit of a fixed text, by which versions differ."""
     task = service.turn(ByNumber(version) if version else None).task
     request = ClassifyRequest(texts=("a good film",), function="none")
-    response = task.predict(request, deadline=time.monotonic() + 5)
+    response: ClassifyResponse = task.predict(request, deadline=time.monotonic() + 5)
     return {pair.label: pair.score for pair in response.rows[0]}["negative"]
 
 

@@ -1,7 +1,7 @@
 """Whether the files of a bundle are what they are called, told before any library opens them.
 
 May import `maas.bundle`, `maas.errors` and `maas.limits`. A bundle holds graphs with their weights,
-a tokenizer and golden requests, and nothing else:
+golden requests, for the tasks that read texts a tokenizer, and nothing else:
 
     check_contents(folder, manifest)               # every form
     check_contents(folder, manifest, form="portable")
@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from maas.bundle.golden import GOLDEN
 from maas.bundle.graph_policy import GraphFacts, check_graph
+from maas.bundle.task_rules import LOOKING, WRITING
 from maas.bundle.tokenizer_policy import check_tokenizer
+from maas.bundle.writing_tokenizer import check_writing_tokenizer
 from maas.errors import BundleError
 from maas.limits import LIMITS, Limits
 
@@ -56,11 +58,11 @@ def check_contents(
     """
     for entry in manifest.entries(form):
         _check_magic(folder, entry)
-    names = {entry.path for entry in manifest.files}
-    if odd := names ^ {GOLDEN, TOKENIZER}:
+    wanted = {GOLDEN} if manifest.task in LOOKING else {GOLDEN, TOKENIZER}
+    if odd := {entry.path for entry in manifest.files} ^ wanted:
         raise BundleError(
             f"{min(odd)} is missing, or is no file of a bundle: beside its forms it holds"
-            f" {GOLDEN} and {TOKENIZER}."
+            f" {' and '.join(sorted(wanted))}."
         )
     forms = manifest.forms if form is None else (manifest.form(form),)
     facts = [_check_form(folder, manifest, each, limits) for each in forms]
@@ -96,10 +98,14 @@ def _check_shared(
     folder: "Path", manifest: "Manifest", facts: "Iterable[GraphFacts]", limits: Limits
 ) -> None:
     _read(folder, manifest.files, GOLDEN, limits.golden_bytes)
+    if manifest.task in LOOKING:
+        return
     data = _read(folder, manifest.files, TOKENIZER, limits.tokenizer_bytes)
     tables = [each.rows[_IDS] for each in facts if _IDS in each.rows]
     try:
         check_tokenizer(data, labels=manifest.labels, rows=min(tables, default=None), limits=limits)
+        if manifest.task in WRITING:
+            check_writing_tokenizer(data)
     except BundleError as error:
         raise BundleError(f"{TOKENIZER} is refused: {error}.") from None
 

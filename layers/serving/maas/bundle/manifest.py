@@ -1,6 +1,7 @@
 """The manifest of a bundle: strict to read, canonical to write, and its sha256 is the digest.
 
-May import `maas.errors`, `maas.limits`, `maas.settings`, `maas.registry.records` and msgspec.
+May import `maas.errors`, `maas.limits`, `maas.settings`, `maas.registry.records`, msgspec, and
+`task_rules` beside it.
 
     manifest = parse_manifest(data)          # refuses unknown fields, wrong types, wrong order
     data = canonical_json(manifest)          # the very bytes that `bundle_digest` hashes
@@ -17,6 +18,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from maas.bundle.task_rules import check_task
 from maas.errors import BundleError
 from maas.limits import LIMITS, Limits
 from maas.registry.records import TensorSpec
@@ -28,6 +30,15 @@ _SEGMENT = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _FILE_PATH = re.compile(rf"{_SEGMENT}(/{_SEGMENT})?")
 # A label goes into answers, logs of counts and HTML cards: no control characters.
 LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,128}")
+
+TaskName = Literal[
+    "text-classification",
+    "image-classification",
+    "feature-extraction",
+    "translation",
+    "summarization",
+]
+"""What a model may do."""
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$(?!\\n)")]
 FormName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$(?!\\n)")]
@@ -59,24 +70,37 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The graph and its external weights, in path order."""
 
 
-class ModelLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ModelLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What the model was trained for."""
 
-    max_tokens: Annotated[int, Meta(ge=1)]
-    """Tokens of a text that are kept; what is longer is cut."""
+    max_tokens: Annotated[int, Meta(ge=0)]
+    """Tokens of a text that are kept; what is longer is cut. 0 where no text is read."""
+    max_new_tokens: Annotated[int, Meta(ge=0)] = 0
+    """Tokens that may be written, the one that ends a text included. 0 where none is written."""
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ImageInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The picture that the graph takes; others are made like it."""
+
+    width: Annotated[int, Meta(ge=1)]
+    """Pixels of a row."""
+    height: Annotated[int, Meta(ge=1)]
+    """Rows."""
+    channels: Literal[1, 3]
+    """1 is grey, 3 is red, green and blue."""
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything that there is to know about a bundle without opening its files."""
 
     format: Literal[1]
     """Version of this structure."""
     name: str
     """The model's name."""
-    task: Literal["text-classification"]
+    task: TaskName
     """Which task answers requests."""
     labels: tuple[str, ...]
-    """Class names, by class index."""
+    """Class names, by class index; none where the task has no classes."""
     inputs: tuple[TensorSpec, ...]
     """The graph's inputs."""
     outputs: tuple[TensorSpec, ...]
@@ -91,6 +115,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Files that every form needs, in path order."""
     forms: tuple[Form, ...]
     """At least one, in name order."""
+    image: ImageInput | None = None
+    """The graph's picture, for the tasks that look at one."""
 
     def entries(self, form: str | None = None) -> tuple[FileEntry, ...]:
         """The shared files and those of one form, or of every form when None.
@@ -143,6 +169,7 @@ def parse_manifest(data: bytes, *, limits: Limits = LIMITS) -> Manifest:
         raise BundleError(f"{MANIFEST} cannot be read: {reason}.") from None
     _check_names(manifest, limits)
     _check_tensors(manifest)
+    check_task(manifest, limits)
     _check_forms(manifest)
     _check_files(manifest, limits)
     if canonical_json(manifest) != data:
@@ -154,12 +181,8 @@ def _check_names(manifest: Manifest, limits: Limits) -> None:
     if not MODEL_NAME.fullmatch(manifest.name):
         raise BundleError("must be a name such as sentiment (a-z, 0-9 and -)", field="name")
     labels = manifest.labels
-    if not 2 <= len(labels) <= limits.labels:
-        raise BundleError(f"must be 2 to {limits.labels} labels", field="labels")
     if len(set(labels)) != len(labels) or not all(map(LABEL.fullmatch, labels)):
         raise BundleError("must be distinct and free of control characters", field="labels")
-    if not 1 <= manifest.limits.max_tokens <= limits.tokens:
-        raise BundleError(f"must be 1 to {limits.tokens}", field="limits.max_tokens")
     if not all(map(math.isfinite, manifest.metrics.values())):
         raise BundleError("must be finite numbers", field="metrics")
 
@@ -171,8 +194,6 @@ def _check_tensors(manifest: Manifest) -> None:
             raise BundleError("must be at least one tensor, each named once", field=field)
         if any(isinstance(size, int) and size < 1 for spec in specs for size in spec.shape):
             raise BundleError("a fixed dimension must be at least 1", field=field)
-    if manifest.outputs[0].shape[-1:] != (len(manifest.labels),):
-        raise BundleError("must end in one number per label", field="outputs")
 
 
 def _check_forms(manifest: Manifest) -> None:

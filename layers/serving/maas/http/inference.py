@@ -88,7 +88,8 @@ class _Inference:
 
         def work() -> "ClassifyResponse":
             exchange.turn = service.turn(address, deadline=exchange.deadline)
-            return exchange.turn.task.predict(asked, deadline=exchange.deadline)
+            answer: ClassifyResponse = exchange.turn.task.predict(asked, deadline=exchange.deadline)
+            return answer
 
         answer = await self._run(work)
         exchange.tokens = sum(answer.tokens)

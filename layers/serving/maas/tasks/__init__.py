@@ -1,10 +1,58 @@
 """What a model does: one module per task, and the dict that names them.
 
-A task turns a request struct into tensors, runs the session and turns logits into a response
-struct; it knows no HTTP and no registry.
+A task turns a request struct into tensors, runs the session and turns what comes out into a
+response struct; it knows no HTTP and no registry.
+
+    task = open_task(manifest, folder, session)
 """
 
-from maas.tasks.classify import Classifier
+from typing import TYPE_CHECKING
 
-TASKS = {"text-classification": Classifier}
-"""The task that a manifest names, and what answers for it. Never extended from data."""
+# Each task imports what it needs when it is opened, for a function has one and pays for no other:
+# no text model loads Pillow, and no image model tokenizers.
+# ruff: noqa: PLC0415
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from maas.bundle.manifest import Manifest
+    from maas.engine.session import Session
+    from maas.tasks.task import Task
+    from maas.text.tokenizer import Tokenizer
+
+TOKENIZER = "tokenizer.json"
+"""The file of a bundle by which a task reads texts."""
+
+
+def open_task(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+    """Open the task that a manifest names.
+
+    Args:
+        manifest: What the model is.
+        folder: Where the files lie that every form needs.
+        session: Its graph.
+
+    Raises:
+        BundleError: The graph is not the one that the manifest describes.
+        TokenizerError: The tokenizer cannot be loaded.
+    """
+    return TASKS[manifest.task](manifest, folder, session)
+
+
+def _classifier(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+    from maas.tasks.classify import Classifier
+
+    return Classifier(manifest, _tokenizer(manifest, folder), session)
+
+
+def _tokenizer(manifest: "Manifest", folder: "Path") -> "Tokenizer":
+    from maas.text.tokenizer import load_tokenizer
+
+    return load_tokenizer(folder / TOKENIZER, max_tokens=manifest.limits.max_tokens)
+
+
+TASKS: "dict[str, Callable[[Manifest, Path, Session], Task]]" = {
+    "text-classification": _classifier,
+}
+"""The task that a manifest names, and what opens it. Never extended from data."""

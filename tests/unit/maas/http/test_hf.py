@@ -8,7 +8,8 @@ import pytest
 from maas.errors import FieldError
 from maas.http.problems import encode_json
 from maas.http.protocols.hf import decode_classify, encode_classify
-from maas.tasks.classify import ClassifyRequest, ClassifyResponse, LabelScore
+from maas.tasks.classify import ClassifyRequest, ClassifyResponse
+from maas.tasks.labels import LabelScore
 
 NO_OBJECTS: tuple[object, ...] = (None, True, 0, 1.5, "inputs", [], [{"inputs": "a"}])
 NO_TEXTS: tuple[object, ...] = (None, 1, 1.5, True, {}, {"text": "a"})

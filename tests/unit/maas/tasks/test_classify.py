@@ -35,13 +35,9 @@ from maas.errors import (
     TokenizerError,
 )
 from maas.loading import load_version
-from maas.tasks.classify import (
-    RUN_TOKENS,
-    Classifier,
-    ClassifyRequest,
-    ClassifyResponse,
-    ScoreFunction,
-)
+from maas.tasks.classify import Classifier, ClassifyRequest, ClassifyResponse
+from maas.tasks.labels import ScoreFunction
+from maas.tasks.runs import RUN_TOKENS
 from maas.text.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
@@ -65,7 +61,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> TinyBundle:
 
 @pytest.fixture(scope="module")
 def classifier(bundle: TinyBundle) -> Classifier:
-    return load_version(verify_bundle(bundle.folder, digest=bundle.digest), threads=1).task
+    task = load_version(verify_bundle(bundle.folder, digest=bundle.digest), threads=1).task
+    assert isinstance(task, Classifier)
+    return task
 
 
 def ask(

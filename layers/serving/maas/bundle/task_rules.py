@@ -1,0 +1,129 @@
+"""What a manifest must say for its task: labels, limits, the picture, and the graph's tensors.
+
+May import `maas.errors` and `maas.limits`. One table says what each task reads and answers; the
+graph itself is held against the manifest when it is opened:
+
+    check_task(manifest, LIMITS)
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from maas.errors import BundleError
+from maas.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maas.bundle.manifest import Manifest
+    from maas.registry.records import TensorSpec
+
+CLASSIFYING = frozenset(("text-classification", "image-classification"))
+"""The tasks whose answers are labels."""
+LOOKING = frozenset(("image-classification",))
+"""The tasks that look at pictures; all others read texts."""
+WRITING = frozenset(("translation", "summarization"))
+"""The tasks that write a text."""
+
+_ANY, _SOME = "any", -1
+
+
+class _Tensor(NamedTuple):
+    """A tensor of a task: `_ANY` is a dimension that varies, `_SOME` one of any fixed size."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+    said: str
+
+
+_TEXT = (
+    _Tensor("input_ids", "int64", (_ANY, _ANY), "[batch, sequence]"),
+    _Tensor("attention_mask", "int64", (_ANY, _ANY), "[batch, sequence]"),
+)
+_EMBEDDING = (_Tensor("embedding", "float32", (_ANY, _SOME), "[batch, dimension]"),)
+_WRITING = (
+    *_TEXT,
+    _Tensor("beams", "int64", (1,), "[1]"),
+    _Tensor("max_new_tokens", "int64", (1,), "[1]"),
+)
+_WRITTEN = (
+    _Tensor("output_ids", "int64", (_ANY, _ANY), "[batch, length]"),
+    _Tensor("scores", "float32", (_ANY,), "[batch]"),
+)
+
+
+def check_task(manifest: "Manifest", limits: Limits) -> None:
+    """Check what the task asks of a manifest.
+
+    Raises:
+        BundleError: With the field at fault and the reason.
+    """
+    _check_labels(manifest, limits)
+    _check_limits(manifest, limits)
+    _check_image(manifest, limits)
+    inputs, outputs = _signature(manifest)
+    # By name: graphs list their inputs as they were exported, and are fed by name.
+    _check_tensors("inputs", sorted(manifest.inputs, key=lambda spec: spec.name), sorted(inputs))
+    _check_tensors("outputs", manifest.outputs, outputs)
+
+
+def _check_labels(manifest: "Manifest", limits: Limits) -> None:
+    if manifest.task not in CLASSIFYING and manifest.labels:
+        raise BundleError(f"must be none for {manifest.task}", field="labels")
+    if manifest.task in CLASSIFYING and not 2 <= len(manifest.labels) <= limits.labels:
+        raise BundleError(f"must be 2 to {limits.labels} labels", field="labels")
+
+
+def _check_limits(manifest: "Manifest", limits: Limits) -> None:
+    rules = (
+        ("max_tokens", manifest.task not in LOOKING, limits.tokens),
+        ("max_new_tokens", manifest.task in WRITING, limits.new_tokens),
+    )
+    for name, used, most in rules:
+        value = getattr(manifest.limits, name)
+        if used and not 1 <= value <= most:
+            raise BundleError(f"must be 1 to {most}", field=f"limits.{name}")
+        if not used and value:
+            raise BundleError(f"must be 0 for {manifest.task}", field=f"limits.{name}")
+
+
+def _check_image(manifest: "Manifest", limits: Limits) -> None:
+    if (manifest.image is not None) != (manifest.task in LOOKING):
+        wanted = "given" if manifest.task in LOOKING else "absent"
+        raise BundleError(f"must be {wanted} for {manifest.task}", field="image")
+    if manifest.image and max(manifest.image.width, manifest.image.height) > limits.input_side:
+        raise BundleError(
+            f"must be at most {limits.input_side} pixels wide and high", field="image"
+        )
+
+
+def _signature(manifest: "Manifest") -> tuple[tuple[_Tensor, ...], tuple[_Tensor, ...]]:
+    """The tensors that the task's graph reads and answers with, the latter in their order."""
+    width = len(manifest.labels)
+    logits = (_Tensor("logits", "float32", (_ANY, width), "[batch, labels], one number per label"),)
+    if image := manifest.image:
+        shape = (_ANY, image.channels, image.height, image.width)
+        return (_Tensor("pixels", "float32", shape, "[batch, channels, height, width]"),), logits
+    if manifest.task in WRITING:
+        return _WRITING, _WRITTEN
+    return _TEXT, logits if manifest.task in CLASSIFYING else _EMBEDDING
+
+
+def _check_tensors(field: str, specs: "Sequence[TensorSpec]", wanted: "Sequence[_Tensor]") -> None:
+    for tensor, spec in zip(wanted, specs, strict=False):
+        if (spec.name, spec.dtype) != (tensor.name, tensor.dtype) or not _fits(spec, tensor):
+            raise BundleError(f"must be {tensor.name}, {tensor.dtype} {tensor.said}", field=field)
+    if len(specs) != len(wanted):
+        names = ", ".join(tensor.name for tensor in wanted)
+        raise BundleError(f"must be {names} and no other tensor", field=field)
+
+
+def _fits(spec: "TensorSpec", tensor: _Tensor) -> bool:
+    if len(spec.shape) != len(tensor.shape):
+        return False
+    for size, wanted in zip(spec.shape, tensor.shape, strict=True):
+        if isinstance(size, int) != isinstance(wanted, int):
+            return False
+        if wanted not in (_ANY, _SOME, size):
+            return False
+    return True

@@ -1,0 +1,82 @@
+"""What every task offers, whatever it reads and answers.
+
+Imports the types of `maas.bundle` alone. Which struct a task takes is known to who made it:
+
+    task: Task = open_task(manifest, folder, session)
+    task.check_widest(deadline=deadline)
+    worst = max(task.replay(golden, deadline=deadline) for golden in goldens)
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from maas.bundle.golden import Golden
+
+
+class Counts(NamedTuple):
+    """How much a request asks about: all that may be logged of what it says."""
+
+    texts: int = 0
+    images: int = 0
+
+
+class Request(Protocol):
+    """What is asked of a task."""
+
+    @property
+    def counts(self) -> Counts:
+        """Texts and images in it."""
+
+
+class Response(Protocol):
+    """What a task answered, beside the answer itself."""
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Per text, tokens that the model read and wrote."""
+
+    @property
+    def truncated(self) -> tuple[bool, ...]:
+        """Per text, whether tokens were cut off."""
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Time by stage."""
+
+
+class Task(Protocol):
+    """A loaded model that answers. Safe to share between threads."""
+
+    # Each task's own structs: the wire format is chosen by the task's name, as the task itself is.
+    def predict(self, request: Any, *, deadline: float) -> Any:  # noqa: ANN401
+        """Answer a request.
+
+        Args:
+            request: A `Request` of this task.
+            deadline: Seconds on `time.monotonic`'s clock.
+
+        Returns:
+            A `Response` of this task.
+
+        Raises:
+            FieldError: What is asked is not acceptable.
+            ModelError: The model, or what stands before it, failed.
+            DeadlineError: The deadline came first.
+        """
+
+    def replay(self, golden: "Golden", *, deadline: float) -> float:
+        """Ask what was asked at export.
+
+        Returns:
+            The largest absolute difference of a number from the recorded one.
+
+        Raises:
+            BundleError: A text that was written is not the recorded one.
+        """
+
+    def check_widest(self, *, deadline: float) -> None:
+        """Run the largest request that there can be.
+
+        Raises:
+            BundleError: The graph cannot take what the manifest and its files allow.
+        """

@@ -1,0 +1,98 @@
+"""torch → ONNX by tracing: one function with the exporter that we use, and with its silence.
+
+Imports torch and onnx. Dimensions that differ between two examples stay free in the graph, all
+others are fixed; so nobody has to list them:
+
+    model = trace(network, ("input_ids", "attention_mask"), ("logits",), examples)
+"""
+
+import io
+import logging
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Inputs = tuple[Tensor, ...]
+
+OPSET = 20
+"""Version of the default operator set, the newest that the exporter writes."""
+
+
+class Traced(nn.Module):
+    """A method of a module as a module of its own, because only such are traced."""
+
+    def __init__(self, owner: nn.Module, method: "Callable[..., object]") -> None:
+        super().__init__()
+        self.owner = owner
+        self.method = method
+        self.eval()  # the exporter puts back the mode that it finds here, into the owner too
+
+    def forward(self, *inputs: Tensor) -> object:
+        """What the method gives."""
+        return self.method(*inputs)
+
+
+def trace(
+    module: nn.Module,
+    inputs: "Sequence[str]",
+    outputs: "Sequence[str]",
+    examples: "tuple[Inputs, Inputs]",
+    *,
+    names: "dict[str, dict[int, str]] | None" = None,
+) -> onnx.ModelProto:
+    """Trace a module with the first of two examples.
+
+    By the TorchScript exporter: the newer one unrolls a recurrence over the traced length, or
+    refuses it (infra/decisions/0004-exporter.md).
+
+    Args:
+        module: In evaluation mode.
+        inputs: What its inputs are called in the graph.
+        outputs: What its outputs are called.
+        examples: Inputs; what may vary must differ between the two, and not be 1 in the first.
+        names: What free dimensions are called, by input or output and number of the dimension.
+    """
+    names = names or {}
+    free = {
+        name: {axis: names.get(name, {}).get(axis, f"{name}_{axis}") for axis in _free(*pair)}
+        for name, *pair in zip(inputs, *examples, strict=True)
+    }
+    file = io.BytesIO()
+    with _quiet_exporter(), torch.inference_mode():
+        torch.onnx.export(
+            module,
+            examples[0],
+            file,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes={**free, **{name: names[name] for name in outputs if name in names}},
+        )
+    return onnx.load_from_string(file.getvalue())
+
+
+def _free(first: Tensor, second: Tensor) -> list[int]:
+    sizes = zip(first.shape, second.shape, strict=True)
+    return [axis for axis, (one, other) in enumerate(sizes) if one != other]
+
+
+@contextmanager
+def _quiet_exporter() -> "Iterator[None]":
+    """Silence what the exporter says about itself; the comparison is the check that counts."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -2,8 +2,8 @@
 
 Imports torch, safetensors, msgspec, `maas.errors` and other modules of the lab:
 
-    save_checkpoint(run, network, optimizer, progress)
-    progress = load_checkpoint(run, network, optimizer)      # the newest that is whole
+    save_checkpoint(run, learner, progress)
+    progress = load_checkpoint(run, learner)                 # the newest that is whole
     network = load_best(run)                                 # what is exported
 
 No state of a random generator is kept, because none outlives a step: the order of the batches
@@ -23,6 +23,7 @@ from maas.errors import RefusedError
 from maas.text.tokenizer import load_tokenizer
 from maas_lab.files import write_file
 from maas_lab.networks import build_network
+from maas_lab.recipe import ImageClassification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from maas_lab.learner import Learner
     from maas_lab.runs import Run
 
 _KEPT = 2  # the newest and one to fall back on
 _NETWORK = "network."
-_ADAM = "adam."
+_OPTIMIZER = "optimizer."
+_AVERAGE = "average."
 _SEAL = "maas"
 
 
@@ -98,23 +101,22 @@ class DamagedError(RefusedError):
     code = "checkpoint_damaged"
 
 
-def save_checkpoint(
-    run: "Run", network: "nn.Module", optimizer: torch.optim.Adam, progress: Progress
-) -> None:
+def save_checkpoint(run: "Run", learner: "Learner", progress: Progress) -> None:
     """Write a checkpoint in one step, and drop those that are too old."""
-    tensors = {_NETWORK + name: tensor for name, tensor in network.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"{_ADAM}{index}.{key}": tensor for key, tensor in state.items()}
+    tensors = _prefixed(learner.network.state_dict(), _NETWORK)
+    if learner.average is not None:
+        tensors |= _prefixed(learner.average.state_dict(), _AVERAGE)
+    for index, state in learner.optimizer.state_dict()["state"].items():
+        for key, tensor in state.items():
+            if isinstance(tensor, torch.Tensor):  # plain SGD keeps a None
+                tensors[f"{_OPTIMIZER}{index}.{key}"] = tensor
     path = run.checkpoints / f"step-{progress.step:09d}.safetensors"
     write_file(path, _pack(tensors, msgspec.json.encode(progress)))
     _drop_old(run)
 
 
 def load_checkpoint(
-    run: "Run",
-    network: "nn.Module",
-    optimizer: torch.optim.Adam,
-    say: "Callable[[str], None]" = lambda _: None,
+    run: "Run", learner: "Learner", say: "Callable[[str], None]" = lambda _: None
 ) -> Progress:
     """Restore the newest checkpoint that is whole; a damaged one is told and removed.
 
@@ -127,17 +129,19 @@ def load_checkpoint(
             tensors, note = _unpack(path.read_bytes())
         except DamagedError:
             say(f"{path.name} is damaged; taking the one before it")
-            path.unlink()
+            path.unlink(missing_ok=True)  # another process may have been here
             continue
-        network.load_state_dict(_named(tensors, _NETWORK))
-        _restore_adam(optimizer, _named(tensors, _ADAM))
+        learner.network.load_state_dict(_named(tensors, _NETWORK))
+        if learner.average is not None:
+            learner.average.load_state_dict(_named(tensors, _AVERAGE))
+        _restore_optimizer(learner.optimizer, _named(tensors, _OPTIMIZER))
         return msgspec.json.decode(note, type=Progress)
     return Progress()
 
 
-def save_best(run: "Run", network: "nn.Module") -> None:
-    """Keep the network's weights as the best so far, under their plain names."""
-    write_file(run.best_file, _pack(network.state_dict(), b"{}"))
+def save_best(run: "Run", learner: "Learner") -> None:
+    """Keep the weights that are measured as the best so far, under their plain names."""
+    write_file(run.best_file, _pack(learner.kept.state_dict(), b"{}"))
 
 
 def restore_best(run: "Run", network: "nn.Module") -> None:
@@ -169,11 +173,15 @@ def load_best(run: "Run") -> "nn.Module":
         RefusedError: The run has no such weights, or a file of it is damaged.
     """
     recipe = run.recipe()
-    tokenizer = load_tokenizer(run.tokenizer_file, max_tokens=recipe.vocabulary.max_tokens)
+    size, image = 0, None
+    if isinstance(recipe, ImageClassification):
+        image = run.picture_shape()
+    else:
+        tokenizer = load_tokenizer(run.tokenizer_file, max_tokens=recipe.vocabulary.max_tokens)
+        size = tokenizer.vocabulary_size
+    sizes = run.checkpoint if run.checkpoint.is_dir() else None
     network = build_network(
-        recipe.network,
-        vocabulary_size=tokenizer.vocabulary_size,
-        classes=len(recipe.data.labels),
+        recipe, vocabulary_size=size, image=image, checkpoint=sizes, weights=False
     )
     restore_best(run, network)
     return network.eval()
@@ -227,7 +235,12 @@ def _named(tensors: "Mapping[str, Tensor]", prefix: str) -> "dict[str, Tensor]":
     }
 
 
-def _restore_adam(optimizer: torch.optim.Adam, tensors: "Mapping[str, Tensor]") -> None:
+def _prefixed(tensors: "Mapping[str, Tensor]", prefix: str) -> "dict[str, Tensor]":
+    """The tensors with something before their names."""
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: "Mapping[str, Tensor]") -> None:
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, key = name.split(".")

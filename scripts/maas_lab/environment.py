@@ -19,13 +19,8 @@ from maas_lab.records import Environment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LIBRARIES = ("maas", "numpy", "safetensors", "scikit-learn", "tokenizers", "torch")
+_LIBRARIES = ("accelerate", "maas", "numpy", "safetensors", "scikit-learn", "tokenizers", "torch")
 _SECONDS = 10
-
-
-def choose_device() -> str:
-    """`cuda` where torch has a GPU, else `cpu`."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @contextmanager
@@ -48,7 +43,7 @@ def describe_environment(device: str) -> Environment:
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.release()} {platform.machine()}",
         libraries={name: version(name) for name in _LIBRARIES},
-        device=f"cuda ({torch.cuda.get_device_name()})" if device == "cuda" else device,
+        device=f"cuda ({torch.cuda.get_device_name()})" if device.startswith("cuda") else device,
         threads=torch.get_num_threads(),
         commit=commit,
         dirty=commit is not None and _git("status", "--porcelain") != "",

@@ -1,8 +1,9 @@
 """How good a network is: accuracy, scores per class, confusion, loss and calibration.
 
-Imports numpy, torch, `maas_lab.batches` and `maas_lab.records`:
+Imports numpy, torch, `maas_lab.records` and the lab's tasks:
 
     logits = predict(network, rows, device="cpu")              # float32 [rows, classes]
+    validate(logits, rows.labels).accuracy
     scores = score(logits, rows.labels, labels=recipe.data.labels)
 """
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from maas_lab.records import LabelScores, ReliabilityBin, Scores
+from maas_lab.tasks.task import Validation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,14 +21,19 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
 
-    from maas_lab.batches import EncodedRows
+    from maas_lab.tasks.task import Rows
 
 _ROWS_AT_ONCE = 256
 _BINS = 10
 
 
-def predict(network: "nn.Module", rows: "EncodedRows", *, device: str) -> "npt.NDArray[np.float32]":
+def predict(network: "nn.Module", rows: "Rows", *, device: str) -> "npt.NDArray[np.float32]":
     """The logits of rows, which are batched by length: their padding changes nothing.
+
+    Args:
+        network: Takes what a batch's `inputs()` gives.
+        rows: Texts or pictures.
+        device: Where the network is.
 
     Returns:
         float32 `[rows, classes]`, in the order of the rows. The network is left in evaluation mode.
@@ -37,11 +44,25 @@ def predict(network: "nn.Module", rows: "EncodedRows", *, device: str) -> "npt.N
     with torch.inference_mode():
         for start in range(0, len(order), _ROWS_AT_ONCE):
             batch = rows.batch(order[start : start + _ROWS_AT_ONCE], device=device)
-            parts.append(network(batch.input_ids, batch.attention_mask).cpu().numpy())
+            parts.append(network(*batch.inputs()).cpu().numpy())
     logits = np.concatenate(parts)
     back = np.empty_like(logits)
     back[order] = logits
     return back
+
+
+def validate(logits: "npt.NDArray[np.float32]", truth: "npt.NDArray[np.int64]") -> Validation:
+    """The two figures that decide when to stop.
+
+    Args:
+        logits: float32 `[rows, classes]`.
+        truth: int64 `[rows]`, the index of the right class.
+    """
+    log_probabilities = _log_softmax(logits.astype(np.float64))
+    return Validation(
+        loss=float(-log_probabilities[np.arange(len(truth)), truth].mean()),
+        accuracy=float((logits.argmax(axis=1) == truth).mean()),
+    )
 
 
 def score(

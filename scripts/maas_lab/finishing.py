@@ -3,77 +3,80 @@
 Imports torch and other modules of the lab. All of it can be done again after a kill, because it
 starts from the best weights on the disk:
 
-    finish_run(run, recipe, dataset, network, progress, device="cpu")
+    finish_run(run, task, progress, device="cpu")
 """
 
 from typing import TYPE_CHECKING
 
 from maas.text.tokenizer import load_tokenizer
-from maas_lab.baseline import measure_baselines
-from maas_lab.batches import encode_rows
 from maas_lab.checkpoint import restore_best
-from maas_lab.evaluate import predict, score
 from maas_lab.files import write_file
 from maas_lab.metrics import read_metrics
 from maas_lab.plots import draw_plots
-from maas_lab.records import Scores, Summary, encode_record
+from maas_lab.records import Summary, encode_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import nn
-
+    from maas.text.tokenizer import Tokenizer
     from maas_lab.checkpoint import Progress
-    from maas_lab.data.dataset import Dataset
-    from maas_lab.data.rows import Sample
-    from maas_lab.recipe import Recipe
+    from maas_lab.records import Speed
     from maas_lab.runs import Run
+    from maas_lab.tasks.task import Task
+
+
+def run_tokenizer(run: "Run", task: "Task") -> "Tokenizer | None":
+    """The tokenizer that the run keeps; None where the task reads no text."""
+    vocabulary = getattr(task.recipe, "vocabulary", None)
+    if vocabulary is None:
+        return None
+    return load_tokenizer(run.tokenizer_file, max_tokens=vocabulary.max_tokens)
 
 
 def finish_run(
     run: "Run",
-    recipe: "Recipe",
-    dataset: "Dataset",
-    network: "nn.Module",
+    task: "Task",
     progress: "Progress",
     *,
     device: str,
+    speed: "Speed | None" = None,
 ) -> None:
     """Measure the best weights on the test rows, for the first and only time, and sum up.
 
     Args:
         run: The run, trained to the end; the caller holds its lock.
-        recipe: What was computed.
-        dataset: Its rows.
-        network: A network of the right sizes; ends up with the best weights.
+        task: Its rows and figures.
         progress: Where training ended.
-        device: Where the network is.
+        device: Where to compute.
+        speed: What a GPU was good for.
 
     Raises:
         RefusedError: The best weights are absent or damaged.
     """
+    tokenizer = run_tokenizer(run, task)
+    network = task.network(tokenizer).to(device)
     restore_best(run, network)
-    labels = recipe.data.labels
-    tokenizer = load_tokenizer(run.tokenizer_file, max_tokens=recipe.vocabulary.max_tokens)
-
-    def measure(samples: "Sequence[Sample]") -> Scores:
-        rows = encode_rows(samples, tokenizer, labels)
-        return score(predict(network, rows, device=device), rows.labels, labels=labels)
-
-    test = measure(dataset.test)
+    test = task.measure(network, task.dataset.test, tokenizer, device=device)
+    target = target_of(task)
     summary = Summary(
+        metric=task.metric,
         test=test,
-        validation=measure(dataset.validation),
-        baselines=measure_baselines(dataset.train, dataset.test),
-        target_accuracy=recipe.targets.test_accuracy,
-        target_met=test.accuracy >= recipe.targets.test_accuracy,
+        validation=task.measure(network, task.dataset.validation, tokenizer, device=device),
+        baselines=task.baselines(),
+        transfer=task.transfer(network, tokenizer, device=device),
+        target=target,
+        target_met=test.figure(task.metric) >= target,
         best_epoch=progress.best_epoch,
         epochs=progress.epoch,
         steps=progress.step,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        vocabulary=tokenizer.vocabulary_size,
+        vocabulary=tokenizer.vocabulary_size if tokenizer else 0,
         seconds=progress.seconds,
+        speed=speed,
     )
     for name, content in draw_plots(summary, *read_metrics(run.metrics_file)).items():
         write_file(run.plots / name, content)
     write_file(run.summary_file, encode_record(summary))
+
+
+def target_of(task: "Task") -> float:
+    """What the recipe asks for, in the unit of the task's metric."""
+    return float(getattr(task.recipe.targets, f"test_{task.metric}"))

@@ -1,20 +1,26 @@
 """metrics.jsonl: the course of a training run, one JSON object a line.
 
-Imports msgspec and `maas_lab.files`. Some lines tell a step, others the end of an epoch:
+Imports msgspec, tensorboardX and `maas_lab.files`. Some lines tell a step, others the end of an
+epoch. TensorBoard's events lie beside all runs, in `tensorboard/<run>`:
 
-    log = MetricsLog(run.metrics_file)
-    log.cut(progress.step, epoch=progress.epoch)    # what came after the checkpoint comes again
+    log = MetricsLog(run, step=progress.step, epoch=progress.epoch)   # later lines come again
     log.append(StepMetrics(step=50, train_loss=0.69))
     steps, epochs = read_metrics(run.metrics_file)
 """
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
+from tensorboardX import SummaryWriter
 
 from maas_lab.files import write_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from maas_lab.runs import Run
 
 
 class StepMetrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="step"):
@@ -36,9 +42,9 @@ class EpochMetrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     train_loss: float
     """Mean loss of the epoch's batches, with dropout on (nats)."""
     validation_loss: float
-    """Mean loss of the validation rows (nats)."""
+    """Mean cross-entropy of the validation rows, or tokens (nats)."""
     validation_accuracy: float
-    """Share of the validation rows that are right (0 to 1)."""
+    """Share of the validation rows, or tokens, that are right (0 to 1)."""
     seconds: float
     """Time spent in training since the beginning; the only figure that no seed decides."""
 
@@ -47,31 +53,48 @@ Metrics = StepMetrics | EpochMetrics
 
 
 class MetricsLog:
-    """The file, written line by line."""
+    """The file, written line by line, and TensorBoard's copy of it.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Lines up to a checkpoint are kept; later ones, and half a line at the end, are dropped.
+
+    Args:
+        run: Whose course it is.
+        step: Steps that the checkpoint holds.
+        epoch: Epochs that it holds as finished. The end of the next one may stand at the same
+            step, where the kill came between that line and its checkpoint.
+        writes: False where another process does.
+    """
+
+    def __init__(self, run: "Run", *, step: int, epoch: int, writes: bool = True) -> None:
+        self._path = run.metrics_file
+        self._events: SummaryWriter | None = None
+        if writes:
+            kept = [line for line in _lines(self._path) if _within(line, step, epoch)]
+            content = b"".join(msgspec.json.encode(line) + b"\n" for line in kept)
+            write_file(self._path, content)
+            folder = run.folder.parents[1] / "tensorboard" / run.name
+            self._events = SummaryWriter(str(folder), purge_step=step + 1)
 
     def append(self, metrics: Metrics) -> None:
         """Add a line; it is on the disk before a checkpoint that comes after it."""
+        if self._events is None:
+            return
         with self._path.open("ab") as file:
             file.write(msgspec.json.encode(metrics) + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        for name, value in msgspec.structs.asdict(metrics).items():
+            if name not in ("step", "epoch", "seconds"):
+                kind = type(metrics).__struct_config__.tag
+                self._events.add_scalar(f"{kind}/{name}", value, metrics.step)
 
-    def cut(self, step: int, *, epoch: int) -> None:
-        """Keep the lines up to a checkpoint; later ones, and half a line at the end, are dropped.
-
-        Args:
-            step: Steps that the checkpoint holds.
-            epoch: Epochs that it holds as finished. The end of the next one may stand at the same
-                step, where the kill came between that line and its checkpoint.
-        """
-        kept = [line for line in _lines(self._path) if _within(line, step, epoch)]
-        write_file(self._path, b"".join(msgspec.json.encode(line) + b"\n" for line in kept))
+    def close(self) -> None:
+        """Let TensorBoard have what is still held."""
+        if self._events is not None:
+            self._events.close()
 
 
-def read_metrics(path: Path) -> tuple[list[StepMetrics], list[EpochMetrics]]:
+def read_metrics(path: "Path") -> tuple[list[StepMetrics], list[EpochMetrics]]:
     """The lines that tell a step and those that tell an epoch, each in order."""
     lines = _lines(path)
     steps = [line for line in lines if isinstance(line, StepMetrics)]
@@ -83,7 +106,7 @@ def _within(line: Metrics, step: int, epoch: int) -> bool:
     return line.step <= step and (isinstance(line, StepMetrics) or line.epoch <= epoch)
 
 
-def _lines(path: Path) -> list[Metrics]:
+def _lines(path: "Path") -> list[Metrics]:
     if not path.is_file():
         return []
     whole, _, _half = path.read_bytes().rpartition(b"\n")

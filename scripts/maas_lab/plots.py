@@ -1,4 +1,4 @@
-"""The figures of a run as PNG files: its course, its confusion and its calibration.
+"""The figures of a run as PNG files: its course, what it is compared with, its confusion.
 
 Imports matplotlib, through its object interface: no window, no global state, and the same figures
 give the same bytes.
@@ -15,16 +15,20 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from maas_lab.records import Scores
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
     from maas_lab.metrics import EpochMetrics, StepMetrics
-    from maas_lab.records import Scores, Summary
+    from maas_lab.records import Summary
 
 # Told apart in print and by colour-blind readers, too (after Okabe and Ito).
 _BLUE, _ORANGE, _GREY, _PALE = "#0072b2", "#d55e00", "#666666", "#d9d9d9"
+_STYLES = ("--", ":", "-.")
+_LABELS_NAMED = 40  # classes whose confusion can still be read
 _LABELS_WRITTEN = 12  # classes whose counts still fit into the cells
 
 
@@ -36,12 +40,17 @@ def draw_plots(
     Returns:
         File name to PNG.
     """
-    return {
-        "loss.png": _png(_draw_loss(summary, steps, epochs)),
-        "accuracy.png": _png(_draw_accuracy(summary, epochs)),
-        "confusion.png": _png(_draw_confusion(summary.test)),
-        "reliability.png": _png(_draw_reliability(summary.test)),
-    }
+    figures = {"compared.png": _draw_compared(summary)}
+    if epochs:
+        figures |= {
+            "loss.png": _draw_loss(summary, steps, epochs),
+            "accuracy.png": _draw_accuracy(summary, epochs),
+        }
+    if isinstance(summary.test, Scores):
+        figures["reliability.png"] = _draw_reliability(summary.test)
+        if len(summary.test.labels) <= _LABELS_NAMED:
+            figures["confusion.png"] = _draw_confusion(summary.test)
+    return {name: _png(figure) for name, figure in figures.items()}
 
 
 def _draw_loss(
@@ -74,7 +83,7 @@ def _draw_loss(
 
 
 def _draw_accuracy(summary: "Summary", epochs: "Sequence[EpochMetrics]") -> Figure:
-    figure, axes = _sheet("Accuracy", "epoch", "share of the rows that are right")
+    figure, axes = _sheet("Accuracy", "epoch", "share of the validation rows or tokens")
     numbers = [line.epoch for line in epochs]
     axes.plot(
         numbers,
@@ -83,21 +92,32 @@ def _draw_accuracy(summary: "Summary", epochs: "Sequence[EpochMetrics]") -> Figu
         color=_ORANGE,
         label="validation",
     )
-    axes.plot(
-        [summary.best_epoch],
-        [summary.test.accuracy],
-        "D",
-        color=_BLUE,
-        label=f"test, {summary.test.accuracy:.1%}",
-    )
-    for share, name, style in (
-        (summary.baselines.linear, "TF-IDF + logistic regression", "--"),
-        (summary.baselines.majority, "majority", ":"),
-    ):
-        axes.axhline(share, color=_GREY, linestyle=style, label=f"{name}, {share:.1%}")
+    if isinstance(summary.test, Scores):
+        share = summary.test.accuracy
+        axes.plot([summary.best_epoch], [share], "D", color=_BLUE, label=f"test, {share:.1%}")
+        for style, (name, value) in zip(_STYLES, summary.baselines.items(), strict=False):
+            axes.axhline(value, color=_GREY, linestyle=style, label=f"{name}, {value:.1%}")
     _mark_best(axes, summary)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.legend(frameon=False)
+    return figure
+
+
+def _draw_compared(summary: "Summary") -> Figure:
+    """The model beside simple methods, on the same rows."""
+    rows = [("this model", summary.reached), *summary.baselines.items()]
+    rows += [(f"this model on {name}", value) for name, value in summary.transfer.items()]
+    figure, axes = _sheet(f"{summary.metric} on the test rows", summary.metric, "")
+    places = range(len(rows))
+    colours = [_BLUE if name.startswith("this model") else _GREY for name, _ in rows]
+    axes.barh(places, [value for _, value in rows], color=colours)
+    axes.set_yticks(places, [name for name, _ in rows])
+    axes.invert_yaxis()
+    for place, (_, value) in zip(places, rows, strict=True):
+        axes.annotate(f" {value:.4g}", (value, place), va="center")
+    axes.axvline(summary.target, color=_ORANGE, linestyle="--", label=f"target {summary.target:g}")
+    axes.set_xlim(0, 1.15 * max(summary.target, *(value for _, value in rows)))
+    axes.legend(frameon=False, loc="lower right")
     return figure
 
 

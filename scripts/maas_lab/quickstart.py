@@ -23,6 +23,7 @@ from maas.errors import TryAgainError
 from maas.registry.addresses import ByNumber
 from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import read_settings
+from maas_lab.baseline import LINEAR, MAJORITY
 from maas_lab.bundling import bundle_run
 from maas_lab.endings import exit_codes
 from maas_lab.export import export_run
@@ -81,9 +82,9 @@ def walk(settings: "Settings", console: Console, *, stay: bool, port: int) -> No
             f"\n  {TEXT!r} is {best['label']} ({best['score']:.2f}),"
             f" says version {answer.version} after {spent:.0f} ms\n\n"
             f"  version {version.number}, run {run.name}\n"
-            f"  test accuracy    {summary.test.accuracy:.3f}"
-            f"   (TF-IDF baseline {summary.baselines.linear:.3f},"
-            f" majority {summary.baselines.majority:.3f})\n"
+            f"  test accuracy    {summary.reached:.3f}"
+            f"   (TF-IDF baseline {summary.baselines[LINEAR]:.3f},"
+            f" majority {summary.baselines[MAJORITY]:.3f})\n"
             f"  torch against ONNX, largest difference of a logit"
             f" {exported.parity.max_difference:.1e}\n"
             f"  bundle           {made.bytes / 1e6:.1f} MB in {len(made.bytes_by_form)} forms,"

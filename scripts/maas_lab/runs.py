@@ -12,23 +12,52 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
 from maas.errors import NotFoundError, RefusedError
-from maas_lab.recipe import Recipe, decode_recipe
+from maas_lab.recipe import AnyRecipe, decode_recipe
 from maas_lab.records import DataCard, Environment, Record, Summary, decode_record
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _RUN_NAME = re.compile(r"[a-z][a-z0-9-]{1,31}-s\d{1,10}-[0-9a-f]{8}")
 
 
-class Row(Struct, frozen=True, forbid_unknown_fields=True):
-    """A text and its label, as test.jsonl keeps them."""
+class TextRow(Struct, frozen=True, forbid_unknown_fields=True, tag="text"):
+    """A text and its label, as test.jsonl keeps them; the label is empty where there is none."""
 
     text: str
+    label: str = ""
+
+
+class PairRow(Struct, frozen=True, forbid_unknown_fields=True, tag="pair"):
+    """A text and what it becomes, as test.jsonl keeps them."""
+
+    source: str
+    target: str
+
+
+class PictureRow(Struct, frozen=True, forbid_unknown_fields=True, tag="picture"):
+    """A picture and its label, as test.jsonl keeps them."""
+
+    shape: tuple[int, int, int]
+    """Height, width and channels."""
+    data: bytes
+    """The pixels, uint8 in row-major order; base64 in the file."""
     label: str
+
+    def pixels(self) -> "npt.NDArray[np.uint8]":
+        """uint8 `[height, width, channels]`."""
+        return np.frombuffer(self.data, np.uint8).reshape(self.shape)
+
+
+TestRow = TextRow | PairRow | PictureRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +112,11 @@ class Run:
         return self.checkpoints / "best.safetensors"
 
     @property
+    def checkpoint(self) -> Path:
+        """The folder with config.json, the sizes, of a checkpoint that the run began with."""
+        return self.folder / "checkpoint"
+
+    @property
     def metrics_file(self) -> Path:
         """One JSON object per reported step and per epoch."""
         return self.folder / "metrics.jsonl"
@@ -97,7 +131,7 @@ class Run:
         """The figures of a finished run; written last."""
         return self.folder / "summary.json"
 
-    def recipe(self) -> Recipe:
+    def recipe(self) -> AnyRecipe:
         """What the run computes.
 
         Raises:
@@ -122,10 +156,25 @@ class Run:
         """
         return self._record(self.summary_file, Summary)
 
-    def test_rows(self) -> list[Row]:
-        """The test rows, in the order of the split."""
+    def test_rows(self) -> "list[TestRow]":
+        """The test rows that were kept, in the order of the split: what an export is compared on.
+
+        All rows of one run are of one kind.
+        """
         lines = self._read(self.test_file).splitlines()
-        return [msgspec.json.decode(line, type=Row) for line in lines]
+        return [msgspec.json.decode(line, type=TestRow) for line in lines]
+
+    def picture_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the run's pictures.
+
+        Raises:
+            RefusedError: It has none.
+        """
+        rows = self.test_rows()
+        if not rows or not isinstance(rows[0], PictureRow):
+            raise RefusedError(f"Run {self.name} keeps no pictures; train it with --restart.")
+        height, width, channels = rows[0].shape
+        return channels, height, width
 
     def _record(self, path: Path, kind: type[Record]) -> Record:
         return decode_record(self._read(path), kind)
@@ -138,7 +187,7 @@ class Run:
             raise RefusedError(f"Run {self.name} has no {path.name}; it {state}.") from None
 
 
-def run_folder(home: Path, recipe: Recipe, data_digest: str) -> Run:
+def run_folder(home: Path, recipe: AnyRecipe, data_digest: str) -> Run:
     """The folder of this recipe on these rows, whether it exists or not.
 
     What computes nothing (the note, the threads, how often a checkpoint is written) does not count:

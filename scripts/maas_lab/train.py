@@ -1,56 +1,52 @@
-"""Training: one loop, one straight read.
+"""Training: one loop, one straight read; on a CPU, a GPU, or many of them by torchrun.
 
-Imports torch, numpy, rich and the other modules of the lab. A run can be stopped or killed at any
-moment and gives the same network when it is resumed, bit for bit on the same machine:
+Imports torch, numpy, accelerate, rich and the other modules of the lab. A run can be stopped or
+killed at any moment and gives the same network when it is resumed, bit for bit on the same machine:
 
     recipe = load_recipe(Path("scripts/recipes/sentiment-lstm.toml"))
     run = train(recipe, home=settings.home, cache=settings.cache)
-    run.summary().test.accuracy
+    run.summary().reached
+
+With several processes each computes a share of every batch, so that the updates are those of one
+process, but for rounding. The first one alone writes.
 """
 
-import math
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
-from maas.errors import RefusedError
-from maas.text.tokenizer import load_tokenizer
-from maas_lab.batches import batch_order, encode_rows
+from maas_lab.batches import batch_order
 from maas_lab.beginning import begin_run
 from maas_lab.checkpoint import load_checkpoint, save_best, save_checkpoint
-from maas_lab.data.dataset import load_dataset, report
+from maas_lab.data.dataset import report
 from maas_lab.display import Display
-from maas_lab.environment import choose_device, limit_threads
-from maas_lab.evaluate import predict, score
+from maas_lab.environment import limit_threads
+from maas_lab.estimate import estimate_steps
 from maas_lab.files import lock_folder
-from maas_lab.finishing import finish_run
-from maas_lab.interruption import stop_on_signals
+from maas_lab.finishing import finish_run, run_tokenizer
+from maas_lab.interruption import StopRequest, stop_on_signals
+from maas_lab.learner import Learner, seed_torch
 from maas_lab.metrics import EpochMetrics, MetricsLog, StepMetrics
-from maas_lab.networks import build_network
+from maas_lab.processes import Processes
 from maas_lab.runs import Run, run_folder
-from maas_lab.vocabulary import UNKNOWN_ID
+from maas_lab.speed import measure_speed
+from maas_lab.tasks import open_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from rich.console import Console
 
-    from maas_lab.batches import Batch
     from maas_lab.checkpoint import Progress
-    from maas_lab.data.dataset import Dataset
-    from maas_lab.recipe import Recipe
+    from maas_lab.recipe import AnyRecipe
+    from maas_lab.tasks.task import Indices, Task
 
 _REPORT_STEPS = 50
-_FIRST_WEIGHTS, _DROPOUT = 0, 1  # what a random state is for
+_FIRST_WEIGHTS = 0  # what a random state is for
 
 
 def train(
-    recipe: "Recipe",
+    recipe: "AnyRecipe",
     *,
     home: "Path",
     cache: "Path",
@@ -58,7 +54,8 @@ def train(
     restart: bool = False,
     console: "Console | None" = None,
     device: str | None = None,
-    clock: "Callable[[], float]" = time.monotonic,
+    clock: Callable[[], float] = time.monotonic,
+    saved: Callable[[Run], None] = lambda _: None,
 ) -> Run:
     """Train a recipe to the end, or find that this was done before; show the figures.
 
@@ -73,150 +70,138 @@ def train(
         console: Where progress is shown; by default the standard output.
         device: `cpu` or `cuda`; by default a GPU where there is one.
         clock: Seconds, for the time spent.
+        saved: Told of the run whenever something was saved that a later process can go on with,
+            and at the end.
 
     Returns:
         The finished run.
 
     Raises:
         FieldError: The data is not acceptable.
-        RefusedError: The run is unfinished and neither `resume` nor `restart` is given; or the loss
-            is no longer a number.
+        RefusedError: The run is unfinished and neither `resume` nor `restart` is given; the loss
+            is no longer a number; or there is no such device.
         ConflictError: Another process is training this run.
-        TryAgainError: A signal came, and everything is saved; or the data cannot be fetched now.
+        TryAgainError: A signal came, and everything is saved; the data cannot be fetched now; or
+            the GPU's memory is too small for half a batch.
     """
-    display = Display(console)
-    device = device or choose_device()
-    dataset = load_dataset(recipe.data, cache=cache, say=display.say)
-    display.lines(report(dataset.card))
-    run = run_folder(home, recipe, dataset.card.digest)
-    with lock_folder(run.folder), limit_threads(recipe.training.threads):
+    processes = Processes(device)
+    display = Display(console, quiet=not processes.first)
+    with processes.first_goes_ahead():  # so that a data set is fetched once
+        task = open_task(recipe, cache=cache, say=display.say)
+    display.lines(report(task.dataset.card))
+    run = run_folder(home, task.recipe, task.dataset.card.digest)
+    with processes.alone(lambda: lock_folder(run.folder)), limit_threads(recipe.training.threads):
         if run.finished and not restart:
-            run.summary_file.touch()  # the newest run is the one that was asked for last
+            if processes.first:
+                run.summary_file.touch()  # the newest run is the one that was asked for last
             display.say(f"Run {run.name} is finished already: nothing to do.")
         else:
-            begin_run(run, recipe, dataset, device=device, resume=resume, restart=restart)
-            display.say(f"Training {run.name} on {device}")
-            network, progress = _fit(
-                run, recipe, dataset, device=device, display=display, clock=clock
-            )
-            finish_run(run, recipe, dataset, network, progress, device=device)
-            display.say(f"Run {run.name} is finished: {run.folder}")
-        display.figures(run.summary())
+            if processes.first:
+                begin_run(run, task, device=processes.device, resume=resume, restart=restart)
+            processes.wait()
+            display.say(f"Training {run.name} on {processes.described()}")
+            progress = _fit(run, task, processes, display=display, clock=clock, saved=saved)
+            if processes.first:
+                finish_run(
+                    run,
+                    task,
+                    progress,
+                    device=processes.device,
+                    speed=measure_speed(task, run_tokenizer(run, task), processes.device),
+                )
+                display.say(f"Run {run.name} is finished: {run.folder}")
+                saved(run)
+        if processes.first:
+            display.figures(run.summary())
+    processes.end()
     return run
 
 
 def _fit(
     run: Run,
-    recipe: "Recipe",
-    dataset: "Dataset",
+    task: "Task",
+    processes: Processes,
     *,
-    device: str,
     display: Display,
-    clock: "Callable[[], float]",
-) -> "tuple[nn.Module, Progress]":
+    clock: Callable[[], float],
+    saved: Callable[[Run], None],
+) -> "Progress":
     """Learn until the validation loss no longer falls. The best weights are left in the run."""
-    plan, labels = recipe.training, recipe.data.labels
+    recipe, plan = task.recipe, task.recipe.training
 
-    # The rows as token ids, and a network whose first weights follow from the seed.
-    tokenizer = load_tokenizer(run.tokenizer_file, max_tokens=recipe.vocabulary.max_tokens)
-    rows = encode_rows(dataset.train, tokenizer, labels)
-    validation = encode_rows(dataset.validation, tokenizer, labels)
-    _seed_torch(recipe.seed, _FIRST_WEIGHTS, 0)
-    network = build_network(
-        recipe.network, vocabulary_size=tokenizer.vocabulary_size, classes=len(labels)
-    ).to(device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate)
+    # The rows as the network reads them, and first weights that follow from the seed.
+    tokenizer = run_tokenizer(run, task)
+    rows = task.rows(task.dataset.train, tokenizer)
+    validation = task.rows(task.dataset.validation, tokenizer)
+    seed_torch(recipe.seed, _FIRST_WEIGHTS, 0)
+    learner = Learner(task, task.network(tokenizer), processes)
+
+    def batches(epoch: int) -> "list[Indices]":
+        return batch_order(
+            rows.lengths,
+            batch_size=plan.batch_size,
+            batch_tokens=plan.batch_tokens,
+            seed=recipe.seed,
+            epoch=epoch,
+        )
+
+    updates = len(batches(0)) * plan.max_epochs
 
     # Where the last process was stopped or killed, if there was one.
-    progress = load_checkpoint(run, network, optimizer, display.say)
-    metrics = MetricsLog(run.metrics_file)
-    metrics.cut(progress.step, epoch=progress.epoch)
+    progress = load_checkpoint(run, learner, display.say)
+    metrics = MetricsLog(run, step=progress.step, epoch=progress.epoch, writes=processes.first)
     started = clock() - progress.seconds
     if progress.step:
         display.say(f"Resuming after step {progress.step}, in epoch {progress.epoch + 1}")
+    if not task.trains:
+        save_best(run, learner)
+        return progress
+    display.estimate(
+        estimate_steps(learner, rows, batches(0)), updates=updates - progress.step, plan=plan
+    )
+
+    def save(stop: StopRequest) -> None:
+        if processes.first:
+            save_checkpoint(run, learner, progress)
+            saved(run)
+        stop.obey()
 
     with stop_on_signals() as stop:
         while progress.epoch < plan.max_epochs and progress.waited < plan.patience:
-            order = batch_order(
-                rows.lengths, batch_size=plan.batch_size, seed=recipe.seed, epoch=progress.epoch
-            )
-            network.train()
+            order = batches(progress.epoch)
             with display.epoch(progress, steps=len(order)) as advance:
                 for indices in order[progress.batch :]:
-                    batch = rows.batch(indices, device=device)
-                    loss = _learn(network, optimizer, batch, recipe, step=progress.step)
+                    loss = learner.learn(rows, indices, step=progress.step, updates=updates)
                     progress.end_step(loss, seconds=clock() - started)
                     advance(progress.mean_loss)
-                    if progress.step % _REPORT_STEPS == 0:
-                        recent = progress.recent_sum / _REPORT_STEPS
-                        metrics.append(StepMetrics(step=progress.step, train_loss=recent))
-                        progress.recent_sum = 0.0
+                    _report(progress, metrics)
+                    stop.requested = processes.any(stop.requested)
                     if stop.requested or progress.step % plan.checkpoint_steps == 0:
-                        save_checkpoint(run, network, optimizer, progress)
-                        stop.obey()
+                        save(stop)
 
-            scores = score(
-                predict(network, validation, device=device), validation.labels, labels=labels
-            )
+            found = task.validate(learner.kept, validation, device=processes.device)
             train_loss = progress.mean_loss
-            if progress.end_epoch(scores.loss):
-                save_best(run, network)
+            if progress.end_epoch(found.loss) and processes.first:
+                save_best(run, learner)
             ended = EpochMetrics(
                 step=progress.step,
                 epoch=progress.epoch,
                 train_loss=train_loss,
-                validation_loss=scores.loss,
-                validation_accuracy=scores.accuracy,
+                validation_loss=found.loss,
+                validation_accuracy=found.accuracy,
                 seconds=progress.seconds,
             )
             metrics.append(ended)
-            save_checkpoint(run, network, optimizer, progress)
             display.epoch_ended(ended)
-            stop.obey()
-    return network, progress
+            stop.requested = processes.any(stop.requested)
+            save(stop)
+    metrics.close()
+    return progress
 
 
-def _learn(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    batch: "Batch",
-    recipe: "Recipe",
-    *,
-    step: int,
-) -> float:
-    """One step: forward, backward, update. Gives the loss."""
-    plan = recipe.training
-    _seed_torch(recipe.seed, _DROPOUT, step)  # so that no random state has to be saved
-    words = _drop_words(batch.input_ids, batch.attention_mask, plan.word_dropout)
-    logits = network(words, batch.attention_mask)
-    loss = functional.cross_entropy(logits, batch.labels)
-
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), plan.clip)
-    optimizer.step()
-
-    value = loss.item()
-    if not math.isfinite(value):
-        raise RefusedError(
-            f"The loss of step {step + 1} is {value}; lower training.learning_rate in the recipe."
-        )
-    return value
-
-
-def _drop_words(input_ids: Tensor, attention_mask: Tensor, share: float) -> Tensor:
-    """Replace a share of the words by `[UNK]`: unknown words then come as no surprise.
-
-    Args:
-        input_ids: int64 `[batch, sequence]`.
-        attention_mask: int64 `[batch, sequence]`.
-        share: 0 to 1.
-    """
-    dropped = torch.rand(input_ids.shape, device=input_ids.device) < share
-    return input_ids.masked_fill(dropped & (attention_mask == 1), UNKNOWN_ID)
-
-
-def _seed_torch(seed: int, purpose: int, index: int) -> None:
-    """Set torch's random state to one that follows from these numbers, however close they are."""
-    (state,) = np.random.SeedSequence([seed, purpose, index]).generate_state(1, np.uint64)
-    torch.manual_seed(int(state))
+def _report(progress: "Progress", metrics: MetricsLog) -> None:
+    """Every few steps the mean loss of the last ones."""
+    if progress.step % _REPORT_STEPS == 0:
+        recent = progress.recent_sum / _REPORT_STEPS
+        metrics.append(StepMetrics(step=progress.step, train_loss=recent))
+        progress.recent_sum = 0.0

@@ -21,7 +21,7 @@ def run_view(run: "Run") -> View:
     data: dict[str, object] = {"run": run.name, "folder": str(run.folder)}
     data["data"] = run.data_card().digest
     data["summary"] = msgspec.to_builtins(summary)
-    return View(data, f"run {run.name}, test accuracy {summary.test.accuracy:.4f}")
+    return View(data, f"run {run.name}, test {summary.metric} {summary.reached:.4f}")
 
 
 def export_view(run: "Run", record: "ExportRecord") -> View:

@@ -107,15 +107,18 @@ def run_trainers(command: "Sequence[str]", folder: Path, ending: Path) -> int:
     return code if code >= 0 else 128 - code  # a signal's number, as shells say it
 
 
-def main(arguments: "Sequence[str] | None" = None) -> int:
-    """Read the command line, fetch, start, wait."""
+def main(arguments: "Sequence[str] | None" = None) -> None:
+    """Read the command line, fetch, start, wait, and end as the trainers did.
+
+    Raises:
+        SystemExit: Always.
+    """
     parser = argparse.ArgumentParser(description="Begin a job.", allow_abbrev=False)
     parser.add_argument("--bucket", required=True, metavar="NAME")
     parser.add_argument("--job", required=True, metavar="NAME")
     parser.add_argument("--code", required=True, metavar="SHA256")
     parser.add_argument("--gpus", type=int, default=1, metavar="COUNT")
     given = parser.parse_args(arguments)
-    code = 1
     with exit_codes(interrupted=5), tempfile.TemporaryDirectory(prefix="maas-") as place:
         folder, ending = Path(place) / "code", Path(place) / "ending"
         bucket = open_bucket(given.bucket)
@@ -123,8 +126,7 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
         words = ["--bucket", given.bucket, "--job", given.job]
         words += ["--folder", str(folder), "--ending", str(ending)]
         command = trainer_command(read_node(), given.gpus, words)
-        code = run_trainers(command, folder, ending)
-    return code
+        sys.exit(run_trainers(command, folder, ending))
 
 
 def _say(line: str) -> None:
@@ -134,4 +136,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from maas_lab.recipe import Recipe
 
 FRESH = timedelta(days=7)
-"""An older archive is uploaded again, so that it outlives the job; infra/training.yaml lets one
-expire after 30 days, and a job after 14 at the latest."""
+"""An older archive is uploaded again, so that it outlives the job: infra/training.yaml lets one
+expire after 60 days, and ends a job's ten attempts after 5 days each."""
 
 
 @dataclass(frozen=True, slots=True)

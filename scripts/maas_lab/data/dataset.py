@@ -8,6 +8,7 @@ room:
     report(dataset.card)                       # lines for the console
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -15,36 +16,52 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 from maas.errors import FieldError
-from maas_lab.data import mnist
+from maas_lab.data import debian_synopses, fashion_mnist, libreoffice_help, mnist
 from maas_lab.data.about import about_file
 from maas_lab.data.cards import count_labels, make_card, report
-from maas_lab.data.files import read_rows
+from maas_lab.data.files import read_pairs, read_rows
+from maas_lab.data.pair_splits import PairRule, digest_pairs, split_pairs
 from maas_lab.data.pictures import (
     digest_pictures,
     first_pictures,
     read_picture_folder,
     split_pictures,
 )
-from maas_lab.data.rows import Picture, Sample
+from maas_lab.data.rows import Pair, PairReading, Picture, Sample
 from maas_lab.data.splits import deduplicate, digest_rows, split
 from maas_lab.data.text_sets import TEXT_SETS, refuse_hopeless, resolve_labels
 from maas_lab.recipe_data import is_known_set
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from maas_lab.data.about import About
     from maas_lab.data.pictures import PictureFiles
-    from maas_lab.recipe_data import ImageData, TextData
+    from maas_lab.recipe_data import ImageData, PairData, TextData
     from maas_lab.records import DataCard
 
-__all__ = ["Dataset", "load_pictures", "load_texts", "report"]
+__all__ = ["Dataset", "load_pairs", "load_pictures", "load_texts", "report"]
 
 AnyRow = TypeVar("AnyRow")
 PICTURE_SETS: "dict[str, tuple[About, Callable[..., PictureFiles]]]" = {
+    "fashion-mnist": (fashion_mnist.ABOUT, fashion_mnist.read_fashion_mnist),
     "mnist": (mnist.ABOUT, mnist.read_mnist),
 }
 """Title page and reader of each."""
+PairReader = Callable[..., tuple[PairReading, dict[str, str]]]
+PAIR_SETS: "dict[str, tuple[About, PairReader, PairRule]]" = {
+    "debian-synopses": (
+        debian_synopses.ABOUT,
+        debian_synopses.read_debian_synopses,
+        PairRule(),
+    ),
+    "libreoffice-help-zh": (
+        libreoffice_help.ABOUT,
+        libreoffice_help.read_libreoffice_help,
+        libreoffice_help.RULE,
+    ),
+}
+"""Title page, reader and rule of the split of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +82,7 @@ class Dataset(Generic[AnyRow]):
 
 
 def load_texts(
-    recipe: "TextData", *, cache: Path, say: "Callable[[str], None]" = lambda _: None
+    recipe: "TextData", *, cache: Path, say: Callable[[str], None] = lambda _: None
 ) -> Dataset[Sample]:
     """Read, check, deduplicate and split the labelled texts of a recipe.
 
@@ -111,8 +128,53 @@ def load_texts(
     return Dataset(splits["train"], splits["validation"], splits["test"], card)
 
 
+def load_pairs(
+    recipe: "PairData", *, cache: Path, say: Callable[[str], None] = lambda _: None
+) -> Dataset[Pair]:
+    """Read, check, deduplicate and split the pairs of texts of a recipe.
+
+    Args:
+        recipe: The data section.
+        cache: The folder that keeps fetched data sets.
+        say: Tells the user about a download.
+
+    Raises:
+        FieldError: The set, the file or a column is not acceptable, or too little is usable.
+        TryAgainError: A data set has to be fetched and the archive is away.
+        RefusedError: A fetched data set is not as it was, or a tool is missing.
+    """
+    name = Path(recipe.source).name
+    files: dict[str, str] = {}
+    if is_known_set(recipe.source):
+        about, read, rule = PAIR_SETS[require_known(recipe.source, PAIR_SETS)]
+        reading, files = read(cache, say=say)
+    else:
+        reading, about = read_pairs(Path(recipe.source), recipe), about_file(name)
+        rule = PairRule()
+    if not reading.pairs:
+        first = f"; line {reading.unusable[0].line}: {reading.unusable[0].reason}"
+        reason = f"none of its {reading.rows} rows can be used{first}" if reading.rows else ""
+        raise FieldError(f"{name}: {reason or 'holds no rows'}.", field="data")
+    rows = reading.rows
+    splits, duplicates = split_pairs(reading, recipe, rule)
+    digest = digest_pairs([pair for pairs in splits.values() for pair in pairs])
+    splits["train"] = splits["train"][: recipe.train_rows or None]
+    splits["test"] = splits["test"][: recipe.test_rows or None]
+    card = make_card(
+        name,
+        about,
+        reading,
+        rows=rows,
+        digest=digest,
+        counts={split: {"pairs": len(pairs)} for split, pairs in splits.items()},
+        duplicates=duplicates,
+        files=files,
+    )
+    return Dataset(splits["train"], splits["validation"], splits["test"], card)
+
+
 def load_pictures(
-    recipe: "ImageData", *, cache: Path, say: "Callable[[str], None]" = lambda _: None
+    recipe: "ImageData", *, cache: Path, say: Callable[[str], None] = lambda _: None
 ) -> Dataset[Picture]:
     """Read, check, deduplicate and split the pictures of a recipe.
 

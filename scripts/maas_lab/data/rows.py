@@ -98,6 +98,10 @@ class Findings:
         shown = detail.encode("utf-8", "replace").decode()[:_DETAIL_CHARACTERS]
         self.unusable.append(UnusableRow(line=line, reason=reason, detail=shown))
 
+    def leave_out(self, reason: str, rows: int = 1) -> None:
+        """Count rows that the rule of a data set does not use."""
+        self.left_out[reason] += rows
+
     def _text(self, line: int, value: object, name: str) -> str:
         """A text that can be used, or the empty string where it was refused."""
         if value is None:

@@ -9,6 +9,7 @@ The bundle lies in `<bundles>/<model>/<digest16>/`, its card in `<digest16>.card
 outside its digest.
 """
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from maas.bundle.manifest import (
     MANIFEST,
     FileEntry,
     Form,
+    ImageInput,
     Manifest,
     ModelLimits,
     bundle_digest,
@@ -29,6 +31,7 @@ from maas.bundle.manifest import (
     digest16,
     parse_manifest,
 )
+from maas.bundle.task_rules import CLASSIFYING
 from maas.bundle.verify import Bundle, sha256_file, verify_bundle
 from maas.errors import BundleError, RefusedError
 from maas.loading import TOKENIZER
@@ -36,13 +39,16 @@ from maas.registry.records import TensorSpec
 from maas_lab.card import write_card
 from maas_lab.export_record import ExportedForm, export_folder, read_export
 from maas_lab.files import copy_file, lock_folder, replace_folder, write_file
+from maas_lab.recipe import ImageClassification, Seq2SeqRecipe
+from maas_lab.records import Scores, WritingScores
 
 if TYPE_CHECKING:
     from maas_lab.export_record import ExportRecord
+    from maas_lab.recipe import AnyRecipe
     from maas_lab.runs import Run
 
-_SHARED = (GOLDEN, TOKENIZER)
 _POINTER = "bundle.json"
+_NO_NAME = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +120,20 @@ def bundle_of(run: "Run", bundles: Path) -> Path:
 
 def build_manifest(run: "Run", record: "ExportRecord") -> Manifest:
     """Describe an exported run: no time, no host and no path goes in."""
-    recipe, summary, environment = run.recipe(), run.summary(), run.environment()
+    recipe, environment = run.recipe(), run.environment()
     exported = export_folder(run)
     inputs, outputs = _signature(exported / "portable" / "model.onnx")
+    shared = (GOLDEN,) if isinstance(recipe, ImageClassification) else (GOLDEN, TOKENIZER)
     return Manifest(
         format=1,
         name=recipe.name,
         task=recipe.task,
-        labels=recipe.data.labels,
+        labels=recipe.data.labels if recipe.task in CLASSIFYING else (),
         inputs=inputs,
         outputs=outputs,
-        limits=ModelLimits(max_tokens=recipe.vocabulary.max_tokens),
-        metrics={
-            "test_accuracy": summary.test.accuracy,
-            "test_loss": summary.test.loss,
-            "test_calibration_error": summary.test.calibration_error,
-            "baseline_majority": summary.baselines.majority,
-            "baseline_linear": summary.baselines.linear,
-            "parity_max_difference": record.parity.max_difference,
-        },
+        limits=_limits(recipe),
+        image=_image(run, recipe),
+        metrics=_metrics(run, record),
         lineage={
             "run": run.name,
             "recipe": "sha256:" + sha256_file(run.recipe_file),
@@ -141,9 +142,37 @@ def build_manifest(run: "Run", record: "ExportRecord") -> Manifest:
             "commit": environment.commit or "none",
             **{f"version_{name}": version for name, version in environment.libraries.items()},
         },
-        files=tuple(_entry(exported, name) for name in sorted(_SHARED)),
+        files=tuple(_entry(exported, name) for name in shared),
         forms=tuple(_form(exported, form, record.opset) for form in record.forms),
     )
+
+
+def _limits(recipe: "AnyRecipe") -> ModelLimits:
+    if isinstance(recipe, ImageClassification):
+        return ModelLimits(max_tokens=0)
+    written = recipe.decoding.max_new_tokens if isinstance(recipe, Seq2SeqRecipe) else 0
+    return ModelLimits(max_tokens=recipe.vocabulary.max_tokens, max_new_tokens=written)
+
+
+def _image(run: "Run", recipe: "AnyRecipe") -> ImageInput | None:
+    if not isinstance(recipe, ImageClassification):
+        return None
+    channels, height, width = run.picture_shape()
+    return ImageInput(width=width, height=height, channels=3 if channels == 3 else 1)
+
+
+def _metrics(run: "Run", record: "ExportRecord") -> dict[str, float]:
+    """Figures by names of letters, digits and underscores."""
+    summary = run.summary()
+    test = summary.test
+    figures = {f"test_{summary.metric}": summary.reached}
+    if isinstance(test, Scores):
+        figures |= {"test_loss": test.loss, "test_calibration_error": test.calibration_error}
+    elif isinstance(test, WritingScores):
+        figures |= {f"test_{name}": value for name, value in test.figures.items()}
+    for prefix, named in (("baseline", summary.baselines), ("transfer", summary.transfer)):
+        figures |= {f"{prefix}_{_NO_NAME.sub('_', name.lower())}": named[name] for name in named}
+    return figures | {"parity_max_difference": record.parity.max_difference}
 
 
 def _form(exported: Path, form: ExportedForm, opset: int) -> Form:

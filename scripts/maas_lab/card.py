@@ -8,14 +8,20 @@ Imports `maas` and the lab's records. Written beside the bundle, outside its dig
 import shutil
 from typing import TYPE_CHECKING
 
+from maas_lab.display import speed_text
 from maas_lab.files import write_file
+from maas_lab.records import Scores, WritingScores
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from maas.bundle.verify import Bundle
     from maas_lab.export_record import ExportRecord
+    from maas_lab.records import Summary
     from maas_lab.runs import Run
+
+_LABELS_NAMED = 20
+_CELL_CHARACTERS = 300
 
 
 def write_card(folder: "Path", run: "Run", export: "ExportRecord", bundle: "Bundle") -> None:
@@ -27,12 +33,13 @@ def write_card(folder: "Path", run: "Run", export: "ExportRecord", bundle: "Bund
     sections = [
         _header(run, bundle),
         _figures(run),
-        _labels(run),
+        _details(run),
         _data(run),
         _export(export, bundle),
         "\n\n".join(f"![{plot.stem.replace('-', ' ')}]({plot.name})" for plot in plots),
     ]
-    write_file(folder / "card.md", ("\n\n".join(sections) + "\n").encode())
+    text = "\n\n".join(section for section in sections if section)
+    write_file(folder / "card.md", (text + "\n").encode())
 
 
 def wilson_interval(share: float, rows: int) -> tuple[float, float]:
@@ -48,46 +55,103 @@ def wilson_interval(share: float, rows: int) -> tuple[float, float]:
 
 
 def _header(run: "Run", bundle: "Bundle") -> str:
-    recipe = run.recipe()
-    labels = ", ".join(recipe.data.labels)
-    return (
-        f"# {recipe.name}\n\n"
-        f"`{bundle.digest}`\n\n"
-        f"A {recipe.task} model with the labels {labels}. Texts are cut after"
-        f" {recipe.vocabulary.max_tokens} tokens. Run `{run.name}`, seed {recipe.seed}."
-    )
+    recipe, manifest = run.recipe(), bundle.manifest
+    parts = [f"A model for {recipe.task}"]
+    if len(manifest.labels) > _LABELS_NAMED:
+        parts[0] += f" with {len(manifest.labels)} labels"
+    elif manifest.labels:
+        parts[0] += f" with the labels {', '.join(manifest.labels)}"
+    if manifest.image is not None:
+        picture = manifest.image
+        kind = "grey" if picture.channels == 1 else "coloured"
+        parts.append(f"It looks at {kind} pictures of {picture.width} × {picture.height} pixels")
+    if manifest.limits.max_tokens:
+        parts.append(f"Texts are cut after {manifest.limits.max_tokens} tokens")
+    if manifest.limits.max_new_tokens:
+        parts.append(f"It writes {manifest.limits.max_new_tokens} tokens at the most")
+    parts.append(f"Run `{run.name}`, seed {recipe.seed}")
+    return f"# {recipe.name}\n\n`{bundle.digest}`\n\n{'. '.join(parts)}."
 
 
 def _figures(run: "Run") -> str:
+    """The target's metric, beside what needs no network."""
     summary = run.summary()
-    test, baselines = summary.test, summary.baselines
-    low, high = wilson_interval(test.accuracy, test.rows)
-    gap = 100 * (test.accuracy - baselines.linear)
-    verdict = (
-        f"The linear baseline is {-gap:.1f} points better: use it unless you need this network."
-        if gap < 0
-        else f"That is {gap:.1f} points above the linear baseline"
-        + (", which is within the margin of error." if baselines.linear >= low else ".")
-    )
-    return (
-        "## How good it is\n\n"
-        "| on the test rows | accuracy |\n| --- | --- |\n"
-        f"| this model | {test.accuracy:.3f} |\n"
-        f"| TF-IDF and logistic regression, same split | {baselines.linear:.3f} |\n"
-        f"| always the most frequent label | {baselines.majority:.3f} |\n\n"
-        f"{verdict} With {test.rows} test rows the accuracy is known to lie between {low:.3f} and"
-        f" {high:.3f} (Wilson interval, 95 %)."
-        f" Calibration error {test.calibration_error:.3f}, loss {test.loss:.3f}."
-        f" The recipe's target of {summary.target_accuracy:.2f} is"
+    test = summary.test
+    rows = [("this model", summary.reached), *summary.baselines.items()]
+    rows += [
+        (f"this model on {name}, of another domain", v) for name, v in summary.transfer.items()
+    ]
+    table = "\n".join(f"| {name} | {_figure(value)} |" for name, value in rows)
+    said = [_verdict(summary)] if summary.baselines else []
+    said.append(
+        f"The recipe's target of {_figure(summary.target)} is"
         f" {'met' if summary.target_met else '**not met**'}."
-        + (f"\n\n{note}" if (note := run.recipe().note) else "")
     )
+    if isinstance(test, Scores):
+        low, high = wilson_interval(test.accuracy, test.rows)
+        said.insert(
+            -1,
+            f"With {test.rows} test rows the accuracy is known to lie between {low:.3f} and"
+            f" {high:.3f} (Wilson interval, 95 %). Calibration error {test.calibration_error:.3f},"
+            f" loss {test.loss:.3f}.",
+        )
+    elif isinstance(test, WritingScores):
+        others = ", ".join(f"{name} {value:.1f}" for name, value in test.figures.items())
+        said.append(f"{test.rows} rows, {test.beams} beams: {others} ({test.settings}).")
+    else:
+        said.append(
+            f"Lowest of {test.rows} texts, mean {test.mean_cosine:.6f}, against {test.reference}."
+        )
+    if summary.speed is not None:
+        said.append(f"Training on the GPU: {speed_text(summary.speed)}.")
+    if note := run.recipe().note:
+        said.append(f"\n\n{note}")
+    head = f"## How good it is\n\n| on the test rows | {summary.metric} |\n| --- | --- |\n"
+    return f"{head}{table}\n\n{' '.join(said)}"
 
 
-def _labels(run: "Run") -> str:
+def _verdict(summary: "Summary") -> str:
+    """The model beside the best of what is simple."""
+    name, best = max(summary.baselines.items(), key=lambda pair: pair[1])
+    scale = 100 if isinstance(summary.test, Scores) else 1
+    gap = scale * (summary.reached - best)
+    if gap < 0:
+        return f"{name} is {-gap:.1f} points better: use it unless you need this network."
+    margin = ""
+    if isinstance(summary.test, Scores):
+        low, _ = wilson_interval(summary.test.accuracy, summary.test.rows)
+        margin = ", which is within the margin of error" if best >= low else ""
+    return f"That is {gap:.1f} points above {name}{margin}."
+
+
+def _figure(value: float) -> str:
+    return f"{value:.1f}" if value > 1.5 else f"{value:.4f}"
+
+
+def _details(run: "Run") -> str:
+    """Scores per class, or what was written."""
+    test = run.summary().test
+    if isinstance(test, Scores):
+        return _labels(test)
+    if isinstance(test, WritingScores):
+        rows = [
+            f"| {_cell(each.source)} | {_cell(each.answer)} | {_cell(each.reference)} |"
+            for each in test.examples
+        ]
+        head = "The first test rows:\n\n| text | the model | a person |\n| --- | --- | --- |"
+        return "\n".join([head, *rows])
+    return ""
+
+
+def _cell(text: str) -> str:
+    short = text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 1] + "…"
+    return " ".join(short.replace("|", "\\|").split())
+
+
+def _labels(test: Scores) -> str:
     rows = [
         f"| {label} | {s.precision:.3f} | {s.recall:.3f} | {s.f1:.3f} | {s.rows} |"
-        for label, s in run.summary().test.labels.items()
+        for label, s in test.labels.items()
     ]
     head = "| label | precision | recall | F1 | rows |\n| --- | --- | --- | --- | --- |"
     return "\n".join([head, *rows])
@@ -98,14 +162,15 @@ def _data(run: "Run") -> str:
     counts = {split: sum(by_label.values()) for split, by_label in card.counts.items()}
     parts = ", ".join(f"{count} {split}" for split, count in counts.items())
     left_out = len(card.duplicates.repeated) + len(card.duplicates.conflicting)
-    licence = f"Licence: {card.licence.rstrip('.')}. {card.citation}".rstrip()
+    said = (f"Licence: {card.licence}", card.redistribution, card.citation)
+    licence = " ".join(f"{part.rstrip('.')}." for part in said if part)
     return (
         "## What it learned from\n\n"
         f"{card.title.rstrip('.')}. Rows: {parts}; {len(card.unusable)} unusable and {left_out}"
         f" duplicate rows were left out. Digest `{card.digest}`.\n\n"
         f"{licence}\n\n"
-        "It knows texts like these and no others: expect less on other subjects, lengths and"
-        " languages. The golden requests inside the bundle hold texts of the test split."
+        "It knows rows like these and no others: expect less on other subjects, sizes and"
+        " languages. The golden requests inside the bundle hold rows of the test split."
     )
 
 

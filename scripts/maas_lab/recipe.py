@@ -91,6 +91,8 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Seed of the first weights, of the order of the batches and of dropout."""
     note: Annotated[str, Meta(max_length=2000)] = ""
     """What readers of the card must know and no figure says."""
+    minutes: Annotated[float, Meta(ge=0.0)] = 0.0
+    """What the training took on two CPU cores when it was measured; 0 where it was not (minutes)."""
     training: TrainingRecipe
     data: Any
     network: Any

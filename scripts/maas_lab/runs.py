@@ -190,11 +190,11 @@ class Run:
 def run_folder(home: Path, recipe: AnyRecipe, data_digest: str) -> Run:
     """The folder of this recipe on these rows, whether it exists or not.
 
-    What computes nothing (the note, the threads, how often a checkpoint is written) does not count:
-    a run goes on with other values of these, and a finished one stays finished.
+    What computes nothing (the note, the minutes, the threads, how often a checkpoint is written)
+    does not count: a run goes on with other values of these, and a finished one stays finished.
     """
     training = replace(recipe.training, threads=1, checkpoint_steps=1)
-    computed = replace(recipe, note="", training=training)
+    computed = replace(recipe, note="", minutes=0.0, training=training)
     digest = hashlib.sha256(computed.encode() + data_digest.encode()).hexdigest()
     return Run(home / "runs" / f"{recipe.name}-s{recipe.seed}-{digest[:8]}")
 

@@ -29,12 +29,10 @@ from maas_lab.data.pictures import (
 )
 from maas_lab.data.rows import Pair, PairReading, Picture, Sample
 from maas_lab.data.splits import deduplicate, digest_rows, split
-from maas_lab.data.text_sets import TEXT_SETS, refuse_hopeless, resolve_labels
+from maas_lab.data.text_sets import TEXT_SETS, refuse_hopeless, require_known, resolve_labels
 from maas_lab.recipe_data import is_known_set
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from maas_lab.data.about import About
     from maas_lab.data.pictures import PictureFiles
     from maas_lab.recipe_data import ImageData, PairData, TextData
@@ -210,19 +208,3 @@ def load_pictures(
         files=found.files,
     )
     return Dataset(splits["train"], splits["validation"], splits["test"], card)
-
-
-def require_known(name: str, sets: "Mapping[str, object] | Iterable[str]") -> str:
-    """The name of a data set.
-
-    Raises:
-        FieldError: There is none of this name for the task; the message names those that there are.
-    """
-    names = sorted(sets)
-    if name not in names:
-        raise FieldError(
-            f"No data set of this kind is called {name}. There are {', '.join(names)}; a file or "
-            f"folder is given with its path, such as ./{name}.",
-            field="data.source",
-        )
-    return name

@@ -50,7 +50,9 @@ _HELP = {"en-US": "libreoffice-help-en-us", "zh-CN": "libreoffice-help-zh-cn"}
 _MESSAGES = "libreoffice-l10n-zh-cn"
 _PAGES = "usr/share/libreoffice/help/{language}/text/"
 _PARAGRAPH = re.compile(r'<(p|h[1-6])[^>]*\bid="([a-z]+_id[^"]+)"[^>]*>(.*?)</\1>', re.DOTALL)
-_OTHER_SYSTEM = re.compile(r'<span[^>]*\bclass="MAC"[^>]*>[^<]*</span>')
+_OTHER_SYSTEM = re.compile(
+    r'<span[^>]*\bclass="MAC"[^>]*>(?:[^<]|<span[^>]*>[^<]*</span>)*</span>'
+)  # both `Preferences` of a Mac and `Options` of the others are in a page
 _TAG = re.compile(r"<[^>]+>")
 _SPACE = re.compile(r"\s+")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")

@@ -14,9 +14,11 @@ from maas.errors import FieldError
 from maas.limits import LIMITS
 from maas_lab.data import chinese_reviews, vader
 from maas_lab.data.cards import shown
+from maas_lab.data.splits import deduplicate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from maas_lab.data.about import About
     from maas_lab.data.rows import Reading, Sample
@@ -48,6 +50,48 @@ TEXT_SETS = {
     "movie-reviews": TextSet(vader.MOVIES, vader.read_movie_reviews, vader.ARCHIVE.files),
     "tweets": TextSet(vader.TWEETS, vader.read_tweets, vader.ARCHIVE.files),
 }
+
+
+def load_transfer(
+    name: str,
+    *,
+    labels: tuple[str, ...],
+    cache: "Path",
+    say: "Callable[[str], None]" = lambda _: None,
+) -> "list[Sample]":
+    """All usable rows of a set, each text once: a test in a domain that nothing was learned from.
+
+    Args:
+        name: The set's.
+        labels: The classes of the model; rows of another label are left out.
+        cache: The folder that keeps fetched data sets.
+        say: Tells the user about a download.
+
+    Raises:
+        FieldError: There is no such set, or it has no row of one of the labels.
+        TryAgainError: It has to be fetched and the registry is away.
+        RefusedError: What was fetched is not what was expected.
+    """
+    reading = TEXT_SETS[require_known(name, TEXT_SETS)].read(cache, labels=labels, say=say)
+    refuse_hopeless(reading, name)
+    samples, _ = deduplicate(reading.samples)
+    return samples
+
+
+def require_known(name: str, sets: "Iterable[str]") -> str:
+    """The name of a data set.
+
+    Raises:
+        FieldError: There is none of this name for the task; the message names those that there are.
+    """
+    names = sorted(sets)
+    if name not in names:
+        raise FieldError(
+            f"No data set of this kind is called {name}. There are {', '.join(names)}; a file or "
+            f"folder is given with its path, such as ./{name}.",
+            field="data.source",
+        )
+    return name
 
 
 def refuse_hopeless(reading: "Reading", name: str) -> None:

@@ -8,7 +8,6 @@ room:
     report(dataset.card)                       # lines for the console
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -16,10 +15,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 from maas.errors import FieldError
-from maas_lab.data import debian_synopses, fashion_mnist, libreoffice_help, mnist
 from maas_lab.data.about import about_file
 from maas_lab.data.cards import count_labels, make_card, report
 from maas_lab.data.files import read_pairs, read_rows
+from maas_lab.data.known_sets import PAIR_SETS, PICTURE_SETS
 from maas_lab.data.pair_splits import PairRule, digest_pairs, split_pairs
 from maas_lab.data.pictures import (
     digest_pictures,
@@ -27,39 +26,35 @@ from maas_lab.data.pictures import (
     read_picture_folder,
     split_pictures,
 )
-from maas_lab.data.rows import Pair, PairReading, Picture, Sample
+from maas_lab.data.plain_texts import read_plain
+from maas_lab.data.rows import Pair, Picture, Sample
 from maas_lab.data.splits import deduplicate, digest_rows, split
-from maas_lab.data.text_sets import TEXT_SETS, refuse_hopeless, require_known, resolve_labels
+from maas_lab.data.text_sets import (
+    TEXT_SETS,
+    load_transfer,
+    refuse_hopeless,
+    require_known,
+    resolve_labels,
+)
 from maas_lab.recipe_data import is_known_set
 
 if TYPE_CHECKING:
-    from maas_lab.data.about import About
-    from maas_lab.data.pictures import PictureFiles
+    from collections.abc import Callable
+
     from maas_lab.recipe_data import ImageData, PairData, TextData
     from maas_lab.records import DataCard
 
-__all__ = ["Dataset", "load_pairs", "load_pictures", "load_texts", "report"]
+__all__ = [
+    "Dataset",
+    "load_pairs",
+    "load_pictures",
+    "load_plain",
+    "load_texts",
+    "load_transfer",
+    "report",
+]
 
 AnyRow = TypeVar("AnyRow")
-PICTURE_SETS: "dict[str, tuple[About, Callable[..., PictureFiles]]]" = {
-    "fashion-mnist": (fashion_mnist.ABOUT, fashion_mnist.read_fashion_mnist),
-    "mnist": (mnist.ABOUT, mnist.read_mnist),
-}
-"""Title page and reader of each."""
-PairReader = Callable[..., tuple[PairReading, dict[str, str]]]
-PAIR_SETS: "dict[str, tuple[About, PairReader, PairRule]]" = {
-    "debian-synopses": (
-        debian_synopses.ABOUT,
-        debian_synopses.read_debian_synopses,
-        PairRule(),
-    ),
-    "libreoffice-help-zh": (
-        libreoffice_help.ABOUT,
-        libreoffice_help.read_libreoffice_help,
-        libreoffice_help.RULE,
-    ),
-}
-"""Title page, reader and rule of the split of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +75,7 @@ class Dataset(Generic[AnyRow]):
 
 
 def load_texts(
-    recipe: "TextData", *, cache: Path, say: Callable[[str], None] = lambda _: None
+    recipe: "TextData", *, cache: Path, say: "Callable[[str], None]" = lambda _: None
 ) -> Dataset[Sample]:
     """Read, check, deduplicate and split the labelled texts of a recipe.
 
@@ -126,8 +121,28 @@ def load_texts(
     return Dataset(splits["train"], splits["validation"], splits["test"], card)
 
 
+def load_plain(
+    recipe: "TextData", *, cache: Path, say: "Callable[[str], None]" = lambda _: None
+) -> Dataset[str]:
+    """Texts without labels, to try on what was learned elsewhere; there are no training rows.
+
+    Args:
+        recipe: The data section; its source is `mixed-english` or a file, of which the text column
+            alone is read. `train_rows` bounds all texts together.
+        cache: The folder that keeps fetched data sets.
+        say: Tells the user about a download.
+
+    Raises:
+        FieldError: There is no such set, or the file or its column is not acceptable.
+        TryAgainError: A data set has to be fetched and the registry is away.
+        RefusedError: A fetched data set is not the one that was expected.
+    """
+    splits, card = read_plain(recipe, cache=cache, say=say)
+    return Dataset(splits["train"], splits["validation"], splits["test"], card)
+
+
 def load_pairs(
-    recipe: "PairData", *, cache: Path, say: Callable[[str], None] = lambda _: None
+    recipe: "PairData", *, cache: Path, say: "Callable[[str], None]" = lambda _: None
 ) -> Dataset[Pair]:
     """Read, check, deduplicate and split the pairs of texts of a recipe.
 
@@ -172,7 +187,7 @@ def load_pairs(
 
 
 def load_pictures(
-    recipe: "ImageData", *, cache: Path, say: Callable[[str], None] = lambda _: None
+    recipe: "ImageData", *, cache: Path, say: "Callable[[str], None]" = lambda _: None
 ) -> Dataset[Picture]:
     """Read, check, deduplicate and split the pictures of a recipe.
 

@@ -13,8 +13,9 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from maas.errors import FieldError
+from maas_lab.data.columns import Column
 from maas_lab.data.rows import PairReading, Reading
-from maas_lab.data.tables import Column, read_table
+from maas_lab.data.tables import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path

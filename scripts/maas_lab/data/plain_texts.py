@@ -2,7 +2,7 @@
 
 Imports the modules of this room below it:
 
-    texts, card = read_plain(recipe.data, cache=settings.cache)
+    splits, card = read_plain(recipe.data, cache=settings.cache)
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from maas_lab.data.about import About, about_file
 from maas_lab.data.cards import make_card
 from maas_lab.data.files import read_texts
 from maas_lab.data.rows import Findings
-from maas_lab.data.splits import digest_parts, fold, rank
+from maas_lab.data.splits import digest_parts, fold, rank, share_of
 from maas_lab.data.text_sets import TEXT_SETS, require_known
 from maas_lab.recipe_data import is_known_set
 from maas_lab.records import Duplicates
@@ -30,28 +30,22 @@ MIXED = "mixed-english"
 _PARTS = ("movie-reviews", "amazon-reviews", "tweets")
 _OF_EACH = 500
 _ABOUT = About(
-    title=f"{len(_PARTS) * _OF_EACH:,} English texts: sentences of reviews of films and goods, tweets",
+    title=f"{len(_PARTS) * _OF_EACH:,} English: sentences of film and product reviews; tweets",
     licence=vader.MOVIES.licence,
     citation=vader.MOVIES.citation,
     redistribution=vader.MOVIES.redistribution,
 )
 
 
-def load_plain(
-    recipe: "TextData", *, cache: Path, say: "Callable[[str], None]" = lambda _: None
-) -> list[str]:
-    """Texts without labels; see `read_plain`, which gives their card too."""
-    return read_plain(recipe, cache=cache, say=say)[0]
-
-
 def read_plain(
     recipe: "TextData", *, cache: Path, say: "Callable[[str], None]" = lambda _: None
-) -> "tuple[list[str], DataCard]":
-    """Texts, each once, in the order of a hash; and their card, on which all are `test`.
+) -> "tuple[dict[str, list[str]], DataCard]":
+    """Texts, each once, in the order of a hash; and their card.
 
     Args:
         recipe: The data section. Its source is `mixed-english` or a file, of which the text column
-            alone is read; `train_rows` bounds the texts.
+            alone is read; `train_rows` bounds the texts. The share `validation` comes first, and
+            the rest is for the test: nothing is learned from any.
         cache: The folder that keeps fetched data sets.
         say: Tells the user about a download.
 
@@ -75,19 +69,21 @@ def read_plain(
         samples, findings, about, files = reading.samples, reading, about_file(name), {}
     kept, repeated = _distinct(samples, recipe.split_seed)
     texts = [sample.text for sample in kept][: recipe.train_rows or None]
-    if not texts:
-        raise FieldError(f"{name}: holds no text that can be used.", field="data")
+    validated = share_of(len(texts), recipe.validation)
+    splits = {"train": [], "validation": texts[:validated], "test": texts[validated:]}
+    if not splits["test"]:
+        raise FieldError(f"{name}: holds {len(texts)} usable texts; 2 are needed.", field="data")
     card = make_card(
         name,
         about,
         findings,
         rows=len(samples) + len(findings.unusable),
         digest=digest_parts(text.encode() for text in texts),
-        counts={"test": {"texts": len(texts)}},
+        counts={split: {"texts": len(rows)} for split, rows in splits.items()},
         duplicates=Duplicates(repeated=repeated, conflicting=[]),
         files=files,
     )
-    return texts, card
+    return splits, card
 
 
 def _distinct(samples: "list[Sample]", seed: int) -> "tuple[list[Sample], list[int]]":

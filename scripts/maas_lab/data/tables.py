@@ -10,43 +10,24 @@ The file is read row by row; a row that is broken is reported, and the next one 
 hold no row. A CSV record may take up to 20 lines; tab-separated values have no quotes.
 """
 
-import csv
-import itertools
-from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from maas.errors import FieldError
+from maas_lab.data.columns import require_columns
+from maas_lab.data.delimited import read_csv, read_tsv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
+    from maas_lab.data.columns import Column
     from maas_lab.data.rows import Findings
 
     Add = Callable[..., None]
-
-_COLUMNS_SHOWN = 20
-_RECORD_LINES = 20  # a CSV record that is longer is a quote that somebody forgot to close
-_UNCLOSED = ("a quote is not closed", "")  # reason and detail
-_WIDTH = "wrong number of fields"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column that is read.
-
-    Attributes:
-        key: What it holds: `text` is named by the recipe's `text_column` and by `--text-column`.
-        name: Its name in the file.
-    """
-
-    key: str
-    name: str
 
 
 def read_table(path: "Path", columns: "Sequence[Column]", findings: "Findings", add: "Add") -> None:
@@ -72,102 +53,6 @@ def read_table(path: "Path", columns: "Sequence[Column]", findings: "Findings", 
         raise FieldError(f"{path}: cannot be read ({reason}).", field="data") from None
 
 
-# ---- CSV ----------------------------------------------------------------------------------------
-
-
-def _read_csv(path: "Path", columns: "Sequence[Column]", findings: "Findings", add: "Add") -> None:
-    with _open_text(path) as file:
-        _add_records(path, columns, findings, add, _csv_records(file, findings))
-
-
-def _read_tsv(path: "Path", columns: "Sequence[Column]", findings: "Findings", add: "Add") -> None:
-    with _open_text(path) as file:
-        _add_records(path, columns, findings, add, _tsv_records(file, findings))
-
-
-def _open_text(path: "Path") -> TextIO:
-    # Bytes that are not UTF-8 become lone surrogates, which the row's own check finds: one bad
-    # byte costs one row and not the file.
-    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
-def _add_records(
-    path: "Path",
-    columns: "Sequence[Column]",
-    findings: "Findings",
-    add: "Add",
-    records: "Iterator[tuple[int, list[str]]]",
-) -> None:
-    _, header = next(records, (1, []))
-    if findings.unusable:  # no later line can take the header's place
-        first = findings.unusable[0]
-        reason = f"{path.name}, line {first.line}: cannot read the header ({first.reason})."
-        raise FieldError(reason, field="data")
-    names = [name.strip() for name in header]
-    _require_columns(path, columns, names)
-    places = [names.index(column.name) for column in columns]
-    for line, record in records:
-        add(line, *(record[place] for place in places))
-
-
-def _tsv_records(file: TextIO, findings: "Findings") -> "Iterator[tuple[int, list[str]]]":
-    """The header and all records as wide; a field holds neither a tab nor the end of a line."""
-    width = 0
-    for line, text in enumerate(file, start=1):
-        record = text.rstrip("\r\n").split("\t")
-        if not text.strip():
-            continue
-        if width not in (0, len(record)):
-            findings.refuse(line, _WIDTH, f"{len(record)} where the header has {width}")
-            continue
-        width = len(record)
-        yield line, record
-
-
-def _csv_records(file: TextIO, findings: "Findings") -> "Iterator[tuple[int, list[str]]]":
-    """The header and all records as wide, each with the line on which it begins.
-
-    Any other record is reported by its first line, and reading goes on with the line after that:
-    a quote that is not closed must not swallow the rows behind it, wherever the next quote is.
-    """
-    ahead: deque[str] = deque()
-    line, width, torn = 1, 0, False
-    while True:
-        ahead.extend(itertools.islice(file, _RECORD_LINES - len(ahead)))
-        if not ahead:
-            return
-        record, used, problem = _first_record(ahead)
-        if not problem and torn and _quotes(ahead, used) % 2:
-            problem = _UNCLOSED  # the end, perhaps, of the text whose beginning was reported
-        elif record and width not in (0, len(record)):
-            problem = (_WIDTH, f"{len(record)} where the header has {width}")
-        if problem:
-            torn = torn or problem == _UNCLOSED
-            findings.refuse(line, *problem)
-            used = 1
-        elif record:
-            width = len(record)
-            yield line, record
-        for _ in range(used):
-            ahead.popleft()
-        line += used
-
-
-def _first_record(ahead: "deque[str]") -> tuple[list[str], int, tuple[str, str] | None]:
-    """The first record, how many lines it takes, and the reason and detail why it is none."""
-    records = csv.reader(ahead, strict=True)
-    try:
-        record = next(records)
-    except csv.Error as error:
-        unclosed = records.line_num > 1 or "unexpected end" in str(error)
-        return [], 1, _UNCLOSED if unclosed else ("not CSV", str(error))
-    return record, records.line_num, None
-
-
-def _quotes(ahead: "deque[str]", lines: int) -> int:
-    return sum(line.count('"') for line in itertools.islice(ahead, lines))
-
-
 # ---- JSON lines ---------------------------------------------------------------------------------
 
 
@@ -184,7 +69,7 @@ def _read_jsonl(
                     names.update(dict.fromkeys(row))
                     add(line, *(row.get(column.name) for column in columns))
     if names:  # otherwise no line is an object, and each line's own reason says more
-        _require_columns(path, columns, names)
+        require_columns(path, columns, names)
 
 
 def _json_object(line: int, encoded: bytes, findings: "Findings") -> dict[str, object] | None:
@@ -216,7 +101,7 @@ def _read_parquet(
     names = [column.name for column in columns]
     try:
         with pq.ParquetFile(path) as file:
-            _require_columns(path, columns, file.schema_arrow.names)
+            require_columns(path, columns, file.schema_arrow.names)
             line = 0
             for batch in file.iter_batches(columns=list(dict.fromkeys(names))):
                 values = (_values(batch.column(name)) for name in names)
@@ -242,28 +127,10 @@ def _values(column: "pa.Array") -> "Iterator[object]":
         yield None if value is None else value.decode("utf-8", "surrogateescape")
 
 
-def _require_columns(path: "Path", columns: "Sequence[Column]", names: "Collection[str]") -> None:
-    for column in columns:
-        if column.name not in names:
-            shown = ", ".join(list(names)[:_COLUMNS_SHOWN]) or "none"
-            shown = shown.encode("utf-8", "replace").decode()
-            raise FieldError(
-                f"{path.name}: has no column {column.name}. Columns: {shown}. "
-                f"Name the right one with --{column.key}-column.",
-                field=f"data.{column.key}_column",
-            )
-        if list(names).count(column.name) > 1:
-            raise FieldError(
-                f"{path.name}: has more than one column {column.name}. Rename all but one, or name "
-                f"another with --{column.key}-column.",
-                field=f"data.{column.key}_column",
-            )
-
-
 _READERS = {
-    ".csv": _read_csv,
+    ".csv": read_csv,
     ".jsonl": _read_jsonl,
     ".ndjson": _read_jsonl,
     ".parquet": _read_parquet,
-    ".tsv": _read_tsv,
+    ".tsv": read_tsv,
 }

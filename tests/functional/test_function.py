@@ -233,7 +233,7 @@ def test_without_its_bundle_it_lives_and_answers_503(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     done, result = start(tmp_path / "work", home.environ)
     assert done.returncode == 0, done.stderr
-    assert [answer["statusCode"] for answer in result["answers"]] == [503, 400, 503]
+    assert [answer["statusCode"] for answer in result["answers"]] == [503, 503, 503]
     assert str(tmp_path) not in json.dumps(result["answers"]) + done.stdout
 
 

@@ -248,7 +248,7 @@ def describe_bundle(folder: "Path", *, labels: "Sequence[str]" = LABELS) -> Mani
         limits=ModelLimits(max_tokens=MAX_TOKENS),
         metrics={"test_accuracy": 0.75},
         lineage={"run": "tiny"},
-        files=tuple(_entry(folder, path) for path in sorted((GOLDEN, TOKENIZER))),
+        files=tuple(file_entry(folder, path) for path in sorted((GOLDEN, TOKENIZER))),
         forms=tuple(_form(folder, name) for name in sorted((optimised_form(), "portable"))),
     )
 
@@ -344,11 +344,12 @@ def _form(folder: "Path", name: str) -> Form:
         optimised=name != "portable",
         opset=OPSET,
         files=tuple(
-            _entry(folder, f"{name}/{file.name}") for file in sorted((folder / name).iterdir())
+            file_entry(folder, f"{name}/{file.name}") for file in sorted((folder / name).iterdir())
         ),
     )
 
 
-def _entry(folder: "Path", path: str) -> FileEntry:
+def file_entry(folder: "Path", path: str) -> FileEntry:
+    """What a manifest says of a file that lies there."""
     file = folder / path
     return FileEntry(path=path, size=file.stat().st_size, sha256=sha256_file(file))

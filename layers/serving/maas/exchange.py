@@ -23,7 +23,8 @@ class Exchange:
         model: The model's name once the route has been understood.
         turn: Which version answers, once it is chosen.
         texts: Texts of the request.
-        tokens: Tokens that the model saw.
+        images: Images of the request.
+        tokens: Tokens that the model read and wrote.
         truncated: Texts that were cut.
         seconds: Time by stage.
     """
@@ -34,6 +35,7 @@ class Exchange:
     model: str | None = None
     turn: "Turn | None" = None
     texts: int = 0
+    images: int = 0
     tokens: int = 0
     truncated: int = 0
     seconds: dict[str, float] = field(default_factory=dict)

@@ -53,6 +53,11 @@ class Turn:
         """What answers."""
         return self.loaded.task
 
+    @property
+    def task_name(self) -> str:
+        """What it does, such as `text-classification`."""
+        return self.loaded.bundle.manifest.task
+
 
 class Service:
     """All versions of one model that this process can answer with. Safe to share between threads.

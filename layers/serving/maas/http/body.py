@@ -1,7 +1,8 @@
 """The one bounded reader of bodies: bytes to JSON values, before any framework sees them.
 
-May import `maas.errors`, `maas.limits` and starlette's types. It refuses what JSON libraries let
-pass: NaN, numbers of thousands of digits, duplicate keys, nesting without end, values without end.
+May import `maas.errors`, `maas.limits`, `maas.http.problems` and starlette's types. It refuses what
+JSON libraries let pass: NaN, numbers of thousands of digits, duplicate keys, nesting without end,
+values without end.
 
     data = await read_body(receive, headers, limit=LIMITS.body_bytes)
     value = parse_json(data)
@@ -15,9 +16,12 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NoReturn
 
 from maas.errors import BadRequestError, MediaTypeError, TooLargeError
+from maas.http.problems import JSON
 from maas.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from starlette.datastructures import Headers
     from starlette.types import Receive
 
@@ -71,8 +75,15 @@ def _too_large(limit: int) -> TooLargeError:
     return TooLargeError(f"The body must be at most {limit} bytes.")
 
 
-def check_json_type(headers: "Headers") -> None:
-    """Refuse a body that says that it is not plain JSON; one that says nothing may be.
+def check_type(headers: "Headers", others: "Collection[str]" = ()) -> str:
+    """Refuse a body that says that it is none of what is read; one that says nothing may be.
+
+    Args:
+        headers: What was said of it.
+        others: Media types that are read beside JSON.
+
+    Returns:
+        Its media type in lower case, or nothing.
 
     Raises:
         MediaTypeError: With what is read instead.
@@ -80,12 +91,24 @@ def check_json_type(headers: "Headers") -> None:
     encoding = _said(headers, "content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise MediaTypeError("content-encoding is not supported here; send the body as it is.")
-    media_type, _, parameters = _said(headers, "content-type", "").partition(";")
-    if media_type.strip().lower() not in ("", "application/json"):
-        raise MediaTypeError("content-type must be application/json.")
+    said, _, parameters = _said(headers, "content-type", "").partition(";")
+    media_type = said.strip().lower()
+    if media_type not in ("", JSON, *others):
+        raise MediaTypeError(f"content-type must be {' or '.join((JSON, *sorted(others)))}.")
     charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
     if charset and charset[1].lower() not in ("utf-8", "utf8"):
         raise MediaTypeError("charset must be utf-8.")
+    return media_type
+
+
+def is_json(media_type: str, data: bytes) -> bool:
+    """Whether a body is JSON: what says nothing is if it begins as an object or a list does.
+
+    Args:
+        media_type: What `check_type` found, where there are others beside JSON.
+        data: The body.
+    """
+    return media_type == JSON or (not media_type and data.lstrip()[:1] in (b"{", b"["))
 
 
 def _said(headers: "Headers", name: str, default: str) -> str:

@@ -13,6 +13,7 @@ from maas.errors import MaasError, SettingsError
 from maas.http.app import App
 from maas.http.gateway import guarded, new_exchange, new_id
 from maas.http.inference import inference_routes
+from maas.http.protocols.hf import wire_of
 from maas.observe import Observer
 
 try:
@@ -50,7 +51,9 @@ def build_handler(settings: "Settings") -> "Handler":
     app = App(routes, observer=observer, new_id=new_id, base_path=settings.base_path)
     handler = guarded(app, observer)
     try:
-        services(settings.model).warm_up()
+        service = services(settings.model)
+        service.warm_up()
+        wire_of(service.turn(None).task_name)  # imported here, so that no request pays for it
     except MaasError as error:
         notice(settings.model, error.__cause__ if isinstance(error.__cause__, MaasError) else error)
     else:

@@ -11,12 +11,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from maas.http.body import check_json_type, parse_json, read_body
+from maas.http.body import check_type, is_json, parse_json, read_body
 from maas.http.describe import describe
 from maas.http.problems import encode_json
-from maas.http.protocols import hf
+from maas.http.protocols.hf import wire_of
 from maas.http.versions import requested_model, requested_version
-from maas.limits import LIMITS
 from maas.registry.records import DEFAULT_ALIAS
 
 if TYPE_CHECKING:
@@ -28,9 +27,10 @@ if TYPE_CHECKING:
     from maas.exchange import Exchange
     from maas.http.describe import ModelDescription
     from maas.http.methods import Routes
+    from maas.http.protocols.hf import Wire
     from maas.registry.addresses import VersionAddress
     from maas.service import Service
-    from maas.tasks.classify import ClassifyResponse
+    from maas.tasks.task import Response
 
 ResultT = TypeVar("ResultT")
 
@@ -76,26 +76,19 @@ class _Inference:
 
     async def predict(self, request: "Request", exchange: "Exchange") -> bytes:
         service, address = await self._addressed(request, exchange)
-        check_json_type(request.headers)
-        data = await read_body(
-            request.receive,
-            request.headers,
-            limit=LIMITS.body_bytes,
-            seconds=exchange.deadline - time.monotonic(),
+        # Who answers comes first: what is read of a body, and how much of it, depends on the task.
+        turn = await self._run(lambda: service.turn(address, deadline=exchange.deadline))
+        exchange.turn = turn
+        wire = wire_of(turn.task_name)
+        asked = wire.decode(await _read(request, exchange, wire))
+        exchange.texts, exchange.images = asked.counts
+        answer: Response = await self._run(
+            lambda: turn.task.predict(asked, deadline=exchange.deadline)
         )
-        asked = hf.decode_classify(parse_json(data))
-        exchange.texts = len(asked.texts)
-
-        def work() -> "ClassifyResponse":
-            exchange.turn = service.turn(address, deadline=exchange.deadline)
-            answer: ClassifyResponse = exchange.turn.task.predict(asked, deadline=exchange.deadline)
-            return answer
-
-        answer = await self._run(work)
         exchange.tokens = sum(answer.tokens)
         exchange.truncated = sum(answer.truncated)
         exchange.seconds.update(answer.seconds)
-        return encode_json(hf.encode_classify(answer))
+        return encode_json(wire.encode(answer))
 
     async def describe(self, request: "Request", exchange: "Exchange") -> bytes:
         service, address = await self._addressed(request, exchange)
@@ -118,3 +111,17 @@ class _Inference:
     async def _run(self, work: "Callable[[], ResultT]") -> ResultT:
         """Whatever may wait, for a disk, a lock or the registry, waits off the event loop."""
         return await asyncio.to_thread(work) if self._threads else work()
+
+
+async def _read(request: "Request", exchange: "Exchange", wire: "Wire") -> object:
+    """The body as the task reads it: what JSON says, or the bytes of another media type."""
+    media_type = check_type(request.headers, wire.media_types)
+    data = await read_body(
+        request.receive,
+        request.headers,
+        limit=wire.body_bytes,
+        seconds=exchange.deadline - time.monotonic(),
+    )
+    if wire.media_types and not is_json(media_type, data):
+        return data
+    return parse_json(data)

@@ -46,6 +46,12 @@ def _classifier(manifest: "Manifest", folder: "Path", session: "Session") -> "Ta
     return Classifier(manifest, _tokenizer(manifest, folder), session)
 
 
+def _writer(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+    from maas.tasks.write import Writer
+
+    return Writer(manifest, _tokenizer(manifest, folder), session)
+
+
 def _tokenizer(manifest: "Manifest", folder: "Path") -> "Tokenizer":
     from maas.text.tokenizer import load_tokenizer
 
@@ -54,5 +60,7 @@ def _tokenizer(manifest: "Manifest", folder: "Path") -> "Tokenizer":
 
 TASKS: "dict[str, Callable[[Manifest, Path, Session], Task]]" = {
     "text-classification": _classifier,
+    "translation": _writer,
+    "summarization": _writer,
 }
 """The task that a manifest names, and what opens it. Never extended from data."""

@@ -46,6 +46,22 @@ def check_texts(texts: "Sequence[str]", *, field: str, limits: Limits = LIMITS) 
         )
 
 
+def check_whole(truncated: "Sequence[bool]", *, field: str, most: int) -> None:
+    """Refuse texts of which tokens were cut off, for a caller who wants none cut.
+
+    Args:
+        truncated: Per text, whether it was.
+        field: The request field that they came from, for the message.
+        most: Tokens that a text may have.
+
+    Raises:
+        FieldError: With the first one's index where there are more texts.
+    """
+    if True in truncated:
+        where = field if len(truncated) == 1 else f"{field}[{list(truncated).index(True)}]"
+        raise FieldError(f"has more than {most} tokens, and is not to be cut", field=where)
+
+
 def is_unicode(text: str) -> bool:
     """Whether a text holds no half of a surrogate pair, which is how broken bytes are read."""
     try:

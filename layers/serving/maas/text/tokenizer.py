@@ -1,4 +1,4 @@
-"""A tokenizer.json, loaded once, that turns texts into padded int64 arrays.
+"""A tokenizer.json, loaded once, that turns texts into padded int64 arrays, and ids into texts.
 
 The only module that imports `tokenizers`. Training and serving encode through the same call, so a
 text has the same ids in both:
@@ -77,6 +77,16 @@ class Tokenizer:
             input_ids[index, : tokens[index]] = row.ids
             attention_mask[index, : tokens[index]] = 1
         return Encoded(input_ids, attention_mask, tokens, tuple(bool(r.overflowing) for r in rows))
+
+    def decode(self, ids: "Sequence[int]") -> str:
+        """Turn ids into the text that they stand for; special tokens are left out.
+
+        Raises:
+            TokenizerError: The native library panicked or refused an id.
+        """
+        with _panics_as("The tokenizer failed on what the model wrote."):
+            text: str = self._native.decode(list(ids), skip_special_tokens=True)
+        return text
 
 
 def load_tokenizer(path: "Path", *, max_tokens: int) -> Tokenizer:

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from support.families import BODIES, each_of, nested
 
 from maas.errors import BadRequestError, MediaTypeError, TooLargeError
-from maas.http.body import check_json_type, parse_json, read_body
+from maas.http.body import check_type, parse_json, read_body
 from maas.limits import LIMITS
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def test_a_caller_who_goes_away_is_a_bad_request() -> None:
     ],
 )
 def test_json_by_any_of_its_names_is_taken(content_type: str | None) -> None:
-    check_json_type(Headers({} if content_type is None else {"content-type": content_type}))
+    check_type(Headers({} if content_type is None else {"content-type": content_type}))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_json_by_any_of_its_names_is_taken(content_type: str | None) -> None:
 )
 def test_what_is_said_twice_is_not_read_as_the_first(name: str, values: tuple[str, ...]) -> None:
     with pytest.raises(MediaTypeError):
-        check_json_type(Headers(raw=[(name.encode(), value.encode()) for value in values]))
+        check_type(Headers(raw=[(name.encode(), value.encode()) for value in values]))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_what_is_said_twice_is_not_read_as_the_first(name: str, values: tuple[st
 )
 def test_any_other_type_or_encoding_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(MediaTypeError):
-        check_json_type(Headers({"content-type": "application/json"} | headers))
+        check_type(Headers({"content-type": "application/json"} | headers))
 
 
 @given(

@@ -7,7 +7,7 @@ import pytest
 
 from maas.errors import FieldError
 from maas.http.problems import encode_json
-from maas.http.protocols.hf import decode_classify, encode_classify
+from maas.http.protocols.hf_classify import decode_classify, encode_classify
 from maas.tasks.classify import ClassifyRequest, ClassifyResponse
 from maas.tasks.labels import LabelScore
 

@@ -1,43 +1,72 @@
-"""Hugging Face's inference wire format, as `huggingface_hub.InferenceClient` speaks it.
+"""Hugging Face's inference wire format, as `huggingface_hub.InferenceClient` speaks it, by task.
 
-May import `maas.tasks`, `maas.http.fields` and `hf_wire` beside it. Translates only.
+Imports msgspec's structs of no task until one is asked for, as `maas.tasks` does.
 
-    request = decode_classify(parse_json(body))
-    answer = encode_classify(classifier.predict(request, deadline=deadline))
+    wire = wire_of("text-classification")
+    request = wire.decode(parse_json(body))
+    answer = wire.encode(task.predict(request, deadline=deadline))
 
 Keys that are unknown at the root are ignored, because clients send some; inside `parameters` they
 are refused, because there a typing error would change the answer silently.
 """
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from maas.http.fields import convert_fields
-from maas.http.protocols.hf_wire import ClassifyBody, ClassifyParameters, ScoredLabel
-from maas.tasks.classify import ClassifyRequest
+from maas.limits import LIMITS
+
+# A function has one task, and pays for the structs of no other.
+# ruff: noqa: PLC0415
 
 if TYPE_CHECKING:
-    from maas.http.protocols.hf_wire import ClassifyAnswer
-    from maas.tasks.classify import ClassifyResponse
+    from collections.abc import Callable
+
+    from maas.tasks.task import Request
 
 
-def decode_classify(value: object) -> ClassifyRequest:
-    """Check a parsed body and turn it into the task's request.
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How one task is asked and how it answers.
 
-    Raises:
-        FieldError: A field is missing, unknown or of the wrong type; its name is given.
+    Attributes:
+        decode: Turns a parsed body, or bytes of one of the media types, into the task's request;
+            raises FieldError with the field that is missing, unknown or of the wrong type.
+        encode: Turns the task's response into what JSON can say.
+        body_bytes: Bytes of a body at the most.
+        media_types: What a body may be beside JSON.
     """
-    body = convert_fields(value, ClassifyBody, choices="must be softmax, sigmoid or none")
-    options = body.parameters or ClassifyParameters()
-    return ClassifyRequest(
-        texts=(body.inputs,) if isinstance(body.inputs, str) else tuple(body.inputs),
-        top_k=options.top_k,
-        function=options.function_to_apply or "softmax",
-    )
+
+    decode: "Callable[[object], Request]"
+    encode: "Callable[[Any], object]"
+    body_bytes: int = LIMITS.body_bytes
+    media_types: frozenset[str] = frozenset()
 
 
-def encode_classify(response: "ClassifyResponse") -> "ClassifyAnswer":
-    """Turn a task's response into the nested list that the client takes apart.
+def wire_of(task: str) -> Wire:
+    """The wire format of a task that a manifest names."""
+    return _WIRES[task]()
 
-    The list is nested for one text too: from a flat one the client would take the first label only.
-    """
-    return [[ScoredLabel(s.label, s.score) for s in row] for row in response.rows]
+
+def _classification() -> Wire:
+    from maas.http.protocols.hf_classify import decode_classify, encode_classify
+
+    return Wire(decode_classify, encode_classify)
+
+
+def _translation() -> Wire:
+    from maas.http.protocols.hf_writing import decode_translate, encode_translate
+
+    return Wire(decode_translate, encode_translate)
+
+
+def _summarization() -> Wire:
+    from maas.http.protocols.hf_writing import decode_summarize, encode_summarize
+
+    return Wire(decode_summarize, encode_summarize)
+
+
+_WIRES: "dict[str, Callable[[], Wire]]" = {
+    "text-classification": _classification,
+    "translation": _translation,
+    "summarization": _summarization,
+}

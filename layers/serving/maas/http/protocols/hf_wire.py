@@ -1,7 +1,8 @@
 """Hugging Face's text classification as structs: what its client sends and what it takes apart.
 
 May import `maas.limits` and msgspec, so that whoever only describes the format loads no model's
-libraries. `hf` translates; the OpenAPI document is made of the same structs:
+libraries. `hf_classify` translates; the OpenAPI document is made of the same structs. What all
+tasks have of texts and labels is here, too:
 
     body = msgspec.convert(value, ClassifyBody, strict=True)
 """
@@ -19,6 +20,7 @@ _INK = r"[^\s\x1c-\x1f\x85]"
 _TEXT = {"minLength": 1, "maxLength": LIMITS.text_characters, "pattern": _INK}
 Text = Annotated[str, Meta(extra_json_schema=_TEXT)]
 Texts = Annotated[list[Text], Meta(extra_json_schema={"minItems": 1, "maxItems": LIMITS.texts})]
+ScoreName = Literal["softmax", "sigmoid", "none"]
 
 
 class ClassifyParameters(Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,7 +32,7 @@ class ClassifyParameters(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     top_k: TopK | None = None
-    function_to_apply: Literal["softmax", "sigmoid", "none"] | None = None
+    function_to_apply: ScoreName | None = None
 
 
 class ClassifyBody(Struct, frozen=True):
@@ -59,3 +61,8 @@ class ScoredLabel(Struct, frozen=True):
 
 ClassifyAnswer = list[list[ScoredLabel]]
 """One list per text, in the request's order; in it the labels, best first."""
+
+
+def listed(inputs: str | list[str]) -> tuple[str, ...]:
+    """The texts of a body, of which one may come without its list."""
+    return (inputs,) if isinstance(inputs, str) else tuple(inputs)

@@ -1,0 +1,167 @@
+"""Bundles of the tasks beside text classification, and a home of one of them.
+
+    folder, digest, manifest = seal(bundles, model="writer", task="translation", graph=…, files=…)
+    home = home_with(tmp_path, make_writer)     # registered, promoted, ready to be asked
+
+What each tiny model is and must answer lies in a module of its own: `tiny_writer`, `tiny_image`,
+`tiny_embedding`.
+"""
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from support.graphs import OPSET, save_external
+from support.tiny import file_entry, write_bundle
+
+from maas.assembly import Services, build_registry
+from maas.bundle.manifest import Form, Manifest, ModelLimits, digest16
+from maas.loading import optimised_form
+from maas.registry.addresses import ByNumber
+from maas.registry.records import Candidate, Verification
+from maas.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from maas.bundle.manifest import ImageInput
+    from maas.registry.records import TensorSpec
+    from maas.registry.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBundle:
+    """A bundle on disk.
+
+    Attributes:
+        folder: Where it lies.
+        digest: Its digest.
+        manifest: What its manifest says.
+    """
+
+    folder: "Path"
+    digest: str
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHome:
+    """A laptop's state with one model, whose version 1 is production.
+
+    Attributes:
+        settings: As the environment would say.
+        bundle: Version 1.
+    """
+
+    settings: Settings
+    bundle: Any
+
+    @property
+    def path(self) -> str:
+        """Where the model is asked."""
+        return f"/models/{self.settings.model}"
+
+    def registry(self) -> "Registry":
+        """Open the registry; close it after use."""
+        return build_registry(self.settings)
+
+    def services(self, *, full: bool = True) -> Services:
+        """The services of a process that starts now."""
+        registry = self.registry()
+        return Services(
+            self.settings, registry.policy, full=full, registry=registry if full else None
+        )
+
+
+def seal(
+    bundles: "Path",
+    *,
+    model: str,
+    task: str,
+    graph: bytes,
+    files: "Mapping[str, bytes]",
+    inputs: "tuple[TensorSpec, ...]",
+    outputs: "tuple[TensorSpec, ...]",
+    limits: ModelLimits,
+    labels: tuple[str, ...] = (),
+    image: "ImageInput | None" = None,
+) -> "tuple[Path, str, Manifest]":
+    """Write a bundle of two forms where serving looks for it.
+
+    Returns:
+        Its folder, digest and manifest.
+    """
+    part = bundles / f".part-{model}"
+    for name in ("portable", optimised_form()):
+        (part / name).mkdir(parents=True)
+    (part / "portable/model.onnx").write_bytes(graph)
+    save_external(graph, part / optimised_form())
+    for name, data in files.items():
+        (part / name).write_bytes(data)
+    manifest = Manifest(
+        format=1,
+        name=model,
+        task=task,  # type: ignore[arg-type]
+        labels=labels,
+        inputs=inputs,
+        outputs=outputs,
+        limits=limits,
+        metrics={"test_figure": 0.75},
+        lineage={"run": "tiny"},
+        files=tuple(file_entry(part, name) for name in sorted(files)),
+        forms=tuple(_form(part, name) for name in sorted((optimised_form(), "portable"))),
+        image=image,
+    )
+    digest = write_bundle(part, manifest)
+    folder = bundles / model / digest16(digest)
+    folder.parent.mkdir(exist_ok=True)
+    if folder.exists():
+        shutil.rmtree(part)
+    else:
+        part.rename(folder)
+    return folder, digest, manifest
+
+
+def home_with(path: "Path", make: "Callable[..., Any]", **options: object) -> TaskHome:
+    """Make a home with one model, and promote its one version.
+
+    Args:
+        path: The home's folder.
+        make: Makes its bundle.
+        options: What it is told beside the folder.
+    """
+    settings = Settings.parse({"MAAS_HOME": str(path), "MAAS_ACTOR": "tests"})
+    settings.bundles.mkdir(parents=True, exist_ok=True)
+    bundle = make(settings.bundles, **options)
+    manifest = bundle.manifest
+    named = Settings.parse(
+        {"MAAS_HOME": str(path), "MAAS_ACTOR": "tests", "MAAS_MODEL": manifest.name}
+    )
+    with build_registry(named) as registry:
+        registry.register(
+            Candidate(
+                model=manifest.name,
+                digest=bundle.digest,
+                task=manifest.task,
+                inputs=manifest.inputs,
+                outputs=manifest.outputs,
+                verification=Verification(golden=2, max_difference=0.0, seconds=0.001),
+                labels=manifest.labels,
+                metrics=manifest.metrics,
+                lineage=manifest.lineage,
+            )
+        )
+        registry.promote(manifest.name, ByNumber(1))
+    return TaskHome(named, bundle)
+
+
+def _form(folder: "Path", name: str) -> Form:
+    paths = sorted(f"{name}/{file.name}" for file in (folder / name).iterdir())
+    return Form(
+        name=name,
+        graph=f"{name}/model.onnx",
+        optimised=name != "portable",
+        opset=OPSET,
+        files=tuple(file_entry(folder, path) for path in paths),
+    )

@@ -1,6 +1,6 @@
 """torch → ONNX by tracing: one function with the exporter that we use, and with its silence.
 
-Imports torch and onnx. Dimensions that differ between two examples stay free in the graph, all
+Imports torch, onnx and `maas_lab.exporting.shapes`. Dimensions that differ between two examples stay free in the graph, all
 others are fixed; so nobody has to list them:
 
     model = trace(network, ("input_ids", "attention_mask"), ("logits",), examples)
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import onnx
 import torch
 from torch import Tensor, nn
+
+from maas_lab.exporting.shapes import settle_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -76,7 +78,12 @@ def trace(
             output_names=list(outputs),
             dynamic_axes={**free, **{name: names[name] for name in outputs if name in names}},
         )
-    return onnx.load_from_string(file.getvalue())
+    model = onnx.load_from_string(file.getvalue())
+    for value in model.graph.output:
+        if value.name not in names:
+            value.type.tensor_type.ClearField("shape")  # it is what the example happened to give
+    settle_shapes(model)
+    return model
 
 
 def _free(first: Tensor, second: Tensor) -> list[int]:

@@ -9,6 +9,7 @@ they are, from 0 to 1, and are normalised inside:
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -40,6 +41,8 @@ class Cnn(nn.Module):
         self.hidden = nn.Linear(left, recipe.hidden)
         self.dropout = nn.Dropout(recipe.dropout)
         self.output = nn.Linear(recipe.hidden, classes)
+        # Learns a fifth to a third faster on a CPU; the types of torch do not know it.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits of a batch.

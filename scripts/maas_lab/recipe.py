@@ -224,11 +224,10 @@ def load_recipe(
     above = {key: value for key, value in (("seed", seed), ("name", name)) if value is not None}
     tree.update(above)
     replaced = {f"data.{key}" for key in given} | above.keys()
-    kind = KINDS.get(str(tree.get("task")), TextClassification)
     try:
         return msgspec.convert(tree, AnyRecipe)
     except msgspec.ValidationError as error:
-        raise explain(error, path=path, text=text, kind=kind, replaced=replaced) from None
+        raise explain(error, path=path, text=text, kind=AnyRecipe, replaced=replaced) from None
 
 
 def decode_recipe(encoded: bytes) -> AnyRecipe:

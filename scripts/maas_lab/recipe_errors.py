@@ -4,25 +4,32 @@ Imports msgspec and `maas.errors`. msgspec finds the first mistake; this module 
 adds what would be right:
 
     text, tree = parse_toml(path)
-    raise explain(error, path=path, text=text, kind=Recipe)
+    raise explain(error, path=path, text=text, kind=AnyRecipe)
+
+Where a section may be one of several structs, such as that of a network, the key that tells them
+apart says which struct's keys and values are told.
 """
 
 import re
 import tomllib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Struct
-from msgspec.inspect import LiteralType, Metadata, StructType, Type, type_info
+from msgspec.inspect import LiteralType, Metadata, StructType, Type, UnionType, type_info
 
 from maas.errors import FieldError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
+    from types import UnionType as Union
+
+    Kind = type[msgspec.Struct] | Union
 
 _BYTES = 1_048_576  # a recipe is a page of text; anything larger is another kind of file
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_NAMED = re.compile(r"^Expected `(?P<key>\w+)`")  # by a struct's own rule
 _FIELD_IN_MESSAGE = re.compile(r"(?:unknown|missing required) field `(?P<key>[^`]*)`")
 
 
@@ -56,7 +63,7 @@ def explain(
     *,
     path: "Path",
     text: str,
-    kind: type[Struct],
+    kind: "Kind",
     replaced: "Collection[str]" = (),
 ) -> FieldError:
     """Turn msgspec's finding into an error that names file, line, key and what is allowed.
@@ -65,19 +72,27 @@ def explain(
         error: The finding.
         path: The recipe's file.
         text: What the file says.
-        kind: What it was read as.
+        kind: What it was read as: a struct, or several that a key tells apart.
         replaced: Dotted keys whose values came from the command line and not from the file.
     """
     found = _AT.match(str(error))
     what, place = (found["what"], found["path"] or "") if found else (str(error), "")
     keys = [key for key in re.sub(r"\[[^]]*]", "", place).split(".") if key]
-    named = _FIELD_IN_MESSAGE.search(what)
-    if named:
-        known = ", ".join(_fields(kind, keys))
-        problem = "is missing" if "missing" in what else f"is not known here. Known: {known}"
-        keys.append(named["key"])
+    recipe = _Section.of(kind, tomllib.loads(text))
+    section = recipe.at(keys)
+    missing = _FIELD_IN_MESSAGE.search(what)
+    ruled = _NAMED.match(what)
+    if missing:
+        keys.append(missing["key"])
+        unknown = f"is not known here. Known: {', '.join(section.keys)}"
+        allowed = section.allowed(missing["key"])
+        problem = f"is missing{allowed}" if "missing" in what else unknown
+    elif ruled and ruled["key"] in section.keys:
+        keys.append(ruled["key"])
+        problem = f"is not acceptable: {what}"
     else:
-        problem = f"is not acceptable: {what}{_allowed(kind, keys)}"
+        allowed = recipe.at(keys[:-1]).allowed(keys[-1]) if keys else ""
+        problem = f"is not acceptable: {what}{allowed}"
     key = ".".join(keys)
     line = _line_of(text, keys)
     where = f"{path}, line {line}" if line else f"{path}"
@@ -86,37 +101,57 @@ def explain(
     return FieldError(f"{where}: {key} {problem}.", field=key or None)
 
 
-def _allowed(kind: type[Struct], keys: list[str]) -> str:
-    """The values of a choice; msgspec's own message already gives ranges and types."""
-    parent = _resolve(kind, keys[:-1])
-    if not isinstance(parent, StructType) or not keys:
-        return ""
-    if parent.tag_field == keys[-1]:
-        return f"; allowed: {parent.tag}"
-    for field in parent.fields:
-        if field.encode_name == keys[-1]:
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A place in a recipe: the structs that may stand there, and the one that does.
+
+    Attributes:
+        kinds: All that may stand there.
+        kind: The one that is meant; None where nothing says which.
+        tree: What stands there.
+    """
+
+    kinds: tuple[StructType, ...]
+    kind: StructType | None
+    tree: dict[str, Any]
+
+    @classmethod
+    def of(cls, kind: "Kind | Type", tree: object) -> "_Section":
+        """The place of a type."""
+        info = _bare(kind if isinstance(kind, Type) else type_info(kind))
+        types = info.types if isinstance(info, UnionType) else (info,)
+        kinds = tuple(each for each in types if isinstance(each, StructType))
+        section = tree if isinstance(tree, dict) else {}
+        meant = [each for each in kinds if section.get(each.tag_field) == each.tag]
+        alone = kinds[0] if len(kinds) == 1 else None
+        return cls(kinds, meant[0] if meant else alone, section)
+
+    def at(self, keys: list[str]) -> "_Section":
+        """The place that keys lead to; nothing may stand where they lead nowhere."""
+        if not keys:
+            return self
+        for field in self.kind.fields if self.kind else ():
+            if field.encode_name == keys[0]:
+                return self.of(field.type, self.tree.get(keys[0])).at(keys[1:])
+        return _Section((), None, {})
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys that are known here; of all kinds only the one that tells them apart."""
+        tag = [kind.tag_field for kind in self.kinds[:1] if kind.tag_field]
+        fields = self.kind.fields if self.kind else ()
+        return tag + [field.encode_name for field in fields]
+
+    def allowed(self, key: str) -> str:
+        """The values of a choice; msgspec's own message already gives ranges and types."""
+        values: list[object] = []
+        if any(kind.tag_field == key for kind in self.kinds):
+            values = [kind.tag for kind in self.kinds]
+        for field in self.kind.fields if self.kind else ():
             bare = _bare(field.type)
-            if isinstance(bare, LiteralType):
-                return "; allowed: " + ", ".join(str(value) for value in bare.values)
-    return ""
-
-
-def _fields(kind: type[Struct], keys: list[str]) -> list[str]:
-    info = _resolve(kind, keys)
-    if not isinstance(info, StructType):
-        return []
-    tag = [info.tag_field] if info.tag_field else []
-    return tag + [field.encode_name for field in info.fields]
-
-
-def _resolve(kind: type[Struct], keys: list[str]) -> Type | None:
-    info: Type | None = type_info(kind)
-    for key in keys:
-        if not isinstance(info, StructType):
-            return None
-        types = [_bare(field.type) for field in info.fields if field.encode_name == key]
-        info = types[0] if types else None
-    return info
+            if field.encode_name == key and isinstance(bare, LiteralType):
+                values = list(bare.values)
+        return "; allowed: " + ", ".join(map(str, values)) if values else ""
 
 
 def _bare(info: Type) -> Type:

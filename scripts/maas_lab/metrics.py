@@ -3,8 +3,8 @@
 Imports msgspec, tensorboardX and `maas_lab.files`. Some lines tell a step, others the end of an
 epoch. TensorBoard's events lie beside all runs, in `tensorboard/<run>`:
 
-    log = MetricsLog(run, step=progress.step, epoch=progress.epoch)   # later lines come again
-    log.append(StepMetrics(step=50, train_loss=0.69))
+    with MetricsLog(run, step=progress.step, epoch=progress.epoch) as log:  # later lines go
+        log.append(StepMetrics(step=50, train_loss=0.69))
     steps, epochs = read_metrics(run.metrics_file)
 """
 
@@ -19,6 +19,7 @@ from maas_lab.files import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Self
 
     from maas_lab.runs import Run
 
@@ -88,7 +89,10 @@ class MetricsLog:
                 kind = type(metrics).__struct_config__.tag
                 self._events.add_scalar(f"{kind}/{name}", value, metrics.step)
 
-    def close(self) -> None:
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Let TensorBoard have what is still held."""
         if self._events is not None:
             self._events.close()

@@ -149,7 +149,6 @@ def _fit(
 
     # Where the last process was stopped or killed, if there was one.
     progress = load_checkpoint(run, learner, display.say)
-    metrics = MetricsLog(run, step=progress.step, epoch=progress.epoch, writes=processes.first)
     started = clock() - progress.seconds
     if progress.step:
         display.say(f"Resuming after step {progress.step}, in epoch {progress.epoch + 1}")
@@ -166,7 +165,8 @@ def _fit(
             saved(run)
         stop.obey()
 
-    with stop_on_signals() as stop:
+    course = MetricsLog(run, step=progress.step, epoch=progress.epoch, writes=processes.first)
+    with course as metrics, stop_on_signals() as stop:
         while progress.epoch < plan.max_epochs and progress.waited < plan.patience:
             order = batches(progress.epoch)
             with display.epoch(progress, steps=len(order)) as advance:
@@ -195,7 +195,6 @@ def _fit(
             display.epoch_ended(ended)
             stop.requested = processes.any(stop.requested)
             save(stop)
-    metrics.close()
     return progress
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from maas_lab.recipe import Recipe, load_recipe
+from maas_lab.recipe import TextClassification, load_recipe
 from maas_lab.runs import Run
 from maas_lab.train import train
 
@@ -67,14 +67,15 @@ class Lab:
     def rows_file(self) -> Path:
         return self.folder / "rows.csv"
 
-    def recipe(self, **training: object) -> Recipe:
+    def recipe(self, **training: object) -> TextClassification:
         recipe = load_recipe(self.recipe_file)
+        assert isinstance(recipe, TextClassification)
         changed = msgspec.structs.replace(recipe.training, **training)
         return msgspec.structs.replace(recipe, training=changed)
 
     def train(
         self,
-        recipe: Recipe | None = None,
+        recipe: TextClassification | None = None,
         *,
         home: str = "home",
         resume: bool = False,

@@ -9,32 +9,13 @@ Imports `maas_lab.recipe` and the modules of this room:
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from maas_lab.recipe import (
-    FeatureExtraction,
-    ImageClassification,
-    Summarization,
-    TextClassification,
-    Translation,
-)
-from maas_lab.tasks.embedding import open_embedding
-from maas_lab.tasks.pictures import open_pictures
-from maas_lab.tasks.texts import open_texts
-from maas_lab.tasks.writing import open_writing
+from maas_lab.recipe import FeatureExtraction, ImageClassification, TextClassification
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from maas_lab.recipe import AnyRecipe
-    from maas_lab.tasks.task import Opener, Task
-
-# In code, never by a name that data brings.
-_OPENERS: "dict[type, Opener]" = {
-    TextClassification: open_texts,
-    ImageClassification: open_pictures,
-    Translation: open_writing,
-    Summarization: open_writing,
-    FeatureExtraction: open_embedding,
-}
+    from maas_lab.tasks.task import Task
 
 
 def open_task(
@@ -52,4 +33,19 @@ def open_task(
         TryAgainError: A data set has to be fetched and the registry is away.
         RefusedError: A fetched data set is not the one that was expected.
     """
-    return _OPENERS[type(recipe)](recipe, cache=cache, say=say)
+    # Each imported when it is meant: the libraries of one task are seconds to all others.
+    if isinstance(recipe, TextClassification):
+        from maas_lab.tasks.texts import open_texts  # noqa: PLC0415
+
+        return open_texts(recipe, cache=cache, say=say)
+    if isinstance(recipe, ImageClassification):
+        from maas_lab.tasks.pictures import open_pictures  # noqa: PLC0415
+
+        return open_pictures(recipe, cache=cache, say=say)
+    if isinstance(recipe, FeatureExtraction):
+        from maas_lab.tasks.embedding import open_embedding  # noqa: PLC0415
+
+        return open_embedding(recipe, cache=cache, say=say)
+    from maas_lab.tasks.writing import open_writing  # noqa: PLC0415
+
+    return open_writing(recipe, cache=cache, say=say)

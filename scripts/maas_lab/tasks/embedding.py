@@ -15,7 +15,7 @@ import torch
 
 from maas.errors import FieldError
 from maas_lab.batches import encode_texts, lengths_of, padded
-from maas_lab.data.checkpoints import checkpoint_folder
+from maas_lab.tasks.checkpoints import checkpoint_folder
 from maas_lab.data.dataset import load_plain
 from maas_lab.networks import build_network
 from maas_lab.networks.reference import reference_vectors

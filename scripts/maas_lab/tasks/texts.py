@@ -15,8 +15,7 @@ import torch
 
 from maas_lab.baseline import measure_baselines
 from maas_lab.batches import encode_texts, lengths_of, padded
-from maas_lab.data.checkpoints import checkpoint_folder
-from maas_lab.data.dataset import load_texts, load_transfer
+from maas_lab.data.dataset import load_texts
 from maas_lab.evaluate import predict, score, validate
 from maas_lab.networks import build_network
 from maas_lab.recipe_networks import BertRecipe
@@ -110,6 +109,8 @@ class TextTask:
         self.dataset = dataset
         network = recipe.network
         named = isinstance(network, BertRecipe) and network.checkpoint
+        if named:
+            from maas_lab.tasks.checkpoints import checkpoint_folder
         self.checkpoint = checkpoint_folder(named, cache=cache, say=say) if named else None
         self._cache = cache
         self._say = say
@@ -177,6 +178,8 @@ class TextTask:
         found = {}
         for name in _TRANSFER.get(self.recipe.data.source, ()):
             if not self.recipe.data.train_rows:  # a smoke run has no use for it
+                from maas_lab.data.dataset import load_transfer
+
                 samples = load_transfer(name, labels=self._labels, cache=self._cache, say=self._say)
                 scores = self.measure(network, samples, tokenizer, device=device)
                 found[name] = scores.accuracy

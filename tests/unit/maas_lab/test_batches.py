@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from maas.text.tokenizer import Tokenizer, load_tokenizer
-from maas_lab.batches import EncodedRows, batch_order, encode_rows
-from maas_lab.data.rows import Sample
+from maas_lab.batches import batch_order, encode_texts, lengths_of, padded
 from maas_lab.recipe import VocabularyRecipe
 from maas_lab.vocabulary import train_vocabulary
 
@@ -46,37 +45,49 @@ def test_rows_of_a_batch_are_about_equally_long() -> None:
     assert padding(batch_order(LENGTHS, batch_size=32, seed=1, epoch=0)) < padding(plain) / 3
 
 
+def test_tokens_bound_a_batch_too() -> None:
+    order = batch_order(LENGTHS, batch_size=64, batch_tokens=200, seed=1, epoch=0)
+
+    assert sorted(np.concatenate(order).tolist()) == list(range(1003))
+    assert all(len(batch) * LENGTHS[batch].max() <= 200 for batch in order)
+    assert all(len(batch) <= 64 for batch in order)
+    assert np.mean([len(batch) for batch in order]) > 5
+
+
+def test_a_row_that_is_longer_than_a_batch_is_one_by_itself() -> None:
+    lengths = np.array([5, 500, 5])
+
+    order = batch_order(lengths, batch_size=8, batch_tokens=20, seed=1, epoch=0)
+
+    assert sorted(batch.tolist() for batch in order) in ([[0, 2], [1]], [[1], [2, 0]])
+
+
 def test_rows_are_encoded_as_serving_encodes_them(tmp_path: Path) -> None:
     texts = ["one two three", "one", "", "one two three one two three"]
-    samples = [Sample(line, text, "ab"[line % 2]) for line, text in enumerate(texts)]
     tokenizer = tokenizer_of(tmp_path, texts)
 
-    rows = encode_rows(samples, tokenizer, labels=["a", "b"])
-    batch = rows.batch(np.array([0, 1, 2, 3]), device="cpu")
+    rows = encode_texts(texts, tokenizer)
+    ids, mask = padded(rows)
 
     served = tokenizer.encode(texts)
-    assert rows.lengths.tolist() == [3, 1, 0, 4]
-    assert batch.input_ids.tolist() == served.input_ids.tolist()
-    assert batch.attention_mask.tolist() == served.attention_mask.tolist()
-    assert batch.labels.tolist() == [0, 1, 0, 1]
+    assert lengths_of(rows).tolist() == [3, 1, 0, 4]
+    assert ids.tolist() == served.input_ids.tolist()
+    assert mask.tolist() == served.attention_mask.tolist()
 
 
 def test_many_rows_are_encoded_in_their_order(tmp_path: Path) -> None:
     texts = [f"w{number % 50} " * (number % 4 + 1) for number in range(2500)]
-    samples = [Sample(line, text, "a") for line, text in enumerate(texts)]
     tokenizer = tokenizer_of(tmp_path, texts)
 
-    rows = encode_rows(samples, tokenizer, labels=["a"])
+    rows = encode_texts(texts, tokenizer)
 
-    assert rows.lengths.tolist() == [number % 4 + 1 for number in range(2500)]
+    assert lengths_of(rows).tolist() == [number % 4 + 1 for number in range(2500)]
     alone = tokenizer.encode([texts[2499]]).input_ids[0]
-    assert rows.token_ids[2499].tolist() == alone.tolist()
+    assert rows[2499].tolist() == alone.tolist()
 
 
 def test_a_batch_of_empty_rows_has_one_column_of_padding() -> None:
-    rows = EncodedRows([np.array([], dtype=np.int32)] * 2, np.array([0, 1]))
+    ids, mask = padded([np.array([], dtype=np.int32)] * 2)
 
-    batch = rows.batch(np.array([0, 1]), device="cpu")
-
-    assert batch.input_ids.tolist() == [[0], [0]]
-    assert batch.attention_mask.tolist() == [[0], [0]]
+    assert ids.tolist() == [[0], [0]]
+    assert mask.tolist() == [[0], [0]]

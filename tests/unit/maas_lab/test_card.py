@@ -10,7 +10,6 @@ import pytest
 from maas_lab.card import wilson_interval, write_card
 from maas_lab.recipe import load_recipe
 from maas_lab.records import (
-    Baselines,
     DataCard,
     Duplicates,
     LabelScores,
@@ -35,10 +34,11 @@ SCORES = Scores(
     reliability=[],
 )
 SUMMARY = Summary(
+    metric="accuracy",
     test=SCORES,
     validation=SCORES,
-    baselines=Baselines(majority=0.5, linear=0.75),
-    target_accuracy=0.76,
+    baselines={"majority": 0.5, "a linear one": 0.75},
+    target=0.76,
     target_met=True,
     best_epoch=1,
     epochs=1,
@@ -57,6 +57,8 @@ DATA = DataCard(
     rows=12,
     counts={"test": {"bad": 0, "good": 12}},
     duplicates=Duplicates(repeated=[], conflicting=[]),
+    files={},
+    redistribution="",
     reasons={},
     unusable=[],
 )
@@ -66,7 +68,15 @@ EXPORT = SimpleNamespace(
         rows=12, joined_rows=0, edge_rows=5, max_difference=1e-6, tolerance=1e-4
     ),
 )
-BUNDLE = SimpleNamespace(digest="sha256:bb", manifest=SimpleNamespace(forms=()))
+BUNDLE = SimpleNamespace(
+    digest="sha256:bb",
+    manifest=SimpleNamespace(
+        forms=(),
+        labels=("bad", "good"),
+        image=None,
+        limits=SimpleNamespace(max_tokens=256, max_new_tokens=0),
+    ),
+)
 
 
 @pytest.fixture
@@ -81,7 +91,7 @@ def run(tmp_path: Path) -> Run:
 
 def card(run: Run, *, accuracy: float, rows: int, linear: float) -> str:
     test = msgspec.structs.replace(SCORES, accuracy=accuracy, rows=rows)
-    baselines = Baselines(majority=0.5, linear=linear)
+    baselines = {"majority": 0.3, "a linear one": linear}
     summary = msgspec.structs.replace(SUMMARY, test=test, baselines=baselines)
     run.summary_file.write_bytes(encode_record(summary))
     write_card(run.folder, run, cast("ExportRecord", EXPORT), cast("Bundle", BUNDLE))
@@ -100,7 +110,7 @@ def test_twelve_of_twelve_is_no_certainty(run: Run) -> None:
     text = card(run, accuracy=1.0, rows=12, linear=0.75)
 
     assert "With 12 test rows the accuracy is known to lie between 0.757 and 1.000" in text
-    assert "25.0 points above the linear baseline. " in text
+    assert "25.0 points above a linear one. " in text
     assert "±" not in text
 
 
@@ -109,11 +119,11 @@ def test_twelve_of_twelve_is_no_certainty(run: Run) -> None:
     [
         (
             0.80,
-            "That is 0.0 points above the linear baseline, which is within the margin of error.",
+            "That is 0.0 points above a linear one, which is within the margin of error.",
         ),
-        (0.4902, "31.0 points above the linear baseline, which is within the margin of error."),
-        (0.4900, "31.0 points above the linear baseline. "),
-        (0.90, "The linear baseline is 10.0 points better"),
+        (0.4902, "31.0 points above a linear one, which is within the margin of error."),
+        (0.4900, "31.0 points above a linear one. "),
+        (0.90, "a linear one is 10.0 points better"),
     ],
 )
 def test_the_linear_baseline_is_judged_by_the_interval(run: Run, linear: float, told: str) -> None:

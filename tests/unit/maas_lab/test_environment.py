@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import torch
 
-from maas_lab.environment import choose_device, describe_environment, limit_threads
+from maas_lab.environment import describe_environment, limit_threads
 
 FOLDER = Path(__file__).parents[3]
 
@@ -46,7 +46,3 @@ def test_threads_are_limited_for_a_while() -> None:
         assert torch.get_num_threads() == before + 1
 
     assert torch.get_num_threads() == before
-
-
-def test_a_gpu_is_used_where_there_is_one() -> None:
-    assert choose_device() == ("cuda" if torch.cuda.is_available() else "cpu")

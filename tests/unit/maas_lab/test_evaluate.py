@@ -6,8 +6,8 @@ import torch
 from sklearn.metrics import log_loss, precision_recall_fscore_support
 from torch import Tensor, nn
 
-from maas_lab.batches import EncodedRows
-from maas_lab.evaluate import predict, score
+from maas_lab.evaluate import predict, score, validate
+from maas_lab.tasks.texts import TextRows
 
 
 class LastId(nn.Module):
@@ -21,7 +21,7 @@ class LastId(nn.Module):
 def test_logits_come_back_in_the_order_of_the_rows() -> None:
     lengths = np.random.default_rng(0).integers(0, 9, size=600)
     ids = [np.full(length, 1 + row, dtype=np.int32) for row, length in enumerate(lengths)]
-    rows = EncodedRows(ids, np.zeros(600, dtype=np.int64))
+    rows = TextRows(ids, np.zeros(600, dtype=np.int64))
 
     logits = predict(LastId().train(), rows, device="cpu")
 
@@ -61,6 +61,8 @@ def test_scores_agree_with_scikit_learn() -> None:
     odds = np.exp(logits.astype(np.float64))
     expected = precision_recall_fscore_support(truth, logits.argmax(1), zero_division=0)
     found = [[getattr(scores.labels[n], key) for n in names] for key in ("precision", "recall")]
+    assert validate(logits, truth).loss == scores.loss
+    assert validate(logits, truth).accuracy == scores.accuracy
     assert scores.loss == pytest.approx(log_loss(truth, odds / odds.sum(1, keepdims=True)))
     np.testing.assert_allclose(found, expected[:2])
     assert [scores.labels[n].rows for n in names] == expected[3].tolist()

@@ -7,25 +7,36 @@ import msgspec
 import pytest
 
 from maas.errors import NotFoundError, RefusedError
-from maas_lab.recipe import Recipe, Targets, load_recipe
-from maas_lab.runs import Row, Run, list_runs, open_run, run_folder
+from maas_lab.recipe import AnyRecipe, Targets, load_recipe
+from maas_lab.runs import (
+    PairRow,
+    PictureRow,
+    Run,
+    TestRow,
+    TextRow,
+    list_runs,
+    open_run,
+    run_folder,
+)
 
 RECIPE_FILE = Path(__file__).parents[3] / "scripts" / "recipes" / "sentiment-lstm.toml"
 
 
 @pytest.fixture
-def recipe() -> Recipe:
+def recipe() -> AnyRecipe:
     return load_recipe(RECIPE_FILE)
 
 
-def begun(run: Run, recipe: Recipe, *, at: int) -> Run:
+def begun(run: Run, recipe: AnyRecipe, *, at: int) -> Run:
     run.folder.mkdir(parents=True)
     run.recipe_file.write_bytes(recipe.encode())
     os.utime(run.recipe_file, (at, at))
     return run
 
 
-def test_the_same_recipe_on_the_same_rows_is_the_same_run(tmp_path: Path, recipe: Recipe) -> None:
+def test_the_same_recipe_on_the_same_rows_is_the_same_run(
+    tmp_path: Path, recipe: AnyRecipe
+) -> None:
     first = run_folder(tmp_path, recipe, "sha256:aa")
 
     assert run_folder(tmp_path, load_recipe(RECIPE_FILE), "sha256:aa") == first
@@ -33,7 +44,7 @@ def test_the_same_recipe_on_the_same_rows_is_the_same_run(tmp_path: Path, recipe
     assert first.name.startswith("sentiment-s1-")
 
 
-def test_other_rows_and_other_settings_are_other_runs(tmp_path: Path, recipe: Recipe) -> None:
+def test_other_rows_and_other_settings_are_other_runs(tmp_path: Path, recipe: AnyRecipe) -> None:
     faster = msgspec.structs.replace(recipe.training, learning_rate=0.5)
     names = {
         run_folder(tmp_path, recipe, "sha256:aa").name,
@@ -45,10 +56,11 @@ def test_other_rows_and_other_settings_are_other_runs(tmp_path: Path, recipe: Re
     assert len(names) == 4
 
 
-def test_what_computes_nothing_makes_no_other_run(tmp_path: Path, recipe: Recipe) -> None:
+def test_what_computes_nothing_makes_no_other_run(tmp_path: Path, recipe: AnyRecipe) -> None:
     other = msgspec.structs.replace(
         recipe,
         note="Said later.",
+        minutes=3.0,
         training=msgspec.structs.replace(recipe.training, threads=2, checkpoint_steps=7),
     )
     higher = msgspec.structs.replace(recipe, targets=Targets(test_accuracy=0.9))
@@ -58,7 +70,7 @@ def test_what_computes_nothing_makes_no_other_run(tmp_path: Path, recipe: Recipe
     assert run_folder(tmp_path, higher, "sha256:aa") != run  # its summary says another thing
 
 
-def test_a_run_is_opened_by_name_and_by_path(tmp_path: Path, recipe: Recipe) -> None:
+def test_a_run_is_opened_by_name_and_by_path(tmp_path: Path, recipe: AnyRecipe) -> None:
     run = begun(run_folder(tmp_path, recipe, "sha256:aa"), recipe, at=1)
 
     assert open_run(tmp_path, run.name).folder == run.folder
@@ -67,7 +79,7 @@ def test_a_run_is_opened_by_name_and_by_path(tmp_path: Path, recipe: Recipe) -> 
 
 
 def test_a_run_that_is_not_there_is_told_with_those_that_are(
-    tmp_path: Path, recipe: Recipe
+    tmp_path: Path, recipe: AnyRecipe
 ) -> None:
     with pytest.raises(NotFoundError, match="none yet"):
         open_run(tmp_path, "sentiment-s9-00000000")
@@ -76,7 +88,7 @@ def test_a_run_that_is_not_there_is_told_with_those_that_are(
         open_run(tmp_path, "sentiment-s9-00000000")
 
 
-def test_runs_are_listed_newest_last(tmp_path: Path, recipe: Recipe) -> None:
+def test_runs_are_listed_newest_last(tmp_path: Path, recipe: AnyRecipe) -> None:
     # Given three runs of two models, begun in this order, and things that are no runs
     other = msgspec.structs.replace(recipe, name="spam")
     second = begun(run_folder(tmp_path, recipe, "sha256:bb"), recipe, at=20)
@@ -89,7 +101,7 @@ def test_runs_are_listed_newest_last(tmp_path: Path, recipe: Recipe) -> None:
     assert list_runs(tmp_path / "nowhere") == []
 
 
-def test_an_unfinished_run_says_what_it_lacks(tmp_path: Path, recipe: Recipe) -> None:
+def test_an_unfinished_run_says_what_it_lacks(tmp_path: Path, recipe: AnyRecipe) -> None:
     run = begun(run_folder(tmp_path, recipe, "sha256:aa"), recipe, at=1)
 
     assert not run.finished
@@ -97,7 +109,7 @@ def test_an_unfinished_run_says_what_it_lacks(tmp_path: Path, recipe: Recipe) ->
         run.summary()
 
 
-def test_a_damaged_record_is_refused(tmp_path: Path, recipe: Recipe) -> None:
+def test_a_damaged_record_is_refused(tmp_path: Path, recipe: AnyRecipe) -> None:
     run = begun(run_folder(tmp_path, recipe, "sha256:aa"), recipe, at=1)
     run.summary_file.write_bytes(b'{"test": 1}')
 
@@ -107,9 +119,37 @@ def test_a_damaged_record_is_refused(tmp_path: Path, recipe: Recipe) -> None:
         run.data_card()
 
 
-def test_test_rows_are_read_line_by_line(tmp_path: Path, recipe: Recipe) -> None:
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [TextRow("two\nlines\u2028here", "positive"), TextRow("x")],
+        [PairRow("a", "甲"), PairRow("b", "乙")],
+        [PictureRow((2, 1, 3), bytes(range(6)), "boot")],
+    ],
+)
+def test_test_rows_are_read_line_by_line(
+    tmp_path: Path, recipe: AnyRecipe, rows: list[TestRow]
+) -> None:
     run = begun(run_folder(tmp_path, recipe, "sha256:aa"), recipe, at=1)
-    rows = [Row("two\nlines\u2028here", "positive"), Row("x", "negative")]
     run.test_file.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
 
     assert run.test_rows() == rows
+
+
+def test_pixels_are_those_that_were_kept(tmp_path: Path, recipe: AnyRecipe) -> None:
+    run = begun(run_folder(tmp_path, recipe, "sha256:aa"), recipe, at=1)
+    run.test_file.write_bytes(msgspec.json.encode(PictureRow((2, 3, 1), bytes(range(6)), "boot")))
+
+    (row,) = run.test_rows()
+
+    assert isinstance(row, PictureRow)
+    assert row.pixels()[:, :, 0].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert run.picture_shape() == (1, 2, 3)
+
+
+def test_a_run_without_pictures_has_no_shape_of_them(tmp_path: Path, recipe: AnyRecipe) -> None:
+    run = begun(run_folder(tmp_path, recipe, "sha256:aa"), recipe, at=1)
+    run.test_file.write_bytes(msgspec.json.encode(TextRow("x")))
+
+    with pytest.raises(RefusedError, match="keeps no pictures"):
+        run.picture_shape()

@@ -114,7 +114,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.part = heads, width // heads
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -126,14 +126,23 @@ class Attention(nn.Module):
 
         What stands in `far`, float32 `[batch, 1, 1, sequence]`, is added to the fit.
         """
-        queries, keys, values = (
-            torch.unflatten(part(states), 2, (self.heads, -1)).transpose(1, 2)
-            for part in (self.query, self.key, self.value)
-        )
-        fit = queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[3])
+        queries = self._split(self.query(states))
+        keys, values = self._split(self.key(states)), self._split(self.value(states))
+        fit = queries @ keys.transpose(2, 3) / math.sqrt(self.part)
         weights = self.dropout(torch.softmax(fit + far, dim=3))
-        looked_up: Tensor = self.output((weights @ values).transpose(1, 2).flatten(2))
+        found = (weights @ values).transpose(1, 2)
+        rows, length = found.shape[:2]
+        looked_up: Tensor = self.output(found.reshape(rows, length, self.heads * self.part))
         return looked_up
+
+    def _split(self, states: Tensor) -> Tensor:
+        """float32 `[batch, sequence, width]` to `[batch, heads, sequence, width / heads]`.
+
+        Written so that the graph has a third fewer nodes: of a shape that the tensor itself has,
+        and of numbers, ONNX Runtime makes a constant.
+        """
+        rows, length = states.shape[:2]
+        return states.view(rows, length, self.heads, self.part).transpose(1, 2)
 
 
 def _mean(states: Tensor, attention_mask: Tensor) -> Tensor:

@@ -122,11 +122,10 @@ def group_by_paragraphs(descriptions: "Iterable[Description]") -> dict[str, str]
 
 def _unfit(description: "Description") -> str:
     """Why a description is left out, or nothing."""
-    text = " ".join((description.synopsis, *description.paragraphs))
-    if _EMPTY_PACKAGE.search(text):
-        return "transitional or metapackage"
     if _PART.search(description.package):
         return "library or part of a package"
+    if any(map(_EMPTY_PACKAGE.search, (description.synopsis, *description.paragraphs))):
+        return "transitional or metapackage"
     if sum(len(paragraph.split()) for paragraph in description.paragraphs) < _SHORTEST:
         return f"fewer than {_SHORTEST} words"
     return ""

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from maas.errors import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
 _LARGEST = 512 * 1024**2  # bytes of all descriptions in one language
+_CHECKSUM = re.compile(r"^Description-md5: (\w+)", re.MULTILINE)
 _CHINESE = r"\u2018-\u201d\u3000-\u303f\u3400-\u9fff\uff00-\uffef"
 _BROKEN_LINE = re.compile(rf"(?<=[{_CHINESE}]) (?=[{_CHINESE}])")
 
@@ -53,32 +54,42 @@ def decompress(content: bytes) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
-def parse_descriptions(text: str) -> dict[str, Description]:
-    """Every description once, by its checksum, in the order of the file."""
+def parse_descriptions(text: str, wanted: "Container[str] | None" = None) -> dict[str, Description]:
+    """Every description once, by its checksum, in the order of the file.
+
+    Args:
+        text: Stanzas, parted by blank lines.
+        wanted: The checksums that are parsed; None for all.
+    """
     found: dict[str, Description] = {}
     for stanza in text.split("\n\n"):
-        package = checksum = synopsis = ""
-        paragraphs: list[list[str]] = [[]]
-        for line in stanza.split("\n"):
-            if line.startswith(" "):
-                if line == " .":
-                    paragraphs.append([])
-                else:
-                    paragraphs[-1].append(line.strip())
-                continue
+        named = _CHECKSUM.search(stanza)
+        if named and named[1] not in found and (wanted is None or named[1] in wanted):
+            description = _parse(stanza)
+            if description.synopsis:
+                found[named[1]] = description
+    return found
+
+
+def _parse(stanza: str) -> Description:
+    package = synopsis = ""
+    paragraphs: list[list[str]] = [[]]
+    for line in stanza.split("\n"):
+        if line == " .":
+            paragraphs.append([])
+        elif line.startswith(" "):
+            paragraphs[-1].append(line.strip())
+        else:
             field, _, value = line.partition(": ")
             if field == "Package":
                 package = value
-            elif field == "Description-md5":
-                checksum = value
-            elif field.startswith("Description-"):
+            elif field.startswith("Description-") and field != "Description-md5":
                 synopsis = value.strip()
-        if checksum and synopsis:
-            joined = tuple(join_lines(lines) for lines in paragraphs if lines)
-            found.setdefault(checksum, Description(package, synopsis, joined))
-    return found
+    joined = tuple(join_lines(lines) for lines in paragraphs if lines)
+    return Description(package, synopsis, joined)
 
 
 def join_lines(lines: "Sequence[str]") -> str:
     """A paragraph in one line; Chinese has no space where a line was broken."""
-    return _BROKEN_LINE.sub("", " ".join(lines))
+    joined = " ".join(lines)
+    return joined if joined.isascii() else _BROKEN_LINE.sub("", joined)

@@ -54,7 +54,6 @@ _OTHER_SYSTEM = re.compile(
     r'<span[^>]*\bclass="MAC"[^>]*>(?:[^<]|<span[^>]*>[^<]*</span>)*</span>'
 )  # both `Preferences` of a Mac and `Options` of the others are in a page
 _TAG = re.compile(r"<[^>]+>")
-_SPACE = re.compile(r"\s+")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _MNEMONIC = re.compile(r"\(([_~])\w\)")
 _SHORTEST, _LONGEST = 5, 40  # English words of a pair that is measured with
@@ -137,8 +136,9 @@ def _pages(content: bytes, language: str) -> dict[str, dict[str, str]]:
 
 
 def _plain(text: str) -> str:
-    shown = _TAG.sub("", _OTHER_SYSTEM.sub("", text))
-    return _SPACE.sub(" ", html.unescape(shown)).strip()
+    if 'class="MAC"' in text:
+        text = _OTHER_SYSTEM.sub("", text)
+    return " ".join(html.unescape(_TAG.sub("", text)).split())
 
 
 def _help_pairs(
@@ -161,12 +161,13 @@ def _message_pairs(content: bytes) -> "Iterator[tuple[str, str]]":
             if marked:
                 source = message.replace(marked[1], "", 1)
                 target = _MNEMONIC.sub("", translation)
-            yield _SPACE.sub(" ", source).strip(), _SPACE.sub(" ", target).strip()
+            yield " ".join(source.split()), " ".join(target.split())
 
 
 def _description_pairs(english: bytes, chinese: bytes) -> "Iterator[tuple[str, str]]":
-    originals = parse_descriptions(decompress(english))
-    for checksum, translated in parse_descriptions(decompress(chinese)).items():
+    translations = parse_descriptions(decompress(chinese))
+    originals = parse_descriptions(decompress(english), wanted=translations)
+    for checksum, translated in translations.items():
         original = originals.get(checksum)
         if original is not None:
             yield original.synopsis, translated.synopsis

@@ -14,7 +14,7 @@ from maas.errors import FieldError
 from maas.limits import LIMITS
 from maas_lab.data import chinese_reviews, vader
 from maas_lab.data.cards import shown
-from maas_lab.data.splits import deduplicate
+from maas_lab.data.splits import deduplicate, fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -57,6 +57,7 @@ def load_transfer(
     *,
     labels: tuple[str, ...],
     cache: "Path",
+    seen: "Iterable[str]" = (),
     say: "Callable[[str], None]" = lambda _: None,
 ) -> "list[Sample]":
     """All usable rows of a set, each text once: a test in a domain that nothing was learned from.
@@ -65,6 +66,7 @@ def load_transfer(
         name: The set's.
         labels: The classes of the model; rows of another label are left out.
         cache: The folder that keeps fetched data sets.
+        seen: Texts that the model did learn from; a row with the same text is left out.
         say: Tells the user about a download.
 
     Raises:
@@ -75,7 +77,8 @@ def load_transfer(
     reading = TEXT_SETS[require_known(name, TEXT_SETS)].read(cache, labels=labels, say=say)
     refuse_hopeless(reading, name)
     samples, _ = deduplicate(reading.samples)
-    return samples
+    known = {fold(text) for text in seen}
+    return [sample for sample in samples if fold(sample.text) not in known]
 
 
 def require_known(name: str, sets: "Iterable[str]") -> str:

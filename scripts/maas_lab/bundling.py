@@ -128,7 +128,7 @@ def build_manifest(run: "Run", record: "ExportRecord") -> Manifest:
         format=1,
         name=recipe.name,
         task=recipe.task,
-        labels=recipe.data.labels if recipe.task in CLASSIFYING else (),
+        labels=getattr(recipe.data, "labels", ()) if recipe.task in CLASSIFYING else (),
         inputs=inputs,
         outputs=outputs,
         limits=_limits(recipe),

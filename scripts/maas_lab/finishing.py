@@ -8,27 +8,28 @@ starts from the best weights on the disk:
 
 from typing import TYPE_CHECKING
 
-from maas.text.tokenizer import load_tokenizer
 from maas_lab.checkpoint import restore_best
 from maas_lab.files import write_file
 from maas_lab.metrics import read_metrics
 from maas_lab.plots import draw_plots
 from maas_lab.records import Summary, encode_record
+from maas_lab.row_tokenizer import RowTokenizer, open_row_tokenizer
 
 if TYPE_CHECKING:
-    from maas.text.tokenizer import Tokenizer
+    from pathlib import Path
+
     from maas_lab.checkpoint import Progress
     from maas_lab.records import Speed
     from maas_lab.runs import Run
     from maas_lab.tasks.task import Task
 
 
-def run_tokenizer(run: "Run", task: "Task") -> "Tokenizer | None":
+def run_tokenizer(run: "Run", task: "Task", cache: "Path | None" = None) -> RowTokenizer | None:
     """The tokenizer that the run keeps; None where the task reads no text."""
     vocabulary = getattr(task.recipe, "vocabulary", None)
     if vocabulary is None:
         return None
-    return load_tokenizer(run.tokenizer_file, max_tokens=vocabulary.max_tokens)
+    return open_row_tokenizer(run.tokenizer_file, max_tokens=vocabulary.max_tokens, cache=cache)
 
 
 def finish_run(

@@ -48,7 +48,10 @@ class Learner:
         self._wrapped, self.optimizer = processes.prepared(network, made)
         self.network = processes.bare(self._wrapped)
         self.average = (
-            AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(plan.average))
+            AveragedModel(
+                self.network,
+                multi_avg_fn=get_ema_multi_avg_fn(plan.average),  # type: ignore[no-untyped-call]
+            )
             if plan.average
             else None
         )

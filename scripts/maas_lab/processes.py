@@ -38,7 +38,8 @@ class Processes:
             raise RefusedError("torch finds no GPU here; train on the CPU, or mend its driver.")
         on_cpu = not has_gpu if device is None else device == "cpu"
         self._accelerator = Accelerator(cpu=on_cpu)
-        self.device = str(self._accelerator.device)
+        placed = self._accelerator.device
+        self.device = "cpu" if placed.type == "cpu" else str(placed)
         self.rank = int(self._accelerator.process_index)
         self.count = int(self._accelerator.num_processes)
 

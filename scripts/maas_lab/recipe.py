@@ -10,11 +10,12 @@ which struct it is. The run keeps the canonical JSON of what was really used:
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
 from msgspec import Meta, Struct
 
+from maas.bundle.manifest import TaskName
 from maas.errors import FieldError
 from maas.limits import LIMITS
 from maas_lab.recipe_data import ImageData, PairData, TextData, is_known_set
@@ -92,16 +93,16 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     note: Annotated[str, Meta(max_length=2000)] = ""
     """What readers of the card must know and no figure says."""
     minutes: Annotated[float, Meta(ge=0.0)] = 0.0
-    """What the training took on two CPU cores when it was measured; 0 where it was not (minutes)."""
+    """What training took on two CPU cores when it was measured; 0 where it was not (minutes)."""
     training: TrainingRecipe
     data: Any
     network: Any
     targets: Any
 
     @property
-    def task(self) -> str:
+    def task(self) -> TaskName:
         """What the model is for; decides how it is served."""
-        return str(self.__struct_config__.tag)
+        return cast("TaskName", self.__struct_config__.tag)
 
     def encode(self) -> bytes:
         """The canonical JSON: sorted keys, no path.

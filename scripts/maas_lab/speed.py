@@ -17,7 +17,7 @@ import torch
 from maas_lab.records import Speed
 
 if TYPE_CHECKING:
-    from maas.text.tokenizer import Tokenizer
+    from maas_lab.row_tokenizer import RowTokenizer
     from maas_lab.tasks.task import Rows, Task
 
 _STEPS = 12
@@ -25,7 +25,7 @@ _CPU_STEPS = 3
 
 
 def measure_speed(
-    task: "Task", tokenizer: "Tokenizer | None", device: str, *, other: str = "cpu"
+    task: "Task", tokenizer: "RowTokenizer | None", device: str, *, other: str = "cpu"
 ) -> Speed | None:
     """Time steps of fresh networks of the recipe, as it says and otherwise.
 
@@ -58,7 +58,7 @@ def measure_speed(
 def step_seconds(
     task: "Task",
     rows: "Rows",
-    tokenizer: "Tokenizer | None",
+    tokenizer: "RowTokenizer | None",
     device: str,
     *,
     bf16: bool,

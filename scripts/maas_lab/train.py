@@ -100,7 +100,9 @@ def train(
                 begin_run(run, task, device=processes.device, resume=resume, restart=restart)
             processes.wait()
             display.say(f"Training {run.name} on {processes.described()}")
-            progress = _fit(run, task, processes, display=display, clock=clock, saved=saved)
+            progress = _fit(
+                run, task, processes, cache=cache, display=display, clock=clock, saved=saved
+            )
             if processes.first:
                 finish_run(
                     run,
@@ -122,6 +124,7 @@ def _fit(
     task: "Task",
     processes: Processes,
     *,
+    cache: "Path",
     display: Display,
     clock: Callable[[], float],
     saved: Callable[[Run], None],
@@ -130,7 +133,7 @@ def _fit(
     recipe, plan = task.recipe, task.recipe.training
 
     # The rows as the network reads them, and first weights that follow from the seed.
-    tokenizer = run_tokenizer(run, task)
+    tokenizer = run_tokenizer(run, task, cache)
     rows = task.rows(task.dataset.train, tokenizer)
     validation = task.rows(task.dataset.validation, tokenizer)
     seed_torch(recipe.seed, _FIRST_WEIGHTS, 0)

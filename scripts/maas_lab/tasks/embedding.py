@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from maas.errors import FieldError
-from maas_lab.batches import encode_texts, lengths_of, padded
-from maas_lab.tasks.checkpoints import checkpoint_folder
+from maas_lab.batches import lengths_of, padded
 from maas_lab.data.dataset import load_plain
 from maas_lab.networks import build_network
 from maas_lab.networks.reference import reference_vectors
 from maas_lab.records import VectorScores
 from maas_lab.runs import TextRow
+from maas_lab.tasks.checkpoints import checkpoint_folder
 from maas_lab.tasks.task import Validation
 from maas_lab.vocabulary import train_vocabulary
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor, nn
 
-    from maas.text.tokenizer import Tokenizer
     from maas_lab.batches import Ids
     from maas_lab.data.dataset import Dataset
     from maas_lab.recipe import FeatureExtraction
+    from maas_lab.row_tokenizer import RowTokenizer
     from maas_lab.tasks.task import Indices
 
 _ROWS_AT_ONCE = 64
@@ -80,14 +80,14 @@ class EmbeddingTask:
         """The checkpoint's own."""
         return train_vocabulary((), self.recipe.vocabulary, checkpoint=self.checkpoint)
 
-    def network(self, _tokenizer: "Tokenizer | None") -> "nn.Module":
+    def network(self, _tokenizer: "RowTokenizer | None") -> "nn.Module":
         """The checkpoint, with pooling and normalisation."""
         return build_network(self.recipe, checkpoint=self.checkpoint)
 
-    def rows(self, samples: Sequence[str], tokenizer: "Tokenizer | None") -> PlainRows:
+    def rows(self, samples: Sequence[str], tokenizer: "RowTokenizer | None") -> PlainRows:
         """Encode texts by the very call that serving uses."""
         assert tokenizer is not None  # noqa: S101 - a text task's run has one
-        return PlainRows(encode_texts(samples, tokenizer))
+        return PlainRows(tokenizer.rows(samples))
 
     def loss(self, network: "nn.Module", batch: object, *, training: bool) -> "Tensor":
         """Never asked for.
@@ -107,7 +107,7 @@ class EmbeddingTask:
         self,
         network: "nn.Module",
         samples: Sequence[str],
-        tokenizer: "Tokenizer | None",
+        tokenizer: "RowTokenizer | None",
         *,
         device: str,
     ) -> VectorScores:
@@ -130,7 +130,7 @@ class EmbeddingTask:
         return {}
 
     def transfer(
-        self, _network: "nn.Module", _tokenizer: "Tokenizer | None", *, device: str
+        self, _network: "nn.Module", _tokenizer: "RowTokenizer | None", *, device: str
     ) -> dict[str, float]:
         """Nothing."""
         del device

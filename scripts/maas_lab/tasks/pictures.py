@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor, nn
 
-    from maas.text.tokenizer import Tokenizer
     from maas_lab.data.dataset import Dataset
     from maas_lab.data.rows import Picture
     from maas_lab.recipe import ImageClassification
     from maas_lab.recipe_training import TrainingRecipe
     from maas_lab.records import Scores
+    from maas_lab.row_tokenizer import RowTokenizer
     from maas_lab.tasks.task import Indices, Validation
 
 KEPT_ROWS = 512
@@ -108,12 +108,12 @@ class PictureTask:
     def vocabulary(self) -> None:
         """None: no text is read."""
 
-    def network(self, _tokenizer: "Tokenizer | None") -> "nn.Module":
+    def network(self, _tokenizer: "RowTokenizer | None") -> "nn.Module":
         """A network with fresh weights for pictures of this size."""
         height, width, channels = self.dataset.train[0].pixels.shape
         return build_network(self.recipe, image=(channels, height, width))
 
-    def rows(self, samples: "Sequence[Picture]", _tokenizer: "Tokenizer | None") -> PictureRows:
+    def rows(self, samples: "Sequence[Picture]", _tokenizer: "RowTokenizer | None") -> PictureRows:
         """Stack pictures."""
         pixels = np.stack([sample.pixels for sample in samples]).transpose(0, 3, 1, 2)
         return PictureRows(np.ascontiguousarray(pixels), self._indices(samples), self._weights)
@@ -138,7 +138,7 @@ class PictureTask:
         self,
         network: "nn.Module",
         samples: "Sequence[Picture]",
-        tokenizer: "Tokenizer | None",
+        tokenizer: "RowTokenizer | None",
         *,
         device: str,
     ) -> "Scores":
@@ -161,7 +161,7 @@ class PictureTask:
         }
 
     def transfer(
-        self, _network: "nn.Module", _tokenizer: "Tokenizer | None", *, device: str
+        self, _network: "nn.Module", _tokenizer: "RowTokenizer | None", *, device: str
     ) -> dict[str, float]:
         """Nothing: no other set has the same labels."""
         del device
@@ -218,7 +218,7 @@ def augment(pixels: "Tensor", plan: "TrainingRecipe") -> "Tensor":
 
 def _flat(samples: "Sequence[Picture]") -> "npt.NDArray[np.float32]":
     pixels = np.stack([sample.pixels for sample in samples])
-    return pixels.reshape(len(samples), -1).astype(np.float32) / 255
+    return pixels.reshape(len(samples), -1).astype(np.float32) / np.float32(255)
 
 
 def _shape(pixels: "npt.NDArray[np.uint8]") -> tuple[int, int, int]:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor, nn
 
-    from maas.text.tokenizer import Tokenizer
     from maas_lab.data.dataset import Dataset
     from maas_lab.recipe import AnyRecipe
     from maas_lab.records import AnyScores
+    from maas_lab.row_tokenizer import RowTokenizer
     from maas_lab.runs import TestRow
 
     Indices = npt.NDArray[np.int64]
@@ -62,42 +62,48 @@ class Rows(Protocol):
 
 
 class Task(Protocol):
-    """One recipe on its rows.
+    """One recipe on its rows."""
 
-    Attributes:
-        recipe: What is computed, with the labels that the rows turned out to have.
-        dataset: The rows by split.
-        metric: The figure of the target: accuracy, bleu, rouge_l or cosine.
-        trains: Whether there is anything to learn; else a checkpoint is kept as it is.
-        checkpoint: The folder of weights that the network begins with, or None.
-    """
+    @property
+    def recipe(self) -> "AnyRecipe":
+        """What is computed, with the labels that the rows turned out to have."""
 
-    recipe: "AnyRecipe"
-    dataset: "Dataset[Any]"
-    metric: str
-    trains: bool
-    checkpoint: "Path | None"
+    @property
+    def dataset(self) -> "Dataset[Any]":
+        """The rows by split."""
+
+    @property
+    def metric(self) -> str:
+        """The figure of the target: accuracy, bleu, rouge_l or cosine."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to learn; else a checkpoint is kept as it is."""
+
+    @property
+    def checkpoint(self) -> "Path | None":
+        """The folder of weights that the network begins with."""
 
     def vocabulary(self) -> bytes | None:
         """The tokenizer.json that training learns or takes over; None where no text is read."""
 
-    def network(self, tokenizer: "Tokenizer | None") -> "nn.Module":
+    def network(self, tokenizer: "RowTokenizer | None") -> "nn.Module":
         """A network with fresh weights, or those of a checkpoint, on the CPU."""
 
-    def rows(self, samples: Sequence[Any], tokenizer: "Tokenizer | None") -> Rows:
+    def rows(self, samples: Sequence[Any], tokenizer: "RowTokenizer | None") -> Rows:
         """Encode rows by the very call that serving uses."""
 
     def loss(self, network: "nn.Module", batch: Any, *, training: bool) -> "Tensor":  # noqa: ANN401
         """The loss of a batch, summed over its units; with augmentation where it trains."""
 
-    def validate(self, network: "nn.Module", rows: Rows, *, device: str) -> Validation:
+    def validate(self, network: "nn.Module", rows: Any, *, device: str) -> Validation:  # noqa: ANN401
         """Look at all validation rows; the network is left in evaluation mode."""
 
     def measure(
         self,
         network: "nn.Module",
         samples: Sequence[Any],
-        tokenizer: "Tokenizer | None",
+        tokenizer: "RowTokenizer | None",
         *,
         device: str,
     ) -> "AnyScores":
@@ -107,7 +113,7 @@ class Task(Protocol):
         """What simple methods reach on the test rows, by name."""
 
     def transfer(
-        self, network: "nn.Module", tokenizer: "Tokenizer | None", *, device: str
+        self, network: "nn.Module", tokenizer: "RowTokenizer | None", *, device: str
     ) -> dict[str, float]:
         """The metric on data sets of other domains, by name."""
 

@@ -14,12 +14,14 @@ import numpy as np
 import torch
 
 from maas_lab.baseline import measure_baselines
-from maas_lab.batches import encode_texts, lengths_of, padded
+from maas_lab.batches import lengths_of, padded
 from maas_lab.data.dataset import load_texts
+from maas_lab.data.text_sets import load_transfer
 from maas_lab.evaluate import predict, score, validate
 from maas_lab.networks import build_network
 from maas_lab.recipe_networks import BertRecipe
 from maas_lab.runs import TextRow
+from maas_lab.tasks.checkpoints import checkpoint_folder
 from maas_lab.tasks.losses import as_weights, balanced_weights, class_loss
 from maas_lab.vocabulary import UNKNOWN_ID, train_vocabulary
 
@@ -29,12 +31,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor, nn
 
-    from maas.text.tokenizer import Tokenizer
     from maas_lab.batches import Ids
     from maas_lab.data.dataset import Dataset
     from maas_lab.data.rows import Sample
     from maas_lab.recipe import TextClassification
     from maas_lab.records import Scores
+    from maas_lab.row_tokenizer import RowTokenizer
     from maas_lab.tasks.task import Indices, Validation
 
 _TRANSFER = {"movie-reviews": ("amazon-reviews", "tweets")}
@@ -109,8 +111,6 @@ class TextTask:
         self.dataset = dataset
         network = recipe.network
         named = isinstance(network, BertRecipe) and network.checkpoint
-        if named:
-            from maas_lab.tasks.checkpoints import checkpoint_folder
         self.checkpoint = checkpoint_folder(named, cache=cache, say=say) if named else None
         self._cache = cache
         self._say = say
@@ -126,15 +126,15 @@ class TextTask:
         texts = (sample.text for sample in self.dataset.train)
         return train_vocabulary(texts, self.recipe.vocabulary, checkpoint=self.checkpoint)
 
-    def network(self, tokenizer: "Tokenizer | None") -> "nn.Module":
+    def network(self, tokenizer: "RowTokenizer | None") -> "nn.Module":
         """A network with fresh weights, or those of a checkpoint."""
         size = tokenizer.vocabulary_size if tokenizer else 0
         return build_network(self.recipe, vocabulary_size=size, checkpoint=self.checkpoint)
 
-    def rows(self, samples: "Sequence[Sample]", tokenizer: "Tokenizer | None") -> TextRows:
+    def rows(self, samples: "Sequence[Sample]", tokenizer: "RowTokenizer | None") -> TextRows:
         """Encode rows by the very call that serving uses."""
         assert tokenizer is not None  # noqa: S101 - a text task's run has one
-        ids = encode_texts([sample.text for sample in samples], tokenizer)
+        ids = tokenizer.rows([sample.text for sample in samples])
         return TextRows(ids, self._indices(samples), self._weights)
 
     def loss(self, network: "nn.Module", batch: TextBatch, *, training: bool) -> "Tensor":
@@ -159,7 +159,7 @@ class TextTask:
         self,
         network: "nn.Module",
         samples: "Sequence[Sample]",
-        tokenizer: "Tokenizer | None",
+        tokenizer: "RowTokenizer | None",
         *,
         device: str,
     ) -> "Scores":
@@ -172,14 +172,12 @@ class TextTask:
         return measure_baselines(self.dataset.train, self.dataset.test)
 
     def transfer(
-        self, network: "nn.Module", tokenizer: "Tokenizer | None", *, device: str
+        self, network: "nn.Module", tokenizer: "RowTokenizer | None", *, device: str
     ) -> dict[str, float]:
         """Accuracy on rows of other domains, where there are some with these labels."""
         found = {}
         for name in _TRANSFER.get(self.recipe.data.source, ()):
             if not self.recipe.data.train_rows:  # a smoke run has no use for it
-                from maas_lab.data.dataset import load_transfer
-
                 samples = load_transfer(name, labels=self._labels, cache=self._cache, say=self._say)
                 scores = self.measure(network, samples, tokenizer, device=device)
                 found[name] = scores.accuracy

@@ -8,13 +8,13 @@ the test split is really written, by beam search:
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from maas_lab.batches import encode_texts, lengths_of, padded
+from maas_lab.batches import lengths_of, padded
 from maas_lab.data.dataset import load_pairs
 from maas_lab.exporting.decoding import BOS, PAD, Search, write_texts
 from maas_lab.networks import build_network
@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor, nn
 
-    from maas.text.tokenizer import Tokenizer
     from maas_lab.batches import Ids
     from maas_lab.data.dataset import Dataset
     from maas_lab.data.rows import Pair
-    from maas_lab.recipe import Seq2SeqRecipe
+    from maas_lab.exporting.decoding import Writer
+    from maas_lab.recipe import Summarization, Translation
+    from maas_lab.row_tokenizer import RowTokenizer
     from maas_lab.tasks.task import Indices
 
 _ROWS_AT_ONCE = 64
@@ -93,7 +94,7 @@ class WritingTask:
     trains = True
     checkpoint = None
 
-    def __init__(self, recipe: "Seq2SeqRecipe", dataset: "Dataset[Pair]") -> None:
+    def __init__(self, recipe: "Translation | Summarization", dataset: "Dataset[Pair]") -> None:
         self.recipe = recipe
         self.dataset = dataset
         self._figures = FIGURES[recipe.task]
@@ -104,17 +105,17 @@ class WritingTask:
         texts = (text for pair in self.dataset.train for text in (pair.source, pair.target))
         return train_vocabulary(texts, self.recipe.vocabulary, special="seq2seq")
 
-    def network(self, tokenizer: "Tokenizer | None") -> "nn.Module":
+    def network(self, tokenizer: "RowTokenizer | None") -> "nn.Module":
         """A network with fresh weights."""
         size = tokenizer.vocabulary_size if tokenizer else 0
         return build_network(self.recipe, vocabulary_size=size)
 
-    def rows(self, samples: "Sequence[Pair]", tokenizer: "Tokenizer | None") -> WritingRows:
+    def rows(self, samples: "Sequence[Pair]", tokenizer: "RowTokenizer | None") -> WritingRows:
         """Encode both sides; each ends in the end token, also where it was cut."""
         assert tokenizer is not None  # noqa: S101 - a text task's run has one
-        sources = encode_texts([pair.source for pair in samples], tokenizer)
+        sources = tokenizer.rows([pair.source for pair in samples])
         longest = self.recipe.decoding.max_new_tokens
-        targets = encode_texts([pair.target for pair in samples], tokenizer)
+        targets = tokenizer.rows([pair.target for pair in samples])
         return WritingRows(sources, [_cut(ids, longest) for ids in targets])
 
     def loss(self, network: "nn.Module", batch: WritingBatch, *, training: bool) -> "Tensor":
@@ -155,7 +156,7 @@ class WritingTask:
         self,
         network: "nn.Module",
         samples: "Sequence[Pair]",
-        tokenizer: "Tokenizer | None",
+        tokenizer: "RowTokenizer | None",
         *,
         device: str,
     ) -> WritingScores:
@@ -182,7 +183,7 @@ class WritingTask:
         return self._figures.baselines(self.dataset.train, self.dataset.test)
 
     def transfer(
-        self, _network: "nn.Module", _tokenizer: "Tokenizer | None", *, device: str
+        self, _network: "nn.Module", _tokenizer: "RowTokenizer | None", *, device: str
     ) -> dict[str, float]:
         """Nothing: no other set is of the same kind."""
         del device
@@ -193,12 +194,12 @@ class WritingTask:
         return [PairRow(pair.source, pair.target) for pair in self.dataset.test]
 
     def _write(
-        self, network: "nn.Module", rows: WritingRows, tokenizer: "Tokenizer", *, device: str
+        self, network: "nn.Module", rows: WritingRows, tokenizer: "RowTokenizer", *, device: str
     ) -> list[str]:
         """The answers, in the order of the rows; texts of about one length are written together."""
         plan = self.recipe.decoding
         search = Search(
-            network.eval(),
+            cast("Writer", network.eval()),
             vocabulary_size=tokenizer.vocabulary_size,
             length_penalty=plan.length_penalty,
         ).to(device)
@@ -211,12 +212,12 @@ class WritingTask:
                 search, ids, mask, beams=plan.beams, max_new_tokens=plan.max_new_tokens
             )
             for place, row in zip(places, written.output_ids.tolist(), strict=True):
-                answers[place] = tokenizer.decode(row)
+                answers[place] = tokenizer.tokenizer.decode(row)
         return answers
 
 
 def open_writing(
-    recipe: "Seq2SeqRecipe", *, cache: "Path", say: Callable[[str], None]
+    recipe: "Translation | Summarization", *, cache: "Path", say: Callable[[str], None]
 ) -> WritingTask:
     """Read the pairs of a recipe of translation or summarisation."""
     return WritingTask(recipe, load_pairs(recipe.data, cache=cache, say=say))

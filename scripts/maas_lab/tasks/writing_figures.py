@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sacrebleu import __version__ as VERSION  # noqa: N812 - a constant
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics.bleu import BLEU
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 if TYPE_CHECKING:

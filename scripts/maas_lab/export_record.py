@@ -32,9 +32,12 @@ class Parity(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     edge_rows: int
     """Rows made by hand: nothing left, one token, the longest, padded."""
     tolerance: float
-    """Largest absolute difference of a logit that is accepted."""
+    """Largest absolute difference of a number (logit, vector, score) that is accepted."""
     max_difference: float
-    """Largest absolute difference of a logit that was seen, over all forms."""
+    """Largest absolute difference of a number that was seen, over all exact forms."""
+    ties: int = 0
+    """Texts that a form wrote otherwise because torch itself rates two beams alike; of all other
+    texts the ids are equal."""
 
 
 class ExportedForm(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -46,7 +49,31 @@ class ExportedForm(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     optimised: bool
     """Whether the graph was optimised offline."""
     max_difference: float
-    """Largest absolute difference of a logit from torch."""
+    """Largest absolute difference of a number from torch."""
+    ties: int = 0
+    """Texts that it wrote otherwise, where two beams rate alike."""
+    fused: bool = False
+    """Whether attention and norms are one node each."""
+
+
+class Quantisation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The optimised form beside the same with 8-bit weights."""
+
+    metric: str
+    """What is compared: accuracy, bleu or rouge_l (0 to 100), or the lowest cosine to torch."""
+    metric_before: float
+    metric_after: float
+    bytes_before: int
+    bytes_after: int
+    milliseconds_before: float
+    """Median of one warm request on one thread, both forms taking turns."""
+    milliseconds_after: float
+    accepted: bool
+    """Whether it was kept."""
+    reason: str
+    """Why, in figures."""
+    shipped: bool = False
+    """Whether it is one of the forms."""
 
 
 class ExportRecord(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,6 +84,8 @@ class ExportRecord(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     parity: Parity
     golden: int
     """Golden requests that were recorded."""
+    quantisation: Quantisation | None = None
+    """What 8-bit weights did; None where they were not tried."""
 
 
 def export_folder(run: "Run") -> "Path":

@@ -1,1 +1,1 @@
-"""From a trained network to graphs: tracing, decoding, forms, and the proofs that they are equal."""
+"""From a trained network to graphs: tracing, decoding, forms, and the proof of each."""

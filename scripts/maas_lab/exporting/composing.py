@@ -170,7 +170,9 @@ def _absorb(
             names[first] = weights.add(tensor, fallback=prefix + _tidy(first))
             constants.add(first)
         else:
-            kept.append(node)
+            fresh = onnx.NodeProto()
+            fresh.CopyFrom(node)  # the parts are put together more than once
+            kept.append(fresh)
             for name in node.output:
                 names.setdefault(name, prefix + _tidy(name))
     for node in kept:
@@ -184,11 +186,10 @@ def _large(node: onnx.NodeProto) -> onnx.TensorProto | None:
     """The tensor of a constant that is too large for a body."""
     for attribute in node.attribute:
         if attribute.HasField("t") and len(attribute.t.raw_data) > _SMALL:
-            return attribute.t
+            tensor: onnx.TensorProto = attribute.t
+            return tensor
     return None
 
 
 def _tidy(name: str) -> str:
     return name.removeprefix("/").removeprefix("onnx::").replace("owner/", "").replace("::", "/")
-
-

@@ -12,13 +12,10 @@ those that are better by what decides in the end: log-probability / length ** le
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PAD, BOS, EOS = 0, 2, 3
 
@@ -122,7 +119,7 @@ class Search(nn.Module):
         memory = self.network.encode(input_ids, attention_mask)
         state = self.network.start(memory)
         batch = input_ids.shape[0]
-        ranks = torch.arange(beams[0], device=input_ids.device)
+        ranks = torch.arange(beams[0], device=input_ids.device)  # type: ignore[call-overload]  # traced
         sums = torch.where(ranks == 0, 0.0, float("-inf")).expand(batch, -1)
         texts = torch.arange(batch, device=input_ids.device).unsqueeze(1)
         texts = texts.expand(-1, ranks.shape[0]).flatten()
@@ -135,7 +132,10 @@ class Search(nn.Module):
 
     def advance(self, memory: tuple[Tensor, ...], held: Beams) -> Beams:
         """Write one more token in each beam, and keep the best ones, the best of all first."""
-        found = self.propose(memory, held)
+        return self.keep(held, self.propose(memory, held))
+
+    def keep(self, held: Beams, found: Candidates) -> Beams:
+        """Of all candidates the best ones, as many as there are beams."""
         beams = held.sums.shape[1]
         _, places = found.ranks.topk(beams, dim=1)
         parents = torch.div(places, self.vocabulary_size, rounding_mode="trunc")
@@ -178,17 +178,6 @@ class Search(nn.Module):
         return best, sums[:, 0] / lengths[:, 0].clamp(min=1.0) ** self.length_penalty
 
 
-def turns(
-    search: Search, memory: tuple[Tensor, ...], held: Beams, *, most: int
-) -> "Iterator[Beams]":
-    """Advance until all beams have ended, at the most so often; gives the beams after each turn."""
-    for _ in range(most):
-        held = search.advance(memory, held)
-        yield held
-        if bool(held.finished.all()):
-            return
-
-
 @torch.inference_mode()
 def write_texts(
     search: Search, input_ids: Tensor, attention_mask: Tensor, *, beams: int, max_new_tokens: int
@@ -203,8 +192,10 @@ def write_texts(
         max_new_tokens: Tokens of an answer at the most.
     """
     memory, held = search.begin(input_ids, attention_mask, torch.tensor([beams]))
-    for after in turns(search, memory, held, most=max_new_tokens):
-        held = after
+    for _ in range(max_new_tokens):
+        held = search.advance(memory, held)
+        if bool(held.finished.all()):
+            break
     return Written(*search.finish(held.outputs, held.sums, held.lengths))
 
 

@@ -76,7 +76,8 @@ def _flat(held: Beams) -> "Tensors":
 
 
 def _beams(parts: "Tensors") -> Beams:
-    return Beams(*parts[: len(_FIXED)], state=parts[len(_FIXED) :])
+    fixed = dict(zip(_FIXED, parts, strict=False))
+    return Beams(**fixed, state=parts[len(_FIXED) :])
 
 
 def _example(

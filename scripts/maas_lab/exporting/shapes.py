@@ -7,6 +7,7 @@ faster within a loop, and which ONNX Runtime's fusions know:
     settle_shapes(model)
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,9 +79,7 @@ def _settle_once(model: onnx.ModelProto) -> None:
 
 def _constant(name: str, values: "Sequence[int]", *, scalar: bool) -> onnx.NodeProto:
     array = np.array(values[0] if scalar else list(values), dtype=np.int64)
-    return helper.make_node(
-        "Constant", [], [name], name, value=numpy_helper.from_array(array)
-    )
+    return helper.make_node("Constant", [], [name], name, value=numpy_helper.from_array(array))
 
 
 def _read(nodes: "Sequence[onnx.NodeProto]", ends: set[str]) -> list[onnx.NodeProto]:
@@ -104,6 +103,16 @@ def _sides(model: onnx.ModelProto) -> "dict[str, tuple[int | Side, ...]]":
         for value in (*inferred.input, *inferred.value_info, *inferred.output)
         if value.type.tensor_type.HasField("shape")
     }
+
+
+def _completed(shape: list[int], sides: "tuple[int | Side, ...]") -> list[int]:
+    """The shape with a number for -1, where the sides that do not stay as they are tell it."""
+    stay = next((at for at, value in enumerate(shape) if value), len(shape))
+    rest = [side for side in sides[stay:] if isinstance(side, int)]
+    if -1 not in shape or 0 in shape[stay:] or len(rest) < len(sides[stay:]) or not rest:
+        return shape
+    left = math.prod(rest) // math.prod(value for value in shape[stay:] if value != -1)
+    return [left if value == -1 else value for value in shape]
 
 
 class _Reading:
@@ -153,7 +162,7 @@ class _Reading:
         free = [value for value in shape if isinstance(value, Side)]
         if len(free) > 1 or (free and -1 in shape):
             return None
-        return [-1 if isinstance(value, Side) else value for value in shape]
+        return _completed([-1 if isinstance(value, Side) else value for value in shape], sides)
 
     def _inputs(self, node: onnx.NodeProto) -> "Iterator[Numbers | None]":
         return (self._found.get(name) for name in node.input if name)

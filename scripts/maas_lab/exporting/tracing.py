@@ -1,15 +1,16 @@
 """torch → ONNX by tracing: one function with the exporter that we use, and with its silence.
 
-Imports torch, onnx and `maas_lab.exporting.shapes`. Dimensions that differ between two examples stay free in the graph, all
-others are fixed; so nobody has to list them:
+Imports torch, onnx and `maas_lab.exporting.shapes`. Dimensions that differ between two examples
+stay free in the graph, all others are fixed; so nobody has to list them:
 
     model = trace(network, ("input_ids", "attention_mask"), ("logits",), examples)
 """
 
-import io
 import logging
+import tempfile
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
@@ -66,8 +67,12 @@ def trace(
         name: {axis: names.get(name, {}).get(axis, f"{name}_{axis}") for axis in _free(*pair)}
         for name, *pair in zip(inputs, *examples, strict=True)
     }
-    file = io.BytesIO()
-    with _quiet_exporter(), torch.inference_mode():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _quiet_exporter(),
+        torch.inference_mode(),
+    ):
+        file = Path(folder, "traced.onnx")
         torch.onnx.export(
             module,
             examples[0],
@@ -78,7 +83,7 @@ def trace(
             output_names=list(outputs),
             dynamic_axes={**free, **{name: names[name] for name in outputs if name in names}},
         )
-    model = onnx.load_from_string(file.getvalue())
+        model = onnx.load(file)
     for value in model.graph.output:
         if value.name not in names:
             value.type.tensor_type.ClearField("shape")  # it is what the example happened to give

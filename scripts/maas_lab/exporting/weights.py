@@ -92,9 +92,7 @@ def share_turned(
     return parts
 
 
-def _multiplied(
-    node: onnx.NodeProto, matrix: str, rows: int, columns: int
-) -> list[onnx.NodeProto]:
+def _multiplied(node: onnx.NodeProto, matrix: str, rows: int, columns: int) -> list[onnx.NodeProto]:
     """`x @ matrix.T` of an `x` of any rank, without a transposed copy of the matrix."""
     x, y, at = node.input[0], node.output[0], node.name
     constants = {"columns": [-1, columns], "rows": [rows]}

@@ -49,9 +49,7 @@ def test_beams_find_what_a_plain_search_finds(kind: str, penalty: float) -> None
 
 
 def test_an_answer_is_padded_after_its_end_and_holds_no_beginning() -> None:
-    written = write_texts(
-        a_search("rnn"), *padded(random_texts(60)), beams=3, max_new_tokens=30
-    )
+    written = write_texts(a_search("rnn"), *padded(random_texts(60)), beams=3, max_new_tokens=30)
     for ids in written.output_ids.tolist():
         own = trimmed(ids)
         assert PAD not in own

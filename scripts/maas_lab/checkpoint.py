@@ -199,7 +199,8 @@ class _Seal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def _pack(tensors: "Mapping[str, Tensor]", note: bytes) -> bytes:
     """Tensors, a note and a checksum over both, which safetensors itself does not have."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # Cloned: what two names share (a table that is also the output's) is written under both.
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     checksum = hashlib.sha256(note + safetensors.torch.save(plain)).hexdigest()
     # One entry: the library writes several in an order that changes from process to process.
     seal = msgspec.json.encode(_Seal(note=msgspec.Raw(note), sha256=checksum)).decode()

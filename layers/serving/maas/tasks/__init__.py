@@ -46,6 +46,12 @@ def _classifier(manifest: "Manifest", folder: "Path", session: "Session") -> "Ta
     return Classifier(manifest, _tokenizer(manifest, folder), session)
 
 
+def _image_classifier(manifest: "Manifest", _folder: "Path", session: "Session") -> "Task":
+    from maas.tasks.image import ImageClassifier
+
+    return ImageClassifier(manifest, session)
+
+
 def _writer(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
     from maas.tasks.write import Writer
 
@@ -60,6 +66,7 @@ def _tokenizer(manifest: "Manifest", folder: "Path") -> "Tokenizer":
 
 TASKS: "dict[str, Callable[[Manifest, Path, Session], Task]]" = {
     "text-classification": _classifier,
+    "image-classification": _image_classifier,
     "translation": _writer,
     "summarization": _writer,
 }

@@ -53,6 +53,12 @@ def _classification() -> Wire:
     return Wire(decode_classify, encode_classify)
 
 
+def _image_classification() -> Wire:
+    from maas.http.protocols.hf_image import MEDIA_TYPES, decode_image, encode_image
+
+    return Wire(decode_image, encode_image, LIMITS.image_bytes, MEDIA_TYPES)
+
+
 def _translation() -> Wire:
     from maas.http.protocols.hf_writing import decode_translate, encode_translate
 
@@ -67,6 +73,7 @@ def _summarization() -> Wire:
 
 _WIRES: "dict[str, Callable[[], Wire]]" = {
     "text-classification": _classification,
+    "image-classification": _image_classification,
     "translation": _translation,
     "summarization": _summarization,
 }

@@ -1,0 +1,1 @@
+"""Pictures to arrays. The only room that imports Pillow."""

@@ -207,7 +207,9 @@ class _Handler(BaseHTTPRequestHandler):
             for key in shown
         )
         more = len(keys) > len(shown)
-        token = f"<NextContinuationToken>{escape(shown[-1])}</NextContinuationToken>" if more else ""
+        token = (
+            f"<NextContinuationToken>{escape(shown[-1])}</NextContinuationToken>" if more else ""
+        )
         cut_off = f"<IsTruncated>{str(more).lower()}</IsTruncated>"
         self.answer(200, f"<ListBucketResult>{cut_off}{token}{entries}</ListBucketResult>".encode())
 

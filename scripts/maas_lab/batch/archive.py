@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-    from maas_lab.recipe import Recipe
+    from maas_lab.recipe import AnyRecipe, Recipe
 
 LARGEST_BYTES = 8 * 1024**3
 """Unpacked. Larger rows belong into a bucket of their own."""
@@ -79,7 +79,7 @@ def pack(recipe: "Recipe", file: Path) -> Archive:
     rows = Path(recipe.data.source)
     if rows.is_absolute():
         contents[_rows_name(rows)] = rows
-    with file.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
+    with file.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
         tee = _Digest(packed)
         with tarfile.open(fileobj=tee, mode="w|", format=tarfile.PAX_FORMAT) as tar:
             for name in sorted(contents):
@@ -107,7 +107,7 @@ def unpack(file: Path, sha256: str, folder: Path) -> None:
             write_file(folder / member.name, _chunks(content))
 
 
-def packed_recipe(folder: Path) -> "Recipe":
+def packed_recipe(folder: Path) -> "AnyRecipe":
     """The recipe of an unpacked job; its source is the packed file of rows, where there is one.
 
     Raises:

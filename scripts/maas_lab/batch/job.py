@@ -10,8 +10,11 @@ anything; while it does, the loop waits, so that what is stored is one moment of
 """
 
 import argparse
+import signal
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,9 +26,9 @@ from maas_lab.endings import exit_codes
 from maas_lab.runs import list_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from maas_lab.recipe import Recipe
+    from maas_lab.recipe import AnyRecipe
     from maas_lab.runs import Run
 
 EVERY_SECONDS = 60.0
@@ -38,7 +41,7 @@ class Trainer(Protocol):
 
     def __call__(
         self,
-        recipe: "Recipe",
+        recipe: "AnyRecipe",
         *,
         home: Path,
         cache: Path,
@@ -73,22 +76,26 @@ class Keeper:
     def saved(self, run: "Run") -> None:
         """Take notice of a checkpoint, or of the end."""
         if run.finished or self._clock() >= self._next:
-            self._store.put(run)
+            self.store(run)
             self._next = self._clock() + self._every
+
+    def store(self, run: "Run") -> None:
+        """Bring a run into the bucket now; SIGTERM acts when that is done."""
+        with _held_signal():
+            self._store.put(run)
 
 
 def run_job(
-    recipe: "Recipe", store: RunStore, *, home: Path, cache: Path, train: Trainer, keeper: Keeper
+    recipe: "AnyRecipe", *, home: Path, cache: Path, train: Trainer, keeper: Keeper
 ) -> "Run":
     """Train, and store the run however training ends.
 
     Args:
         recipe: What to train.
-        store: Where the run is kept; it was read, and what it held was fetched into `home`.
         home: The folder that holds `runs`; this run alone.
         cache: The folder that keeps fetched data sets.
         train: The loop.
-        keeper: Decides when to store.
+        keeper: Brings the run into its store, which was read; what it held was fetched into `home`.
 
     Raises:
         ConflictError: Another job stores this run, too.
@@ -99,7 +106,27 @@ def run_job(
         return train(recipe, home=home, cache=cache, resume=True, saved=keeper.saved)
     finally:  # a Spot notice most of all
         for run in list_runs(home)[-1:]:
-            store.put(run)
+            keeper.store(run)
+
+
+@contextmanager
+def _held_signal() -> "Iterator[None]":
+    """Hold SIGTERM back while the body runs, and then let it act.
+
+    Torchrun sends a second one as soon as one of the other processes has ended; it must not stop
+    the first process in the middle of its last upload.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        if came:
+            signal.raise_signal(signal.SIGTERM)
 
 
 def main(arguments: "Sequence[str] | None" = None) -> int:
@@ -129,8 +156,13 @@ def _train(bucket: str, job: str, folder: Path) -> None:
         return
     store = RunStore(open_bucket(bucket), job)
     store.read()
-    keeper = Keeper(store)
-    run_job(recipe, store, home=settings.home, cache=settings.cache, train=train, keeper=keeper)
+    run_job(
+        recipe,
+        home=settings.home,
+        cache=settings.cache,
+        train=train,
+        keeper=Keeper(store),
+    )
 
 
 if __name__ == "__main__":

@@ -141,9 +141,10 @@ class _Follower:
         if over:
             return
         code = "" if attempt.exit_code is None else f" (exit code {attempt.exit_code})"
+        reason = _shown(attempt.reason).rstrip(".") or "no reason given"
         self.say(
-            f"attempt {number} ended{code}: {_shown(attempt.reason) or 'no reason given'}. AWS"
-            " Batch starts it again, and it goes on from its last checkpoint."
+            f"attempt {number} ended{code}: {reason}. AWS Batch starts it again, and it goes on"
+            " from its last checkpoint."
         )
 
 

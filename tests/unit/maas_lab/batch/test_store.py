@@ -117,15 +117,10 @@ def test_a_manifest_whose_answer_was_lost_is_taken_as_written(
 
 @pytest.mark.parametrize("fault", [cut, wrong, longer, away])
 @pytest.mark.parametrize("times", [1, 2])
-def test_f29_a_transfer_that_fails_is_tried_again(
-    store: RunStore,
-    s3: S3StandIn,
-    run: Run,
-    tmp_path: Path,
-    waited: list[float],
-    fault: Fault,
-    times: int,
+def test_f29_a_transfer_that_fails_is_tried_again(  # noqa: PLR0917 - three are fixtures
+    s3: S3StandIn, waited: list[float], run: Run, tmp_path: Path, fault: Fault, times: int
 ) -> None:
+    store = RunStore(s3.bucket(), JOB, sleep=waited.append)
     manifest = store.put(run)
     s3.faults[FILES] = [fault] * times
     moved: list[int] = []
@@ -146,14 +141,10 @@ def test_f29_a_transfer_that_fails_is_tried_again(
     ],
 )
 def test_f29_after_three_tries_nothing_is_half_written(
-    store: RunStore,
-    s3: S3StandIn,
-    run: Run,
-    tmp_path: Path,
-    fault: Fault,
-    kind: type[MaasError],
+    s3: S3StandIn, run: Run, tmp_path: Path, fault: Fault, kind: type[MaasError]
 ) -> None:
     # Given a file that is there in an older form
+    store = RunStore(s3.bucket(), JOB, sleep=lambda _: None)
     manifest = store.put(run)
     first = manifest.files[0]
     target = tmp_path / "there" / first.path

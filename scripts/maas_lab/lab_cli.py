@@ -1,0 +1,162 @@
+"""The verbs of the lab: train, export, bundle. Logic lies in what they call.
+
+Joined to the `maas` command without a group name:
+
+    maas train sentiment-lstm && maas export && maas bundle
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from maas.errors import FieldError
+from maas.settings import Settings, read_settings
+from maas_lab.output import Output
+from maas_lab.recipe import AnyRecipe
+from maas_lab.runs import Run
+from maas_lab.verbs import Json, RunName, chosen_run, verbs_of, warn_unshippable
+from maas_lab.views import recipes as recipe_views
+from maas_lab.views import runs as run_views
+
+app = typer.Typer()
+verb = verbs_of(app)
+
+RecipeName = Annotated[
+    str | None,
+    typer.Argument(help="A recipe's name or file; when left out, those that there are."),
+]
+
+
+@verb
+def train(
+    recipe: RecipeName = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed: another model.")] = None,
+    name: Annotated[str | None, typer.Option(help="Another name for the model.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Your rows: .csv, .tsv, .jsonl or .parquet.")
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="Their column of texts.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Their column of labels.")] = None,
+    source_column: Annotated[
+        str | None, typer.Option(help="Their column of texts, of pairs.")
+    ] = None,
+    target_column: Annotated[
+        str | None, typer.Option(help="Their column of what they become, of pairs.")
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option(help="Each label, in order.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was ended.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin an unfinished run anew.")
+    ] = False,
+    device: Annotated[
+        Literal["cpu", "cuda"] | None, typer.Option(help="A GPU where there is one.")
+    ] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="At toy size, in seconds.")] = False,
+    on: Annotated[
+        Literal["here", "batch"], typer.Option(help="On this machine, or on AWS Batch.")
+    ] = "here",
+    stack: Annotated[
+        str | None, typer.Option(help="The training stack on AWS; maas-training.")
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="AWS's region; AWS_REGION.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a recipe, or list those that there are.
+
+    The run folder keeps everything that a run was made of.
+    """
+    from maas_lab.recipe import load_recipe
+    from maas_lab.recipe_shelf import find_recipe, read_shelf
+    from maas_lab.smoke import smoke_variant
+
+    output = Output(as_json=as_json)
+    if recipe is None:
+        output.show(recipe_views.shelf_view(read_shelf()))
+        return
+    settings = read_settings()
+    columns = {
+        "text_column": text_column,
+        "label_column": label_column,
+        "source_column": source_column,
+        "target_column": target_column,
+    }
+    loaded = load_recipe(
+        find_recipe(recipe),
+        seed=seed,
+        name=name,
+        data=data,
+        columns={key: column for key, column in columns.items() if column is not None},
+        labels=tuple(label) if label else None,
+    )
+    if smoke:
+        loaded = smoke_variant(loaded)
+    warn_unshippable(loaded.name, output)
+    if on == "batch":
+        _refuse_on_batch({"--device": device, "--restart": restart})
+        run = _train_on_batch(loaded, settings, output, stack=stack, region=region)
+    else:
+        run = _train_here(loaded, settings, output, resume=resume, restart=restart, device=device)
+    output.show(run_views.run_view(run))
+
+
+@verb
+def export(
+    run: RunName = None,
+    again: Annotated[bool, typer.Option("--again", help="Export anew what is exported.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Export a run to ONNX in every form, proven equal to what was trained."""
+    from maas_lab.export import export_run
+
+    chosen = chosen_run(read_settings(), run)
+    Output(as_json=as_json).show(run_views.export_view(chosen, export_run(chosen, again=again)))
+
+
+@verb
+def bundle(run: RunName = None, as_json: Json = False) -> None:
+    """Make the bundle of an exported run: model, tokenizer, golden requests, manifest."""
+    from maas_lab.bundling import bundle_run
+
+    settings = read_settings()
+    made = bundle_run(chosen_run(settings, run), settings.bundles)
+    Output(as_json=as_json).show(run_views.bundle_view(made))
+
+
+def _train_here(
+    recipe: AnyRecipe,
+    settings: Settings,
+    output: Output,
+    *,
+    resume: bool,
+    restart: bool,
+    device: str | None,
+) -> Run:
+    from maas_lab.train import train as train_recipe
+
+    return train_recipe(
+        recipe,
+        home=settings.home,
+        cache=settings.cache,
+        resume=resume,
+        restart=restart,
+        console=output.progress,
+        device=device,
+    )
+
+
+def _train_on_batch(
+    recipe: AnyRecipe, settings: Settings, output: Output, *, stack: str | None, region: str | None
+) -> Run:
+    from maas_lab.batch.resources import STACK, TrainingTarget
+    from maas_lab.batch.training import train_on_batch
+
+    target = TrainingTarget(region=region or settings.aws.region, stack=stack or STACK)
+    return train_on_batch(recipe, settings=settings, target=target, console=output.progress)
+
+
+def _refuse_on_batch(options: dict[str, object]) -> None:
+    """Refuse what a job does not take: it always resumes, and its stack chooses its machine."""
+    for option, value in options.items():
+        if value:
+            raise FieldError("goes with --on here alone", field=option)

@@ -41,6 +41,7 @@ from maas_lab.recipe_data import is_known_set
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from maas_lab.data.rows import PairReading
     from maas_lab.recipe_data import ImageData, PairData, TextData
     from maas_lab.records import DataCard
 
@@ -164,10 +165,7 @@ def load_pairs(
     else:
         reading, about = read_pairs(Path(recipe.source), recipe), about_file(name)
         rule = PairRule()
-    if not reading.pairs:
-        first = f"; line {reading.unusable[0].line}: {reading.unusable[0].reason}"
-        reason = f"none of its {reading.rows} rows can be used{first}" if reading.rows else ""
-        raise FieldError(f"{name}: {reason or 'holds no rows'}.", field="data")
+    _refuse_none(reading, name)
     rows = reading.rows
     splits, duplicates = split_pairs(reading, recipe, rule)
     digest = digest_pairs([pair for pairs in splits.values() for pair in pairs])
@@ -223,3 +221,12 @@ def load_pictures(
         files=found.files,
     )
     return Dataset(splits["train"], splits["validation"], splits["test"], card)
+
+
+def _refuse_none(reading: "PairReading", name: str) -> None:
+    if not reading.rows:
+        raise FieldError(f"{name}: holds no rows.", field="data")
+    if not reading.pairs:
+        first = next(iter(reading.unusable), None)
+        why = f"; line {first.line}: {first.reason}" if first else ""
+        raise FieldError(f"{name}: none of its {reading.rows} rows can be used{why}.", field="data")

@@ -52,6 +52,12 @@ def _image_classifier(manifest: "Manifest", _folder: "Path", session: "Session")
     return ImageClassifier(manifest, session)
 
 
+def _embedder(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+    from maas.tasks.embed import Embedder
+
+    return Embedder(manifest, _tokenizer(manifest, folder), session)
+
+
 def _writer(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
     from maas.tasks.write import Writer
 
@@ -67,6 +73,7 @@ def _tokenizer(manifest: "Manifest", folder: "Path") -> "Tokenizer":
 TASKS: "dict[str, Callable[[Manifest, Path, Session], Task]]" = {
     "text-classification": _classifier,
     "image-classification": _image_classifier,
+    "feature-extraction": _embedder,
     "translation": _writer,
     "summarization": _writer,
 }

@@ -59,6 +59,12 @@ def _image_classification() -> Wire:
     return Wire(decode_image, encode_image, LIMITS.image_bytes, MEDIA_TYPES)
 
 
+def _embedding() -> Wire:
+    from maas.http.protocols.hf_embedding import decode_embed, encode_embed
+
+    return Wire(decode_embed, encode_embed)
+
+
 def _translation() -> Wire:
     from maas.http.protocols.hf_writing import decode_translate, encode_translate
 
@@ -74,6 +80,7 @@ def _summarization() -> Wire:
 _WIRES: "dict[str, Callable[[], Wire]]" = {
     "text-classification": _classification,
     "image-classification": _image_classification,
+    "feature-extraction": _embedding,
     "translation": _translation,
     "summarization": _summarization,
 }

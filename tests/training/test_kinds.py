@@ -47,7 +47,9 @@ TEXTS = {
     "bilstm": 'architecture = "bilstm"\nembedding = 6\nhidden = 4',
     "lstm": 'architecture = "lstm"\nembedding = 6\nhidden = 4',
     "gru": 'architecture = "gru"\nembedding = 6\nhidden = 4',
-    "transformer": 'architecture = "transformer"\nwidth = 8\nheads = 2\nlayers = 1\nfeedforward = 8',
+    "transformer": (
+        'architecture = "transformer"\nwidth = 8\nheads = 2\nlayers = 1\nfeedforward = 8'
+    ),
     "bert": 'architecture = "bert"\nwidth = 8\nheads = 2\nlayers = 1\nfeedforward = 8',
 }
 PICTURES = {

@@ -20,7 +20,6 @@ from maas.engine.session import open_session
 from maas.errors import BundleError, RefusedError
 from maas.loading import optimised_form
 from maas_lab.export_record import ExportedForm, Quantisation
-from maas_lab.exporting.fusing import fuse
 from maas_lab.exporting.timing import median_milliseconds
 from maas_lab.optimise import optimise_graph
 
@@ -85,7 +84,7 @@ def is_alike(likeness: "Likeness") -> bool:
 
 def _fused_if_faster(subject: "Subject", folder: "Path", plain: ExportedForm) -> ExportedForm:
     """Take the fused graph where it is one, is admitted, answers the same and is faster here."""
-    fused, target = fuse(subject.graph()), folder / plain.name
+    fused, target = subject.fused(), folder / plain.name
     if fused is None:
         return plain
     part = folder / ".fused" / plain.name  # the form's own name: a digest is over names, too

@@ -5,8 +5,9 @@ Imports onnx and onnxruntime's own tools, which know the graphs of BERT:
     fused = fuse(model)         # None where nothing was found that they know
 """
 
+import io
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
 
 import onnx
@@ -85,10 +86,11 @@ def _rewrite(graph: onnx.GraphProto, chain: list[onnx.NodeProto]) -> None:
 
 @contextmanager
 def _quiet() -> "Iterator[None]":
-    """Silence advice on the root logger, to which the tools speak without a name."""
+    """Silence advice on the root logger, to which the tools speak without a name, and prints."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        yield
+        with redirect_stdout(io.StringIO()):
+            yield
     finally:
         logging.disable(before)

@@ -72,6 +72,9 @@ class Subject(Protocol):
     def graph(self) -> "onnx.ModelProto":
         """The network as one graph, stripped."""
 
+    def fused(self) -> "onnx.ModelProto | None":
+        """The same with attention and norms as one node each, where that can be."""
+
     def quantised(self) -> "onnx.ModelProto":
         """The same with 8-bit weights, stripped."""
 

@@ -18,6 +18,7 @@ from PIL import Image
 from maas.bundle.golden import Golden
 from maas.text.tokenizer import load_tokenizer
 from maas_lab.checkpoint import load_best
+from maas_lab.exporting.fusing import fuse
 from maas_lab.exporting.quantising import quantise
 from maas_lab.exporting.subject import (
     GOLDEN_ROWS,
@@ -74,6 +75,10 @@ class NumberSubject:
             model = trace(self.network, self.inputs, (self.output,), examples, names=free)
             self._traced = strip_graph(model)
         return self._traced
+
+    def fused(self) -> "onnx.ModelProto | None":
+        """The same with fewer nodes, where it is a Transformer."""
+        return fuse(self.graph())
 
     def quantised(self) -> "onnx.ModelProto":
         """The same with 8-bit weights."""

@@ -107,6 +107,9 @@ class WriterSubject:
         """Reading, searching and writing in one graph."""
         return self._composed(self._parts)
 
+    def fused(self) -> None:
+        """Nothing: the tools do not look into a Loop, and the encoder runs but once."""
+
     def quantised(self) -> "onnx.ModelProto":
         """The same with 8-bit weights."""
         return self._composed(quantise_parts(self._parts))

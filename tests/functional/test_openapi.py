@@ -2,20 +2,32 @@
 
 import copy
 import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import SchemaError, ValidationError  # type: ignore[import-untyped]
-from support.openapi import Json, check_answer, check_document, operation_of, operations
+from jsonschema import (  # type: ignore[import-untyped]
+    Draft202012Validator,
+    SchemaError,
+    ValidationError,
+)
+from support.openapi import Json, check_answer, check_document, narrowed, operation_of, operations
+from support.task_bundles import home_with
 from support.tiny import Client, Home, make_home, open_client
+from support.tiny_embedding import make_embedding
+from support.tiny_image import in_base64, make_image, picture, png
+from support.tiny_writer import make_writer
 
 from maas.http.catalog import catalog_routes
 from maas.http.inference import inference_routes
 from maas.http.openapi import build_document
+from maas.http.operations import TASKS as OF_TASKS
 from maas.registry.addresses import ByNumber
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 MODEL = "/models/sentiment"
 CATALOG = "/catalog/models"
@@ -175,3 +187,74 @@ def test_an_answer_that_is_not_as_described_would_be_seen(document: Json) -> Non
         check_answer(document, "GET", "/health", 200, {"status": "fine"})
     with pytest.raises(ValidationError):
         check_answer(document, "GET", HERE, 404, {"error": "x", "code": "y", "field": None})
+
+
+# ---- One app per task ---------------------------------------------------------------------------
+
+PIXELS = in_base64(png(picture(1)))
+TEXTS = {"inputs": ["a film", "bad"]}
+BEAMS = {"generate_parameters": {"num_beams": 2, "max_length": 5}}
+FILE = {"content": png(picture(1)), "headers": {"content-type": "image/png"}}
+SHORT = {"inputs": "a film", "normalize": True, "truncate": True, "dimensions": 2}
+TASK_BODIES: dict[str, tuple[Callable[..., Any], list[dict[str, Any]], dict[str, Any]]] = {
+    "translation": (
+        make_writer,
+        [
+            {"json": {"inputs": "a film", "parameters": {"src_lang": "de", "tgt_lang": "en"}}},
+            {"json": TEXTS | {"parameters": BEAMS}},
+        ],
+        {"inputs": "a", "parameters": {"generate_parameters": {"num_beams": 9}}},
+    ),
+    "summarization": (
+        partial(make_writer, task="summarization"),
+        [{"json": TEXTS}, {"json": {"inputs": "a film", "parameters": BEAMS}}],
+        {"inputs": "a", "parameters": {"src_lang": "de", "tgt_lang": "en"}},
+    ),
+    "feature-extraction": (
+        make_embedding,
+        [{"json": TEXTS}, {"json": SHORT}],
+        {"inputs": "a", "dimensions": 0},
+    ),
+    "image-classification": (
+        make_image,
+        [
+            {"json": {"inputs": PIXELS}},
+            {"json": {"inputs": [PIXELS] * 2, "parameters": {"top_k": 1}}},
+            FILE,
+        ],
+        {"inputs": []},
+    ),
+}
+
+
+def test_every_task_is_asked_here() -> None:
+    assert {"text-classification", *TASK_BODIES} == OF_TASKS.keys()
+
+
+@pytest.mark.parametrize("task", TASK_BODIES)
+def test_an_answer_of_each_task_is_what_the_document_says(
+    document: Json, tmp_path: Path, task: str
+) -> None:
+    make, good, bad = TASK_BODIES[task]
+    said = narrowed(document, task)
+    home = home_with(tmp_path, make)
+    content = operation_of(said, "POST", home.path)["requestBody"]["content"]
+    schema = {**content["application/json"]["schema"], "components": said["components"]}
+    with open_client(home.services(), reader=home.registry()) as client:
+        check_answer(said, "GET", home.path, 200, client.get(home.path).json())
+        for options in good:
+            answer = client.post(home.path, **options)
+            assert answer.status_code == 200, answer.text
+            check_answer(said, "POST", home.path, 200, answer.json())
+            check_answer(document, "POST", home.path, 200, answer.json())
+            if "json" in options:
+                Draft202012Validator(schema).validate(options["json"])
+            else:
+                assert options["headers"]["content-type"] in content
+        refused = client.post(home.path, json=bad)
+        assert refused.status_code == 422
+        check_answer(said, "POST", home.path, 422, refused.json())
+        assert not Draft202012Validator(schema).is_valid(bad)
+    # And what another task answers would be seen
+    with pytest.raises(ValidationError):
+        check_answer(said, "POST", home.path, 200, {"label": "cat"})

@@ -2,15 +2,19 @@
 
     check_document(document)                         # AssertionError with the first fault
     check_answer(document, "GET", "/catalog/models", 200, {"models": [], …})
+    narrowed(document, "translation")                # what it says of models of one task
 
 The rules are those that our document can break, written as JSON Schema from the specification's
 text: required fields, no unknown ones, parameters and responses of the right shape.
 """
 
+import copy
 import re
 from typing import Any
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from maas.http.operations import TASKS
 
 Json = dict[str, Any]
 
@@ -90,7 +94,7 @@ RULES: Json = {
             content=_ref("content"),
             headers=_map(_closed(["$ref"], **{"$ref": TEXT})),
         ),
-        "content": {**_map(_closed(["schema"], schema=SCHEMA), names="^[a-z]+/[a-z]+$")},
+        "content": {**_map(_closed(["schema"], schema=SCHEMA), names="^[a-z]+/[a-z-]+$")},
         "header": _closed(["schema"], schema=SCHEMA, description=TEXT),
         "scheme": _closed(
             ["type", "name", "in"],
@@ -146,6 +150,30 @@ def operation_of(document: Json, method: str, path: str) -> Json:
     ]
     operation: Json = document["paths"][fitting[0]][method.lower()]
     return operation
+
+
+def narrowed(document: Json, task: str) -> Json:
+    """The document as it is of models of one task: their bodies and answers, and no other's."""
+    document = copy.deepcopy(document)
+    kinds = list(TASKS)
+    answers = [kind for kind, (_, listed) in TASKS.items() for _ in listed]
+    for _, _, operation in operations(document):
+        if "requestBody" not in operation:
+            continue
+        content = operation["requestBody"]["content"]
+        body = content["application/json"]["schema"]["anyOf"][kinds.index(task)]
+        files = {kind: value for kind, value in content.items() if kind != "application/json"}
+        operation["requestBody"]["content"] = {"application/json": {"schema": body}} | (
+            files if task == "image-classification" else {}
+        )
+        said = operation["responses"]["200"]["content"]["application/json"]
+        fitting = [
+            schema
+            for kind, schema in zip(answers, said["schema"]["anyOf"], strict=True)
+            if kind == task
+        ]
+        said["schema"] = {"anyOf": fitting}
+    return document
 
 
 def check_answer(document: Json, method: str, path: str, status: int, body: object) -> None:

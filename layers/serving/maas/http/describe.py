@@ -28,7 +28,21 @@ class Share(Struct, frozen=True):
     weight: float
 
 
-class ModelDescription(Struct, frozen=True):
+class ImageSize(Struct, frozen=True):
+    """What an image model looks at; other pictures are resized to it.
+
+    Attributes:
+        width: Pixels of a row.
+        height: Rows.
+        channels: 1 is grey, 3 is red, green and blue.
+    """
+
+    width: int
+    height: int
+    channels: int
+
+
+class ModelDescription(Struct, frozen=True, omit_defaults=True):
     """A model as its function serves it.
 
     Attributes:
@@ -38,10 +52,13 @@ class ModelDescription(Struct, frozen=True):
         digest: That version's digest.
         form: Which form of it is loaded, such as `portable`.
         labels: A classifier's labels in the order of its outputs.
-        max_tokens: Tokens of one text; what is longer is cut.
+        max_tokens: Tokens of one text; what is longer is cut. 0 where no text is read.
         metrics: Figures of the test split, by name.
         aliases: Who answers, by alias.
         versions: The numbers that can be asked for, ascending.
+        max_new_tokens: Tokens that are written per text at the most, by a model that writes.
+        dimension: Numbers of a vector, by a model that embeds.
+        image: What an image model looks at.
     """
 
     name: ModelName
@@ -54,6 +71,9 @@ class ModelDescription(Struct, frozen=True):
     metrics: dict[str, float]
     aliases: dict[AliasName, tuple[Share, ...]]
     versions: tuple[VersionNumber, ...]
+    max_new_tokens: int = 0
+    dimension: int = 0
+    image: ImageSize | None = None
 
 
 def describe(model: str, turn: "Turn", policy: "Policy") -> ModelDescription:
@@ -65,6 +85,8 @@ def describe(model: str, turn: "Turn", policy: "Policy") -> ModelDescription:
         policy: Which versions and aliases there are, with weights in hundredths of a percent.
     """
     manifest = turn.loaded.bundle.manifest
+    image = manifest.image
+    embeds = manifest.task == "feature-extraction"
     return ModelDescription(
         name=model,
         task=manifest.task,
@@ -79,4 +101,7 @@ def describe(model: str, turn: "Turn", policy: "Policy") -> ModelDescription:
             for alias, routes in policy.aliases.items()
         },
         versions=tuple(sorted(policy.digests)),
+        max_new_tokens=manifest.limits.max_new_tokens,
+        dimension=int(manifest.outputs[0].shape[-1]) if embeds else 0,
+        image=ImageSize(image.width, image.height, image.channels) if image else None,
     )

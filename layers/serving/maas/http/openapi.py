@@ -42,13 +42,15 @@ _HEADERS: "Json" = {
     ),
     "retry-after": ("Seconds after which to try again.", {"type": "string", "pattern": "^[0-9]+$"}),
 }
+_FILE = {"type": "string", "format": "binary", "minLength": 1}
 _INFO = {
     "title": "maas",
     "version": "1",
     "summary": "Versioned models behind HTTPS.",
     "description": (
         "Every error has the one body `Problem`. A method that a route does not answer is 405; "
-        "HEAD is answered as GET is."
+        "HEAD is answered as GET is. What a model is asked and answers depends on its task, which "
+        "its description says; a PNG or JPEG may be sent as it is to a model that looks at images."
     ),
 }
 
@@ -56,8 +58,7 @@ _INFO = {
 def build_document() -> "Json":
     """Make the document; JSON can say it as it is."""
     operations = [each for methods in OPERATIONS.values() for each in methods.values()]
-    kinds = [Problem, *(each.answer for each in operations)]
-    kinds += [each.body for each in operations if each.body is not None]
+    kinds = [Problem, *(kind for each in operations for kind in (*each.answers, *each.bodies))]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_SCHEMAS)
     return {
         "openapi": "3.1.0",
@@ -99,8 +100,9 @@ def _operation(path: str, operation: Operation) -> "Json":
         "parameters": _parameters(path, operation),
         "responses": _responses(path, operation),
     }
-    if operation.body is not None:
-        made["requestBody"] = {"required": True, "content": _content(operation.body)}
+    if operation.bodies:
+        files = {kind: {"schema": _FILE} for kind in operation.media_types}
+        made["requestBody"] = {"required": True, "content": _content(*operation.bodies) | files}
     if operation.public:
         made["security"] = []
     return made
@@ -142,7 +144,7 @@ def _responses(path: str, operation: Operation) -> "Json":
         "200": {
             "description": operation.summary + ".",
             "headers": _headers(names),
-            "content": _content(operation.answer),
+            "content": _content(*operation.answers),
         }
     }
     by_status: dict[int, list[type[MaasError]]] = {}
@@ -167,8 +169,10 @@ def _headers(names: tuple[str, ...]) -> "Json":
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _content(kind: Any) -> "Json":  # noqa: ANN401 - a type, which mypy has no name for
-    return {JSON: {"schema": _schema(kind)}}
+def _content(*kinds: Any) -> "Json":  # noqa: ANN401 - types, which mypy has no name for
+    """JSON of one of these kinds."""
+    schemas = [_schema(kind) for kind in kinds]
+    return {JSON: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
 
 
 def _schema(kind: Any) -> "Json":  # noqa: ANN401

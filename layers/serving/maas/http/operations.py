@@ -3,7 +3,7 @@
 Imports `maas.errors`, the structs that the routes themselves decode and encode, and nothing that
 serves. A test holds this table against the routes of the app.
 
-    OPERATIONS["/models/{model}"]["POST"].answer      # list[list[ScoredLabel]]
+    OPERATIONS["/models/{model}"]["POST"].bodies      # (ClassifyBody, ImageBody, …)
 """
 
 from dataclasses import dataclass
@@ -33,6 +33,14 @@ from maas.errors import (
 )
 from maas.http.describe import ModelDescription
 from maas.http.protocols.hf_wire import ClassifyAnswer, ClassifyBody
+from maas.http.protocols.hf_wire_embedding import EmbedAnswer, EmbedBody
+from maas.http.protocols.hf_wire_image import MEDIA_TYPES, ImageAnswer, ImageBody, ImagesAnswer
+from maas.http.protocols.hf_wire_writing import (
+    SummarizeAnswer,
+    SummarizeBody,
+    TranslateAnswer,
+    TranslateBody,
+)
 from maas.http.queries import ModelsQuery, NoQuery, NumbersQuery
 from maas.http.views import (
     Aliases,
@@ -56,9 +64,10 @@ class Operation:
         name: The operation's id: unique, a verb first.
         summary: What it does, in one line.
         tag: Which function answers it.
-        answer: What a 200 holds.
+        answers: What a 200 holds, one of these.
         errors: What may go wrong.
-        body: What the request holds, None for no body.
+        bodies: What the request holds, one of these; none for no body.
+        media_types: What the request may be beside JSON.
         query: The query string's struct; None where the route reads a version's address alone.
         public: Whether it is answered without a key.
     """
@@ -66,12 +75,22 @@ class Operation:
     name: str
     summary: str
     tag: str
-    answer: Any
+    answers: tuple[Any, ...]
     errors: tuple[type[MaasError], ...]
-    body: type[Struct] | None = None
+    bodies: tuple[type[Struct], ...] = ()
+    media_types: tuple[str, ...] = ()
     query: type[Struct] | None = None
     public: bool = False
 
+
+TASKS: dict[str, tuple[type[Struct], tuple[Any, ...]]] = {
+    "text-classification": (ClassifyBody, (ClassifyAnswer,)),
+    "image-classification": (ImageBody, (ImageAnswer, ImagesAnswer)),
+    "feature-extraction": (EmbedBody, (EmbedAnswer,)),
+    "translation": (TranslateBody, (TranslateAnswer,)),
+    "summarization": (SummarizeBody, (SummarizeAnswer,)),
+}
+"""What each task is asked and how it answers; which one a model has, its description says."""
 
 _ALWAYS = (MaasError, TryAgainError, OverloadedError)
 _DESCRIBED = (
@@ -110,16 +129,17 @@ def _inference(what: str, suffix: str) -> dict[str, Operation]:
             name=f"describe{suffix}",
             summary=f"Describe {what}",
             tag=INFERENCE,
-            answer=ModelDescription,
+            answers=(ModelDescription,),
             errors=_DESCRIBED,
         ),
         "POST": Operation(
             name=f"predict{suffix}",
-            summary=f"Classify 1 to 32 texts with {what}",
+            summary=f"Ask {what} to do its task on 1 to 32 texts or images",
             tag=INFERENCE,
-            answer=ClassifyAnswer,
+            answers=tuple(answer for _, answers in TASKS.values() for answer in answers),
             errors=_PREDICTED,
-            body=ClassifyBody,
+            bodies=tuple(body for body, _ in TASKS.values()),
+            media_types=tuple(sorted(MEDIA_TYPES)),
         ),
     }
 
@@ -137,7 +157,7 @@ def _catalog(
         name=name,
         summary=summary,
         tag=CATALOG,
-        answer=answer,
+        answers=(answer,),
         errors=errors,
         query=query,
         public=public,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LAST_LINES = 20
 """So many lines are repeated when a job has failed."""
+_ERROR = "maas: "
+"""How `maas_lab.endings` begins what went wrong."""
 _STATES = {
     "SUBMITTED": "was submitted",
     "PENDING": "waits for its turn",
@@ -52,10 +54,13 @@ class Ended:
 
     Attributes:
         state: Its last state.
+        error: The last line that says what went wrong, which torchrun buries under its own lines;
+            empty where there is none.
         lines: The last lines of its log.
     """
 
     state: "JobState"
+    error: str
     lines: tuple[str, ...]
 
 
@@ -83,7 +88,7 @@ def follow_job(
             if state.ended:
                 pace.sleep(pace.every)  # the last lines come a little later
                 follower.read(state)
-                return Ended(state, tuple(follower.last))
+                return Ended(state, follower.error, tuple(follower.last))
             missed = 0
         except TryAgainError as error:
             missed += 1
@@ -99,6 +104,7 @@ class _Follower:
     log_group: str
     say: "Callable[[str], None]"
     last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    error: str = ""
     told: tuple[str, str] = ("", "")
     attempts: int = 0
     tokens: dict[str, str] = field(default_factory=dict)
@@ -127,9 +133,11 @@ class _Follower:
                 before = self.tokens.get(stream, "")
                 page = self.cloud.log_page(self.log_group, stream, before)
                 self.tokens[stream] = page.token
-                for line in page.lines:
-                    self.last.append(_shown(line))
-                    self.say(f"  {_shown(line)}")
+                for line in map(_shown, page.lines):
+                    self.last.append(line)
+                    self.say(f"  {line}")
+                    if line.startswith(_ERROR):
+                        self.error = line.removeprefix(_ERROR)
                 if page.token == before:
                     break
 

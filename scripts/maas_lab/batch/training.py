@@ -154,11 +154,13 @@ def _require_success(name: str, ended: "Ended") -> None:
     last = state.attempts[-1] if state.attempts else None
     reason = (last and last.reason) or state.reason or "AWS Batch gives no reason"
     code = last.exit_code if last else None
-    said = f"exit code {code}, {reason}" if code is not None else reason
+    said = (f"exit code {code}, {reason}" if code is not None else reason).rstrip(".")
     if code == TRY_AGAIN or (code is None and reason.startswith(_HOST)):
         raise TryAgainError(
             f"Job {name} was interrupted {len(state.attempts)} times and its attempts are used up"
             f" ({said}). Run the same command again; it goes on from its last checkpoint."
         )
+    error = f" {ended.error}" if ended.error else ""
     lines = "".join(f"\n  {line}" for line in ended.lines)
-    raise RefusedError(f"Job {name} failed: {said}." + (f" It said last:{lines}" if lines else ""))
+    last_lines = f"\nThe last lines of its log:{lines}" if lines else ""
+    raise RefusedError(f"Job {name} failed: {said}.{error}{last_lines}")

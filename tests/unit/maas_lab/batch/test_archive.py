@@ -18,6 +18,7 @@ import maas_lab
 from maas.errors import FieldError, RefusedError
 from maas_lab.batch.archive import Archive, pack, packed_recipe, unpack
 from maas_lab.recipe import AnyRecipe, load_recipe
+from maas_lab.recipe_networks import BertRecipe
 
 RECIPES = Path(__file__).parents[4] / "scripts" / "recipes"
 PACK = """
@@ -139,6 +140,12 @@ def test_rows_that_cannot_be_read_or_named_are_refused(
     strange.write_text("x")
     with pytest.raises(FieldError, match="another name"):
         pack(load_recipe(RECIPES / "sentiment-lstm.toml", data=strange), tmp_path / "x")
+
+
+def test_a_checkpoint_of_the_users_own_is_refused(recipe: AnyRecipe, tmp_path: Path) -> None:
+    network = BertRecipe(checkpoint=str(tmp_path))
+    with pytest.raises(FieldError, match="not taken along"):
+        pack(msgspec.structs.replace(recipe, network=network), tmp_path / "x")
 
 
 # ---- What is not what was packed ----------------------------------------------------------------

@@ -19,6 +19,8 @@ from maas_lab.batch.archive import Archive, pack, packed_recipe
 from maas_lab.batch.bucket import Bucket
 from maas_lab.batch.fetch import fetch_run
 from maas_lab.batch.job import Keeper, run_job
+from maas_lab.batch.job import main as train_packed
+from maas_lab.batch.start import main as start
 from maas_lab.batch.start import prepare, run_trainers, trainer_command
 from maas_lab.batch.store import RunStore
 from maas_lab.batch.submit import archive_key
@@ -278,6 +280,36 @@ def test_the_exit_code_is_the_trainers(tmp_path: Path, body: str, said: str, cod
         ending.write_text(said)
     program = f"import os, signal, sys\n{body}"
     assert run_trainers([sys.executable, "-S", "-c", program], tmp_path, ending) == code
+
+
+def test_a_trainer_leaves_its_exit_code_and_the_first_one_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ending = tmp_path / "ending"
+    words = ["--bucket", NAME, "--job", JOB, "--ending", str(ending)]
+    with pytest.raises(SystemExit) as ended:
+        train_packed([*words, "--folder", str(tmp_path / "nowhere")])
+    assert ended.value.code == 2
+    assert ending.read_text() == "2"
+    ending.write_text("5")
+    with pytest.raises(SystemExit):
+        train_packed([*words, "--folder", str(tmp_path / "nowhere")])
+    assert ending.read_text() == "5"
+    assert "No such file" in capsys.readouterr().err
+
+
+def test_a_job_whose_code_is_gone_ends_with_a_line(
+    s3: S3StandIn,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.address)
+    monkeypatch.setenv("MAAS_HOME", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        start(["--bucket", NAME, "--job", JOB, "--code", "0" * 64])
+    assert ended.value.code == 3
+    assert capsys.readouterr().err.startswith("maas: AWS does not find what s3:GetObject asked for")
 
 
 def test_sigterm_is_handed_on(tmp_path: Path) -> None:

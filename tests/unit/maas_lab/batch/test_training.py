@@ -365,7 +365,9 @@ def test_f29_a_fetch_that_fails_leaves_no_run_and_the_next_goes_on(desk: Desk) -
         desk.train()
     assert list_runs(desk.settings.home) == []
 
-    # When it is asked for again, then only what is lacking is fetched
+    # When it is asked for again, then only what is lacking is fetched, and nothing else stays
+    beside = desk.settings.home / "runs" / f".{desk.run.name}.fetched"
+    (beside / "old.txt").write_text("of another manifest")
     before = len(desk.s3.asked)
     run = desk.train()
     assert run.finished
@@ -373,6 +375,7 @@ def test_f29_a_fetch_that_fails_leaves_no_run_and_the_next_goes_on(desk: Desk) -
         line for line in desk.s3.asked[before:] if line.startswith("GET ") and "/files/" in line
     ]
     assert 0 < len(fetched) < len(list(run.folder.rglob("*")))
+    assert not (run.folder / "old.txt").exists()
 
 
 def test_f29_a_file_with_another_content_is_refused(desk: Desk) -> None:

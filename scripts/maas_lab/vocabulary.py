@@ -63,7 +63,7 @@ def train_vocabulary(
         if checkpoint is None:
             raise FieldError("Only a network with a checkpoint has one.", field="vocabulary.kind")
         return _read_vocabulary(checkpoint)
-    named = _SPECIAL_TOKENS if special == "seq2seq" else _SPECIAL_TOKENS[:_PAIR]
+    named = _SPECIAL_TOKENS if special == "seq2seq" else _SPECIAL_TOKENS[: UNKNOWN_ID + 1]
     train = {"words": _train_words, "characters": _train_characters, "subwords": _train_subwords}
     tokenizer = train[recipe.kind](texts, recipe.size, named)
     if special == "seq2seq":

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
-_FOUR = Annotated[int, Meta(ge=1, le=16_384)]
+_Feedforward = Annotated[int, Meta(ge=1, le=16_384)]
 _NAMED = 3  # tensors that a message names
 
 
@@ -42,7 +42,7 @@ class BertSizes(Struct, frozen=True, kw_only=True):
     """Encoder layers."""
     heads: Width
     """Attention heads; `width` is a multiple of it."""
-    feedforward: _FOUR
+    feedforward: _Feedforward
     """Width of the layer between."""
     epsilon: float = 1e-12
     """What keeps the norms from dividing by 0."""
@@ -61,7 +61,7 @@ class _Bert(BertSizes, frozen=True, kw_only=True, tag_field="model_type", tag="b
     width: Width = msgspec.field(name="hidden_size")
     layers: Depth = msgspec.field(name="num_hidden_layers")
     heads: Width = msgspec.field(name="num_attention_heads")
-    feedforward: _FOUR = msgspec.field(name="intermediate_size")
+    feedforward: _Feedforward = msgspec.field(name="intermediate_size")
     epsilon: float = msgspec.field(name="layer_norm_eps", default=1e-12)
     hidden_act: Literal["gelu"] = "gelu"
     position_embedding_type: Literal["absolute"] = "absolute"
@@ -76,7 +76,7 @@ class _DistilBert(BertSizes, frozen=True, kw_only=True, tag_field="model_type", 
     width: Width = msgspec.field(name="dim")
     layers: Depth = msgspec.field(name="n_layers")
     heads: Width = msgspec.field(name="n_heads")
-    feedforward: _FOUR = msgspec.field(name="hidden_dim")
+    feedforward: _Feedforward = msgspec.field(name="hidden_dim")
     activation: Literal["gelu"] = "gelu"
 
 

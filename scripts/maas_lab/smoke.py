@@ -18,12 +18,13 @@ from maas_lab.recipe_data import is_known_set
 if TYPE_CHECKING:
     from maas_lab.recipe import AnyRecipe
     from maas_lab.recipe_data import DataRecipe
-    from maas_lab.recipe_networks import NetworkRecipe
 
 NOTE = "A smoke run at toy size: it shows that every step works, and its figures mean nothing."
 _ROWS = 384
+_ROWS_OF_CHECKPOINTS = 32  # whose sizes cannot shrink
+_TOKENS, _TOKENS_OF_CHECKPOINTS = 64, 16
 _TEST_ROWS = 64
-_SHARE = 0.02
+_SHARE = 0.01
 _MOST: dict[str, int] = {
     "embedding": 16,
     "hidden": 16,
@@ -41,12 +42,13 @@ Section = TypeVar("Section", bound=Struct)
 
 def smoke_variant(recipe: "AnyRecipe") -> "AnyRecipe":
     """Shrink a recipe until it takes seconds; its target is then one that is always met."""
+    large = bool(getattr(recipe.network, "checkpoint", ""))
     shrunk = replace(
         recipe,
         note=NOTE,
         minutes=0.0,
-        data=_shrunk_rows(recipe.data),
-        network=_shrunk_network(recipe.network),
+        data=_shrunk_rows(recipe.data, _ROWS_OF_CHECKPOINTS if large else _ROWS),
+        network=recipe.network if large else _at_most(recipe.network, _MOST),
         training=replace(
             recipe.training,
             batch_size=min(32, recipe.training.batch_size),
@@ -60,7 +62,7 @@ def smoke_variant(recipe: "AnyRecipe") -> "AnyRecipe":
         targets=replace(recipe.targets, **dict.fromkeys(recipe.targets.__struct_fields__, 0.0)),
     )
     sections = {
-        "vocabulary": {"size": 400, "max_tokens": 64},
+        "vocabulary": {"size": 400, "max_tokens": _TOKENS_OF_CHECKPOINTS if large else _TOKENS},
         "decoding": {"max_new_tokens": 16, "beams": 2},
     }
     for name, most in sections.items():
@@ -69,26 +71,19 @@ def smoke_variant(recipe: "AnyRecipe") -> "AnyRecipe":
     return shrunk
 
 
-def _shrunk_rows(data: "DataRecipe") -> "DataRecipe":
+def _shrunk_rows(data: "DataRecipe", rows: int) -> "DataRecipe":
     """Few rows to train on, and few to choose by and to test with.
 
     Only the data sets that we know are surely large: the rows of a user's own file are shared as
     the recipe says, because a small share of few rows lacks a label.
     """
-    changes: dict[str, object] = {"train_rows": data.train_rows or _ROWS}
+    changes: dict[str, object] = {"train_rows": data.train_rows or rows}
     if hasattr(data, "test_rows"):
         changes["test_rows"] = data.test_rows or _TEST_ROWS
     for name in ("validation", "test"):
         if hasattr(data, name) and is_known_set(data.source):
             changes[name] = min(_SHARE, getattr(data, name))
     return replace(data, **changes)
-
-
-def _shrunk_network(network: "NetworkRecipe") -> "NetworkRecipe":
-    """Toy sizes, unless they are a checkpoint's."""
-    if getattr(network, "checkpoint", ""):
-        return network
-    return _at_most(network, _MOST)
 
 
 def _at_most(section: Section, most: dict[str, int]) -> Section:

@@ -11,8 +11,8 @@ from support.laptop import Laptop
 from maas.loading import optimised_form
 
 VERBS = (
-    "train", "export", "bundle", "compare", "new", "register", "promote", "rollback", "list", "show",
-    "history", "serve", "predict", "bench", "doctor",
+    "train", "export", "bundle", "compare", "new", "register", "promote", "rollback", "list",
+    "show", "history", "serve", "predict", "bench", "doctor",
 )  # fmt: skip
 
 

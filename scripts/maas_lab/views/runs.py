@@ -1,4 +1,4 @@
-"""What train, export and bundle say, for people and for machines.
+"""What train, export, bundle and build-models say, for people and for machines.
 
 Imports the lab's records and rich's tables.
 """
@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from maas.errors import MaasError
 from maas_lab.output import View, table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from maas_lab.building import BuiltModel
     from maas_lab.bundling import MadeBundle
     from maas_lab.export_record import ExportRecord
     from maas_lab.runs import Run
@@ -54,3 +58,45 @@ def bundle_view(made: "MadeBundle") -> View:
         f"card   {made.card / 'card.md'}",
     )
     return View(data, "\n".join(lines))
+
+
+def built_view(built: "Mapping[str, BuiltModel | MaasError]") -> View:
+    """Models by recipe: how good they are, what they weigh, and which version each became."""
+    rows: list[tuple[object, ...]] = []
+    data: list[dict[str, object]] = []
+    for name, model in built.items():
+        if isinstance(model, MaasError):
+            rows.append((name, "FAILED", "", "", "", "", str(model)))
+            data.append({"recipe": name, "error": str(model), "code": model.code})
+            continue
+        summary, made = model.summary, model.made
+        sizes = {form: size / 1e6 for form, size in made.bytes_by_form.items()}
+        rows.append(
+            (
+                name,
+                f"{made.bundle.manifest.name}@{model.version}",
+                f"{summary.metric} {summary.reached:.4f}",
+                f"{summary.target:g} {'met' if summary.target_met else 'NOT met'}",
+                f"{summary.seconds / 60:.1f}",
+                ", ".join(f"{form} {size:.1f}" for form, size in sizes.items()),
+                made.bundle.digest[:23] + "…",
+            )
+        )
+        data.append(
+            {
+                "recipe": name,
+                "model": made.bundle.manifest.name,
+                "version": model.version,
+                "promoted": model.promoted,
+                "run": model.run.name,
+                "metric": summary.metric,
+                "reached": summary.reached,
+                "target": summary.target,
+                "target_met": summary.target_met,
+                "seconds": summary.seconds,
+                "bytes_by_form": made.bytes_by_form,
+                "digest": made.bundle.digest,
+            }
+        )
+    columns = ("recipe", "version", "on the test rows", "target", "minutes", "MB", "digest")
+    return View({"models": data}, table(*columns, rows=rows))

@@ -71,5 +71,5 @@ def test_what_is_small_already_stays(tmp_path: Path) -> None:
 def test_rows_of_ones_own_are_shared_as_the_recipe_says(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD)
 
-    assert smoke_variant(load_recipe(path)).data.validation == 0.02
+    assert smoke_variant(load_recipe(path)).data.validation == 0.01
     assert smoke_variant(load_recipe(path, data=tmp_path / "mine.csv")).data.validation == 0.1

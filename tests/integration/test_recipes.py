@@ -1,0 +1,100 @@
+"""Every recipe that ships, at toy size: from its real data to an answer through the HTTP API.
+
+What is not in the cache of this checkout is fetched into it. Where a step fails, the error's note
+says which.
+"""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import effort
+
+from maas_lab.data.known_sets import PAIR_SETS, PICTURE_SETS
+from maas_lab.data.text_sets import TEXT_SETS
+from maas_lab.recipe_shelf import LARGE, ShelvedRecipe, read_shelf
+from maas_lab.rehearsing import Rehearsal, rehearse
+
+CACHE = Path(__file__).parents[2] / ".maas" / "cache"
+SHELF = read_shelf()
+SMALL = [shelved for shelved in SHELF if not shelved.name.endswith(LARGE)]
+SECONDS = 60
+"""On a quiet machine 3 to 20; on one that is busy with others several times as much."""
+
+
+@pytest.mark.parametrize("shelved", SMALL, ids=lambda shelved: shelved.name)
+def test_a_recipe_at_toy_size_becomes_a_model_that_answers(
+    shelved: ShelvedRecipe, tmp_path: Path
+) -> None:
+    # Given a recipe that ships, shrunk in every size but with its own architecture
+
+    # When it is trained, exported, bundled, registered, promoted and asked
+    started = time.process_time()
+    rehearsed = rehearse(shelved.path, tmp_path, cache=CACHE)
+    spent = time.process_time() - started
+
+    # Then the answer has the shape of its task, and it took seconds
+    PLAUSIBLE[shelved.recipe.task](rehearsed)
+    effort.count("requests")
+    assert rehearsed.built.promoted
+    assert rehearsed.built.summary.target_met
+    assert spent < SECONDS
+
+
+def is_labels_of_a_text(rehearsed: Rehearsal) -> None:
+    (row,) = rehearsed.answer
+    _require_labels(rehearsed, row)
+
+
+def is_labels_of_a_picture(rehearsed: Rehearsal) -> None:
+    _require_labels(rehearsed, rehearsed.answer)
+
+
+def is_a_translation(rehearsed: Rehearsal) -> None:
+    (written,) = rehearsed.answer
+    assert type(written.pop("translation_text")) is str
+    assert written == {}
+
+
+def is_a_summary(rehearsed: Rehearsal) -> None:
+    (written,) = rehearsed.answer
+    assert type(written.pop("summary_text")) is str
+    assert written == {}
+
+
+def is_a_vector(rehearsed: Rehearsal) -> None:
+    (vector,) = rehearsed.answer
+    assert len(vector) > 8
+    assert math.hypot(*vector) == pytest.approx(1, abs=1e-3)
+
+
+def _require_labels(rehearsed: Rehearsal, row: list[dict[str, Any]]) -> None:
+    """All labels, best first, with scores that add up to 1."""
+    scores = [entry["score"] for entry in row]
+    labels = rehearsed.built.run.data_card().labels
+    assert {entry["label"] for entry in row} == set(labels)
+    assert len(row) == len(labels)
+    assert scores == sorted(scores, reverse=True)
+    assert sum(scores) == pytest.approx(1, abs=1e-4)
+
+
+PLAUSIBLE = {
+    "text-classification": is_labels_of_a_text,
+    "image-classification": is_labels_of_a_picture,
+    "translation": is_a_translation,
+    "summarization": is_a_summary,
+    "feature-extraction": is_a_vector,
+}
+
+
+def test_the_rows_of_every_recipe_are_a_set_that_was_looked_through_for_leaks() -> None:
+    """See test_data_sets, which looks for what is in two splits in each of these sets."""
+    looked_through = {*TEXT_SETS, *PICTURE_SETS, *PAIR_SETS, "mixed-english"}
+
+    assert {shelved.recipe.data.source for shelved in SHELF} <= looked_through
+
+
+def test_there_is_a_recipe_for_every_task() -> None:
+    assert {shelved.recipe.task for shelved in SMALL} == PLAUSIBLE.keys()

@@ -1,15 +1,18 @@
 """Asking a model from the command line: in this process, or a server over HTTP.
 
 Imports `maas` and httpx. Both ways give the answer in Hugging Face's form, because the first one
-goes through the same app:
+goes through the same app. What is sent depends on the model's task, which it is asked for first:
 
     answer = predict_here(settings, "sentiment", None, ["a fine film"], top_k=1)
     answer.rows[0][0]["label"]
+    predict_here(settings, "digits", None, ["seven.png"], top_k=None).rows    # inputs are files
 """
 
 import asyncio
+import base64
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
@@ -25,7 +28,11 @@ if TYPE_CHECKING:
     from maas.registry.addresses import VersionAddress
     from maas.settings import Settings
 
+    Options = dict[str, Any]
+
 _TIMEOUT_SECONDS = 30.0
+_IMAGES = "image-classification"
+_LABELS = ("text-classification", _IMAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +40,17 @@ class Prediction:
     """An answer and who gave it.
 
     Attributes:
+        task: What the model does.
         version: The version's number.
         digest: Its bundle's digest.
-        rows: Per text, labels with scores, best first.
+        rows: One answer per input, in their order, as Hugging Face's client gets it: labels with
+            scores, best first; a vector's numbers; or an object with the text that was written.
     """
 
+    task: str
     version: int
     digest: str
-    rows: list[list[dict[str, str | float]]]
+    rows: list[Any]
 
 
 class _ErrorBody(msgspec.Struct, frozen=True):
@@ -74,23 +84,31 @@ def predict_here(
     settings: "Settings",
     model: str,
     address: "VersionAddress | None",
-    texts: "Sequence[str]",
+    inputs: "Sequence[str]",
     *,
     top_k: int | None,
 ) -> Prediction:
     """Load the model in this process and ask it.
 
+    Args:
+        settings: Where the registry and the bundles are.
+        model: The model's name.
+        address: Which version; whichever answers when None.
+        inputs: Texts, or paths of images for a model that looks at them.
+        top_k: Labels per input; all when None.
+
     Raises:
-        MaasError: As a server would answer it.
+        MaasError: As a server would answer it, or a file cannot be read.
     """
     app, _ = build_local_app(replace(settings, log_level="ERROR"))
+    path = _path(model, address)
 
     async def ask() -> Prediction:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            path = _path(model, address)
-            bodies = _bodies(texts, top_k)
-            return _prediction([await client.post(path, json=body) for body in bodies])
+            task = _task(await client.get(path))
+            asked = _requests(task, inputs, top_k)
+            return _prediction(task, [await client.post(path, **options) for options in asked])
 
     return asyncio.run(ask())
 
@@ -99,44 +117,70 @@ def predict_there(
     url: str,
     model: str,
     address: "VersionAddress | None",
-    texts: "Sequence[str]",
+    inputs: "Sequence[str]",
     *,
     top_k: int | None,
 ) -> Prediction:
-    """Ask a server.
+    """Ask a server; arguments as in `predict_here`.
 
     Raises:
         TryAgainError: It cannot be reached.
-        MaasError: What it answered.
+        MaasError: What it answered, or a file cannot be read.
     """
     path = url.rstrip("/") + _path(model, address)
     try:
         with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
-            responses = [client.post(path, json=body) for body in _bodies(texts, top_k)]
+            task = _task(client.get(path))
+            responses = [client.post(path, **each) for each in _requests(task, inputs, top_k)]
     except (httpx.HTTPError, httpx.InvalidURL):
         raise TryAgainError("No server answers at this --url.", field="url") from None
-    return _prediction(responses)
+    return _prediction(task, responses)
 
 
 def _path(model: str, address: "VersionAddress | None") -> str:
     return f"/models/{model}" + (f"/versions/{address}" if address else "")
 
 
-def _bodies(texts: "Sequence[str]", top_k: int | None) -> "Iterator[dict[str, object]]":
-    """As many requests as the limit of texts asks for."""
-    parameters = {} if top_k is None else {"top_k": top_k}
-    for at in range(0, len(texts), LIMITS.texts):
-        yield {"inputs": list(texts[at : at + LIMITS.texts]), "parameters": parameters}
+def _task(response: httpx.Response) -> str:
+    """The task of the model that describes itself so."""
+    if response.status_code != httpx.codes.OK:
+        raise _as_error(response)
+    return str(response.json()["task"])
 
 
-def _prediction(responses: "Sequence[httpx.Response]") -> Prediction:
+def _requests(task: str, inputs: "Sequence[str]", top_k: int | None) -> "Iterator[Options]":
+    """As many requests as the inputs need: a file each, or as many texts as one may have."""
+    if top_k is not None and task not in _LABELS:
+        raise FieldError(f"is for labels, which a model for {task} has none of", field="top-k")
+    parameters = {} if top_k is None else {"parameters": {"top_k": top_k}}
+    if task == _IMAGES:
+        for name in inputs:
+            data = _file(name)
+            coded = {"inputs": base64.b64encode(data).decode(), **parameters}
+            yield {"json": coded} if parameters else {"content": data}
+        return
+    for at in range(0, len(inputs), LIMITS.texts):
+        yield {"json": {"inputs": list(inputs[at : at + LIMITS.texts]), **parameters}}
+
+
+def _file(name: str) -> bytes:
+    try:
+        return Path(name).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "this is no path"
+        raise FieldError(f"cannot be read: {reason}", field=name) from None
+
+
+def _prediction(task: str, responses: "Sequence[httpx.Response]") -> Prediction:
     for response in responses:
         if response.status_code != httpx.codes.OK:
             raise _as_error(response)
+    answers = [response.json() for response in responses]
     return Prediction(
+        task=task,
         version=int(responses[0].headers["x-maas-version"]),
         digest=responses[0].headers["x-maas-digest"],
-        rows=[row for response in responses for row in response.json()],
+        rows=answers if task == _IMAGES else [row for answer in answers for row in answer],
     )
 
 

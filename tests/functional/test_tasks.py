@@ -185,7 +185,6 @@ def test_a_model_says_what_it_takes(
 def test_the_log_counts_what_was_asked(
     translating: Served,
     looking: Served,
-    capsys: pytest.CaptureFixture[str],
     log: Any,  # noqa: ANN401
 ) -> None:
     looking.ask({"inputs": [in_base64(FILE)] * 2})

@@ -1,12 +1,20 @@
 """`huggingface_hub.InferenceClient`, unmodified, against `maas serve`."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError
 from support.laptop import Laptop
+from support.task_bundles import TaskHome, home_with, serving
+from support.tiny_embedding import make_embedding
+from support.tiny_image import LABELS, jpeg, make_image, picture, png
+from support.tiny_writer import TinyWriter, make_writer
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +71,87 @@ def test_a_list_gives_one_list_per_text(url: str) -> None:
         for one, other in zip(together, alone, strict=True):
             assert one["label"] == other["label"]
             assert one["score"] == pytest.approx(other["score"], abs=1e-5)
+
+
+# ---- The other tasks ----------------------------------------------------------------------------
+
+
+@contextmanager
+def asked(home: TaskHome) -> Iterator[str]:
+    with serving(home) as server:
+        yield server + home.path
+
+
+def test_a_translation_is_one_text(tmp_path: Path) -> None:
+    home = home_with(tmp_path, make_writer, seed=3)
+    bundle: TinyWriter = home.bundle
+    with asked(home) as model:
+        client = InferenceClient(api_key="any")
+        answer = client.translation("a fine film", model=model)
+        assert answer.translation_text == bundle.write("a fine film")
+        answer = client.translation(
+            "the dull story",
+            model=model,
+            src_lang="de",
+            tgt_lang="en",
+            clean_up_tokenization_spaces=True,
+            truncation="longest_first",
+            generate_parameters={"num_beams": 4, "max_new_tokens": 3},
+        )
+        assert answer.translation_text == bundle.write("the dull story", beams=4, most=3)
+        with pytest.raises(HfHubHTTPError, match="num_beams"):
+            client.translation("a", model=model, generate_parameters={"num_beams": 9})
+        with pytest.raises(HfHubHTTPError, match="not to be cut"):
+            client.translation("good " * 40, model=model, truncation="do_not_truncate")
+
+
+def test_a_summary_is_one_text(tmp_path: Path) -> None:
+    home = home_with(tmp_path, partial(make_writer, task="summarization"), seed=3)
+    with asked(home) as model:
+        client = InferenceClient()
+        answer = client.summarization("the dull story", model=model)
+        assert answer.summary_text == home.bundle.write("the dull story")
+        answer = client.summarization(
+            "the dull story", model=model, generate_parameters={"max_length": 2}
+        )
+        assert answer.summary_text == home.bundle.write("the dull story", most=2)
+
+
+def test_vectors_are_an_array(tmp_path: Path) -> None:
+    home = home_with(tmp_path, make_embedding, seed=3)
+    with asked(home) as model:
+        client = InferenceClient()
+        one = client.feature_extraction("a fine film", model=model)
+        assert one.shape == (1, 8)
+        assert np.allclose(one, home.bundle.vectors(["a fine film"]), atol=1e-6)
+        two = client.feature_extraction(
+            ["a fine film", "bad"],
+            model=model,
+            normalize=True,
+            truncate=True,
+            truncation_direction="right",
+            dimensions=4,
+        )
+        assert two.shape == (2, 4)
+        with pytest.raises(HfHubHTTPError, match="length 1"):
+            client.feature_extraction("a", model=model, normalize=False)
+
+
+def test_images_come_as_bytes_or_files(tmp_path: Path) -> None:
+    home = home_with(tmp_path / "home", make_image, seed=3)
+    label, score = home.bundle.best(picture(1))
+    with asked(home) as model:
+        client = InferenceClient()
+        (tmp_path / "one.png").write_bytes(png(picture(1)))
+        (tmp_path / "two.jpg").write_bytes(jpeg(picture(1)))
+        for image in (png(picture(1)), str(tmp_path / "one.png"), tmp_path / "one.png"):
+            answer = client.image_classification(image, model=model)
+            assert len(answer) == len(LABELS)
+            assert (answer[0].label, round(answer[0].score, 5)) == (label, round(score, 5))
+        assert len(client.image_classification(tmp_path / "two.jpg", model=model)) == len(LABELS)
+        best = client.image_classification(
+            png(picture(1)), model=model, top_k=1, function_to_apply="sigmoid"
+        )
+        assert [each.label for each in best] == [label]
+        with pytest.raises(HfHubHTTPError, match="neither a PNG nor a JPEG"):
+            client.image_classification(b"GIF89a", model=model)

@@ -2,15 +2,21 @@
 
     folder, digest, manifest = seal(bundles, model="writer", task="translation", graph=…, files=…)
     home = home_with(tmp_path, make_writer)     # registered, promoted, ready to be asked
+    with serving(home) as url: ...              # by a server of its own
 
 What each tiny model is and must answer lies in a module of its own: `tiny_writer`, `tiny_image`,
 `tiny_embedding`.
 """
 
 import shutil
+import socket
+import threading
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import uvicorn
 from support.graphs import OPSET, save_external
 from support.tiny import file_entry, write_bundle
 
@@ -20,9 +26,10 @@ from maas.loading import optimised_form
 from maas.registry.addresses import ByNumber
 from maas.registry.records import Candidate, Verification
 from maas.settings import Settings
+from maas_lab.serving import build_local_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from maas.bundle.manifest import ImageInput
@@ -154,6 +161,21 @@ def home_with(path: "Path", make: "Callable[..., Any]", **options: object) -> Ta
         )
         registry.promote(manifest.name, ByNumber(1))
     return TaskHome(named, bundle)
+
+
+@contextmanager
+def serving(home: TaskHome) -> "Iterator[str]":
+    """A server over a home, in a thread."""
+    app, _ = build_local_app(home.settings)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
 
 
 def _form(folder: "Path", name: str) -> Form:

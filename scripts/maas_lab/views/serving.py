@@ -3,14 +3,15 @@
 Imports the lab and rich's tables.
 """
 
+import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from maas_lab.bench import FIGURES, REFERENCE, Bench
 from maas_lab.output import View, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from maas_lab.doctor import Finding
     from maas_lab.predicting import Prediction
@@ -27,14 +28,37 @@ def serving_view(url: str, models: list[str]) -> View:
     return View({"url": url, "models": models}, "\n".join(lines))
 
 
-def prediction_view(texts: "Sequence[str]", answer: "Prediction") -> View:
-    """Labels by text."""
-    data = {"version": answer.version, "digest": answer.digest, "predictions": answer.rows}
-    rows = [
-        (", ".join(f"{best['label']} {best['score']:.3f}" for best in row), _shortened(text))
-        for text, row in zip(texts, answer.rows, strict=True)
-    ]
-    return View(data, table(f"version {answer.version}", "text", rows=rows))
+def prediction_view(inputs: "Sequence[str]", answer: "Prediction") -> View:
+    """What was answered, by input: labels, a text, or a vector's first numbers and its length."""
+    data: dict[str, object] = {
+        "task": answer.task,
+        "version": answer.version,
+        "digest": answer.digest,
+        "predictions": answer.rows,
+    }
+    said = _SAID.get(answer.task, str)
+    rows = [(said(row), _shortened(given)) for given, row in zip(inputs, answer.rows, strict=True)]
+    column = "file" if answer.task == "image-classification" else "text"
+    return View(data, table(f"version {answer.version}", column, rows=rows))
+
+
+def _labels(row: "list[dict[str, Any]]") -> str:
+    return ", ".join(f"{best['label']} {best['score']:.3f}" for best in row)
+
+
+def _vector(row: "list[float]") -> str:
+    first = " ".join(f"{number:.4f}" for number in row[:4])
+    more = " …" if len(row) > 4 else ""
+    return f"{first}{more} ({len(row)} numbers, length {math.hypot(*row):.3f})"
+
+
+_SAID: "dict[str, Callable[[Any], str]]" = {
+    "text-classification": _labels,
+    "image-classification": _labels,
+    "feature-extraction": _vector,
+    "translation": lambda row: str(row["translation_text"]),
+    "summarization": lambda row: str(row["summary_text"]),
+}
 
 
 def bench_view(bench: Bench) -> View:

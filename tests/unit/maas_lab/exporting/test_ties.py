@@ -32,7 +32,7 @@ def test_two_words_that_nothing_tells_apart_are_a_tie(beams: int) -> None:
     network = tiny_writer("rnn")
     with torch.no_grad():
         network.embedding.weight[8] = network.embedding.weight[7]
-        network.output.bias[7:9] = 20.0  # type: ignore[union-attr]
+        network.output.bias[7:9] = 20.0  # type: ignore[operator, union-attr]
     search = Search(network, vocabulary_size=VOCABULARY, length_penalty=1.0)
     _, margins = write_with_margins(
         search, *padded(random_texts(5)), beams=beams, max_new_tokens=MOST

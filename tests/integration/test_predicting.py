@@ -1,7 +1,8 @@
 """`maas predict` for each task: in this process, and by asking a server."""
 
 import io
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,19 @@ from support.tiny_image import LABELS, make_image, picture, png
 from support.tiny_writer import make_writer
 
 from maas.errors import FieldError, MaasError
+from maas.observe import Observer
 from maas_lab.predicting import Prediction, predict_here, predict_there
 from maas_lab.views.serving import prediction_view
 
 TEXTS = ["a fine film", "bad"]
+
+
+@pytest.fixture(autouse=True)
+def level() -> Iterator[None]:
+    """The command is quiet below errors, and so would be every test after these."""
+    Observer("INFO", metrics=False)
+    yield
+    logging.getLogger("maas").setLevel("INFO")
 
 
 def both(home: TaskHome, inputs: list[str], *, top_k: int | None = None) -> Prediction:

@@ -13,14 +13,35 @@ from support.stack import TEMPLATE, translate
 
 ROOT = TEMPLATE.parent
 RUNTIME, SERVING = ROOT / "layers/runtime", ROOT / "layers/serving"
-REQUIREMENTS = RUNTIME / "requirements.txt"
-# What the doors of both functions load, beside Python's own; app.py adds nothing.
+REQUIREMENTS, MAKEFILE = RUNTIME / "requirements.txt", RUNTIME / "Makefile"
+# What the doors of both functions and the tasks behind them load, beside Python's own.
 PROBE = """
 import sys
 before = set(sys.modules)
-import maas.http.entry, maas.http.catalog_entry
+import maas.http.entry, maas.http.catalog_entry, maas.text.tokenizer, maas.vision.pictures
 tops = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(*sorted(tops - sys.stdlib_module_names - {"maas"}))
+"""
+
+DECODING = """
+import io, sys
+from PIL import Image
+from maas.bundle.manifest import ImageInput
+from maas.vision.files import read_file
+pictures = []
+for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
+    pictures.append(io.BytesIO())
+    Image.new(mode, (8, 8)).save(pictures[-1], "PNG")
+for mode in ("L", "RGB", "CMYK"):
+    pictures.append(io.BytesIO())
+    Image.new(mode, (8, 8)).save(pictures[-1], "JPEG")
+for name in [name for name in sys.modules if name.partition(".")[0] == "PIL"]:
+    del sys.modules[name]
+from maas.vision.pictures import decode
+for picture in pictures:
+    decode(read_file(picture.getvalue(), field="x"), ImageInput(4, 4, 3), field="x")
+names = [name for name in sys.modules if name.partition(".")[0] == "PIL"]
+print(*sorted(name.partition(".")[2] or "__init__" for name in names))
 """
 
 
@@ -63,7 +84,7 @@ def test_every_package_of_the_runtime_has_its_hashes() -> None:
     text = REQUIREMENTS.read_text("utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     joined = "\n".join(lines).replace("\\\n", "").splitlines()
-    assert len(joined) == len(locked(REQUIREMENTS)) == 10
+    assert len(joined) == len(locked(REQUIREMENTS)) == 11
     for line in joined:
         assert re.fullmatch(r"[\w.-]+==[\w.]+( +--hash=sha256:[0-9a-f]{64})+ *", line), line
 
@@ -72,10 +93,25 @@ def test_the_runtime_has_what_the_functions_import_and_no_more() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, timeout=60
     )
-    loaded = {re.sub("_", "-", name) for name in done.stdout.split()}
+    loaded = {re.sub("_", "-", name) for name in done.stdout.split()} - {"PIL"} | {"pillow"}
     # Powertools puts its name into botocore's empty root module; Lambda's runtime has both
     loaded -= {"boto3", "botocore"}
     assert loaded == set(locked(REQUIREMENTS))
+
+
+def test_of_pillow_it_has_what_decoding_imports() -> None:
+    # Given what a process has loaded after it decoded a picture of each kind
+    done = subprocess.run(
+        [sys.executable, "-c", DECODING], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = set(done.stdout.split())
+    # Then the makefile keeps that, and what is imported for types or in refusals alone
+    (listed,) = re.findall(
+        r"^PILLOW := ((?:.*\\\n)*.*)$", MAKEFILE.read_text("utf-8"), re.MULTILINE
+    )
+    kept = set(listed.replace("\\\n", " ").split())
+    assert loaded - {"_imaging"} <= kept
+    assert kept - loaded <= {"_typing"}
 
 
 def test_every_layer_of_the_template_has_its_target() -> None:

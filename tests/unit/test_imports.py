@@ -7,15 +7,21 @@ import ast
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.task_bundles import home_with
+from support.tiny import make_home
+from support.tiny_embedding import make_embedding
+from support.tiny_image import make_image
+from support.tiny_writer import make_writer
 
 import maas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(maas.__file__).parent
 MODULES = sorted(
@@ -86,6 +92,45 @@ def test_a_module_imports_by_itself_and_does_nothing_else(module: str, tmp_path:
 
 
 @pytest.mark.parametrize(
+    ("task", "without"),
+    [
+        ("text-classification", {"PIL", "maas.tasks.write", "maas.tasks.image"}),
+        ("feature-extraction", {"PIL", "maas.tasks.write", "maas.tasks.classify"}),
+        ("translation", {"PIL", "maas.tasks.classify", "maas.http.protocols.hf_image"}),
+        ("image-classification", {"tokenizers", "maas.tasks.write", "maas.tasks.text_rows"}),
+    ],
+)
+def test_a_function_loads_its_own_task_and_no_other(
+    tmp_path: Path, task: str, without: set[str]
+) -> None:
+    # Given a function of each kind, whose model is one that answers
+    makers: dict[str, Callable[..., Any]] = {
+        "text-classification": make_home,
+        "feature-extraction": partial(home_with, make=make_embedding),
+        "translation": partial(home_with, make=make_writer),
+        "image-classification": partial(home_with, make=make_image),
+    }
+    settings = makers[task](tmp_path).settings
+    environ = {"MAAS_HOME": str(settings.home), "MAAS_MODEL": str(settings.model)}
+    source = "from maas.http.entry import build_handler\nfrom maas.settings import read_settings\n"
+    source += (
+        "import json, sys\nbuild_handler(read_settings())\nprint(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source], env=environ, capture_output=True, text=True, check=True
+    )
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    # Then it has loaded what a request needs, and nothing of the other tasks
+    assert loaded & {
+        "maas.http.protocols.hf_classify",
+        "maas.http.protocols.hf_embedding",
+        "maas.http.protocols.hf_writing",
+        "maas.http.protocols.hf_image",
+    }
+    assert without.isdisjoint(loaded)
+
+
+@pytest.mark.parametrize(
     "read",
     [
         "os.environ['HOME']",
@@ -125,6 +170,7 @@ def touched(path: Path) -> "Iterator[str]":
     [
         ("onnxruntime", {"engine/session.py"}),
         ("tokenizers", {"text/tokenizer.py"}),
+        ("PIL", {"vision/pictures.py"}),
         ("mangum", {"http/gateway.py"}),
         ("os.environ", {"settings.py"}),
         ("os.environb", set()),

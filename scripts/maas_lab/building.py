@@ -25,7 +25,7 @@ from maas_lab.endings import exit_codes
 from maas_lab.export import export_run
 from maas_lab.output import Output
 from maas_lab.recipe import load_recipe
-from maas_lab.recipe_shelf import LARGE, find_recipe, read_shelf
+from maas_lab.recipe_shelf import find_recipe, read_shelf
 from maas_lab.releasing import promote, register_bundle
 from maas_lab.smoke import smoke_variant
 from maas_lab.train import train
@@ -110,7 +110,7 @@ def main(
     output = Output(as_json=as_json)
     with exit_codes(as_json=as_json):
         settings = read_settings()
-        chosen = names or [each.name for each in read_shelf() if not each.name.endswith(LARGE)]
+        chosen = names or [each.name for each in read_shelf() if each.complete and not each.large]
         recipes = {name: load_recipe(find_recipe(name)) for name in chosen}
         built: dict[str, BuiltModel | MaasError] = {}
         for place, (name, recipe) in enumerate(recipes.items(), start=1):

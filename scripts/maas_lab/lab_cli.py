@@ -1,4 +1,4 @@
-"""The verbs of the lab: train, export, bundle. Logic lies in what they call.
+"""The verbs of the lab: train, export, bundle, compare, new. Logic lies in what they call.
 
 Joined to the `maas` command without a group name:
 
@@ -14,7 +14,8 @@ from maas.errors import FieldError
 from maas.settings import Settings, read_settings
 from maas_lab.output import Output
 from maas_lab.recipe import AnyRecipe
-from maas_lab.runs import Run
+from maas_lab.runs import Run, open_run
+from maas_lab.scaffold import Task
 from maas_lab.verbs import Json, RunName, chosen_run, verbs_of, warn_unshippable
 from maas_lab.views import recipes as recipe_views
 from maas_lab.views import runs as run_views
@@ -121,6 +122,46 @@ def bundle(run: RunName = None, as_json: Json = False) -> None:
     settings = read_settings()
     made = bundle_run(chosen_run(settings, run), settings.bundles)
     Output(as_json=as_json).show(run_views.bundle_view(made))
+
+
+@verb
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or folders.")],
+    plot: Annotated[
+        Path | None, typer.Option(help="The PNG to write; in MAAS_HOME/compare when left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Put finished runs beside each other that were measured on the same test rows."""
+    from maas_lab.compare_plots import draw_comparison
+    from maas_lab.comparing import compare_runs
+    from maas_lab.files import write_file
+    from maas_lab.views.comparing import compare_view
+
+    home = read_settings().home
+    compared = compare_runs([open_run(home, run) for run in runs])
+    file = plot or home / "compare" / compared.file_name
+    write_file(file, draw_comparison(compared))
+    Output(as_json=as_json).show(compare_view(compared, file))
+
+
+@verb
+def new(
+    name: Annotated[str, typer.Argument(help="The model's name, such as stars.")],
+    task: Annotated[
+        Task, typer.Option(help="What it is for: what its rows are and what it answers.")
+    ] = "text-classification",
+    folder: Annotated[Path, typer.Option(help="Where its folder is made.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Make a folder with a recipe, a reader of your rows and a test, all of which run at once."""
+    from maas_lab.scaffold import make_model
+    from maas_lab.views.recipes import made_view
+
+    output = Output(as_json=as_json)
+    made = make_model(name, task=task, folder=folder)
+    warn_unshippable(name, output)
+    output.show(made_view(made))
 
 
 def _train_here(

@@ -17,13 +17,13 @@ import msgspec
 
 from maas.errors import FieldError
 from maas_lab.recipe import load_recipe
+from maas_lab.recipe_data import is_known_set
 
 if TYPE_CHECKING:
     from maas_lab.recipe import AnyRecipe
 
 SHELF = Path(__file__).parents[1] / "recipes"
-LARGE = "-base"
-"""The end of the names of recipes for a GPU."""
+_LARGE = "-base"
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
@@ -40,6 +40,16 @@ class ShelvedRecipe:
     name: str
     path: Path
     recipe: "AnyRecipe"
+
+    @property
+    def large(self) -> bool:
+        """Whether it is of the size that a GPU is for."""
+        return self.name.endswith(_LARGE)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it says where its rows come from, or waits for rows of the user's."""
+        return is_known_set(self.recipe.data.source)
 
     @property
     def architecture(self) -> str:

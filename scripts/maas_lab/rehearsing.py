@@ -21,6 +21,8 @@ from rich.console import Console
 from maas.errors import RefusedError
 from maas.settings import Settings
 from maas_lab.building import BuiltModel, build_model
+from maas_lab.data.rows import Pair, Picture, Sample
+from maas_lab.data.splits import fold
 from maas_lab.recipe import load_recipe
 from maas_lab.runs import PairRow, TextRow
 from maas_lab.serving import build_local_app
@@ -29,6 +31,7 @@ from maas_lab.smoke import smoke_variant
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from maas_lab.data.dataset import Dataset
     from maas_lab.runs import TestRow
 
 
@@ -51,6 +54,7 @@ def rehearse(
     recipe_file: "Path",
     home: "Path",
     *,
+    data: "Path | None" = None,
     cache: "Path | None" = None,
     console: Console | None = None,
 ) -> Rehearsal:
@@ -59,6 +63,7 @@ def rehearse(
     Args:
         recipe_file: The recipe.
         home: The folder that keeps everything.
+        data: Rows instead of those that the recipe names.
         cache: The folder that keeps fetched data sets; by default one in `home`.
         console: Where progress is shown; by default nowhere.
 
@@ -67,7 +72,7 @@ def rehearse(
     """
     settings = Settings.parse({"MAAS_HOME": str(home)})
     settings = replace(settings, cache=cache or settings.cache)
-    recipe = smoke_variant(load_recipe(recipe_file))
+    recipe = smoke_variant(load_recipe(recipe_file, data=data))
     built = build_model(recipe, settings, console=console or Console(quiet=True), device="cpu")
     asked = request_of(built.run.test_rows()[0])
     return Rehearsal(built, asked, ask(settings, recipe.name, asked))
@@ -83,6 +88,28 @@ def request_of(row: "TestRow") -> dict[str, str]:
     file = io.BytesIO()
     Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
     return {"inputs": base64.b64encode(file.getvalue()).decode()}
+
+
+def shared_rows(dataset: "Dataset[Any]") -> list[str]:
+    """What is in more than one split, each said in a line; nothing should be."""
+    found: dict[bytes | str, str] = {}
+    shared = []
+    for split in ("train", "validation", "test"):
+        for place, row in enumerate(getattr(dataset, split), start=1):
+            where = f"{split} row {place}"
+            other = found.setdefault(_key(row), where)
+            if other.split()[0] != split:
+                shared.append(f"{other} is {where}")
+    return shared
+
+
+def _key(row: object) -> bytes | str:
+    """What two rows have in common that are one."""
+    if isinstance(row, Picture):
+        return row.pixels.tobytes()
+    if isinstance(row, Pair):
+        return fold(row.source)
+    return fold(row.text if isinstance(row, Sample) else str(row))
 
 
 def ask(settings: Settings, model: str, body: dict[str, str]) -> Any:  # noqa: ANN401 - any JSON

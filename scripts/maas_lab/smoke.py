@@ -1,7 +1,9 @@
 """The same recipe at toy size: every step from rows to answers in seconds, for figures of no use.
 
 Imports msgspec and the lab's recipes. The task, the architecture, the loss and the kind of
-vocabulary stay; so does the model's name, which is why its run is another one only by its digest:
+vocabulary stay; so does the model's name, which is why its run is another one only by its digest.
+A classifier that begins with a checkpoint begins with fresh weights, a model that is nothing but a
+checkpoint stays one and looks at fewer and shorter rows:
 
     recipe = smoke_variant(load_recipe(path))
     train(recipe, home=settings.home, cache=settings.cache)
@@ -13,7 +15,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from maas_lab.recipe import FeatureExtraction, TextClassification
 from maas_lab.recipe_data import is_known_set
+from maas_lab.recipe_networks import BertRecipe
 
 if TYPE_CHECKING:
     from maas_lab.recipe import AnyRecipe
@@ -42,7 +46,15 @@ Section = TypeVar("Section", bound=Struct)
 
 def smoke_variant(recipe: "AnyRecipe") -> "AnyRecipe":
     """Shrink a recipe until it takes seconds; its target is then one that is always met."""
-    large = bool(getattr(recipe.network, "checkpoint", ""))
+    if isinstance(recipe, TextClassification) and isinstance(recipe.network, BertRecipe):
+        vocabulary = recipe.vocabulary
+        kind = "words" if vocabulary.kind == "checkpoint" else vocabulary.kind
+        recipe = replace(
+            recipe,
+            network=replace(recipe.network, checkpoint=""),
+            vocabulary=replace(vocabulary, kind=kind),
+        )
+    large = isinstance(recipe, FeatureExtraction)
     shrunk = replace(
         recipe,
         note=NOTE,

@@ -1,8 +1,9 @@
-"""What `maas train` says of the recipes that there are, for people and for machines.
+"""What `maas train` and `maas new` say of recipes, for people and for machines.
 
 Imports the lab and rich's tables.
 """
 
+import shlex
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maas_lab.recipe_shelf import ShelvedRecipe
+    from maas_lab.scaffold import MadeModel
 
 _HINT = """
 maas train NAME            with --data FILE on rows of your own; minutes are those of two CPU cores
@@ -31,7 +33,7 @@ def shelf_view(shelf: "Sequence[ShelvedRecipe]") -> View:
                 shelved.name,
                 recipe.task,
                 shelved.architecture,
-                recipe.data.source,
+                recipe.data.source if shelved.complete else "--data FILE",
                 f"{recipe.minutes:g}" if recipe.minutes else "not measured",
                 ", ".join(f"{metric} {value:g}" for metric, value in shelved.target.items()),
             )
@@ -43,10 +45,31 @@ def shelf_view(shelf: "Sequence[ShelvedRecipe]") -> View:
                 "model": recipe.name,
                 "task": recipe.task,
                 "architecture": shelved.architecture,
-                "data": recipe.data.source,
+                "data": recipe.data.source if shelved.complete else None,
                 "minutes": recipe.minutes or None,
                 "target": shelved.target,
             }
         )
     columns = ("recipe", "task", "architecture", "data", "minutes", "target")
     return View({"recipes": data}, Group(table(*columns, rows=rows), _HINT))
+
+
+def made_view(made: "MadeModel") -> View:
+    """What lies in a new folder, and what to do next."""
+    folder, recipe = shlex.quote(str(made.folder)), shlex.quote(str(made.recipe))
+    lines = [f"made {folder}"]
+    lines += [f"  {file.name:<{made.width}} {what}" for file, what in made.files.items()]
+    lines += [
+        "Next; all of it runs as it is, on a made-up example:",
+        f"  pytest {shlex.quote(str(made.test))}",
+        f"  python {folder}/rows.py    after you have changed it to read your rows",
+        f"  maas train {recipe}",
+        "  maas export && maas bundle && maas register",
+    ]
+    data: dict[str, object] = {
+        "folder": str(made.folder),
+        "recipe": str(made.recipe),
+        "test": str(made.test),
+        "files": [str(file) for file in made.files],
+    }
+    return View(data, "\n".join(lines))

@@ -39,12 +39,24 @@ def test_every_architecture_has_a_small_variant_of_the_same_kind(
     assert small.note == NOTE
     assert 0 < small.data.train_rows < 1000
     assert set(msgspec.to_builtins(small.targets).values()) <= {0.0, recipe.task}
-    if not getattr(recipe.network, "checkpoint", ""):
+    if not getattr(small.network, "checkpoint", ""):
         assert max(sizes(small), default=0) <= 32
     msgspec.convert(msgspec.to_builtins(small), type(small))  # and it is a recipe, by all rules
 
 
-def test_a_checkpoint_keeps_its_sizes(tmp_path: Path) -> None:
+def test_a_classifier_begins_with_fresh_weights(tmp_path: Path) -> None:
+    section = 'architecture = "bert"\ncheckpoint = "all-minilm-l6-v2"'
+    text = with_network(section, GOOD).replace("size = 10_000", 'kind = "checkpoint"')
+
+    small = smoke_variant(load_recipe(written(tmp_path, text)))
+
+    assert isinstance(small, TextClassification)
+    assert isinstance(small.network, BertRecipe)
+    assert small.network.checkpoint == ""
+    assert small.vocabulary.kind == "words"
+
+
+def test_a_model_that_is_a_checkpoint_stays_one(tmp_path: Path) -> None:
     recipe = load_recipe(written(tmp_path, VECTORS))
 
     assert isinstance(recipe.network, BertRecipe)

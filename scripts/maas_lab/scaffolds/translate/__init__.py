@@ -1,0 +1,1 @@
+"""Texts to the same in another language."""

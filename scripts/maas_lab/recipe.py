@@ -226,7 +226,7 @@ def load_recipe(
     tree.update(above)
     replaced = {f"data.{key}" for key in given} | above.keys()
     try:
-        return msgspec.convert(tree, AnyRecipe)
+        return cast("AnyRecipe", msgspec.convert(tree, AnyRecipe))
     except msgspec.ValidationError as error:
         raise explain(error, path=path, text=text, kind=AnyRecipe, replaced=replaced) from None
 
@@ -238,7 +238,7 @@ def decode_recipe(encoded: bytes) -> AnyRecipe:
         FieldError: It is not a recipe of this version of the software.
     """
     try:
-        return msgspec.json.decode(encoded, type=AnyRecipe)
+        return cast("AnyRecipe", msgspec.json.decode(encoded, type=AnyRecipe))
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise FieldError(f"recipe.json is not a recipe: {error}.", field="recipe") from None
 

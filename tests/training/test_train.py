@@ -10,13 +10,13 @@ from rich.console import Console
 from training.tiny import Lab
 
 from maas.errors import ConflictError, FieldError, RefusedError
-from maas.text.tokenizer import load_tokenizer
 from maas_lab.baseline import MAJORITY, measure_baselines
 from maas_lab.checkpoint import load_best
 from maas_lab.data.dataset import load_texts
 from maas_lab.files import lock_folder
+from maas_lab.finishing import run_tokenizer
 from maas_lab.metrics import read_metrics
-from maas_lab.recipe import load_recipe
+from maas_lab.records import Scores
 from maas_lab.runs import Run, TextRow, list_runs
 from maas_lab.tasks import open_task
 
@@ -65,7 +65,7 @@ def test_the_figures_are_those_of_the_weights_that_are_kept(lab: Lab) -> None:
     run = lab.train(recipe)
     task = open_task(recipe, cache=lab.folder)
     dataset = task.dataset
-    tokenizer = load_tokenizer(run.tokenizer_file, max_tokens=recipe.vocabulary.max_tokens)
+    tokenizer = run_tokenizer(run, task)
     network = load_best(run)
 
     # When the test rows are put to the network again
@@ -79,6 +79,7 @@ def test_the_figures_are_those_of_the_weights_that_are_kept(lab: Lab) -> None:
     assert summary.parameters == sum(weight.numel() for weight in network.parameters())
     assert not network.training
     _, epochs = read_metrics(run.metrics_file)
+    assert isinstance(summary.validation, Scores)
     assert min(line.validation_loss for line in epochs) == summary.validation.loss
 
 
@@ -103,7 +104,7 @@ def test_the_vocabulary_holds_no_word_of_the_other_splits(lab: Lab) -> None:
 def test_the_same_recipe_gives_the_same_network_and_another_seed_another(lab: Lab) -> None:
     first = lab.train(home="one")
     second = lab.train(home="two")
-    other = lab.train(load_recipe(lab.recipe_file, seed=4), home="one")
+    other = lab.train(lab.recipe(seed=4), home="one")
 
     assert weights(first) == weights(second)
     assert weights(first) != weights(other)
@@ -146,7 +147,7 @@ def test_a_finished_run_is_not_trained_again(lab: Lab) -> None:
 def test_a_finished_run_that_is_asked_for_is_the_newest(lab: Lab) -> None:
     # Given a run, and another that is newer
     first = lab.train()
-    second = lab.train(load_recipe(lab.recipe_file, seed=4))
+    second = lab.train(lab.recipe(seed=4))
     os.utime(first.summary_file, (1, 1))
     os.utime(second.summary_file, (2, 2))
     assert list_runs(lab.folder / "home") == [first, second]

@@ -67,8 +67,8 @@ class Lab:
     def rows_file(self) -> Path:
         return self.folder / "rows.csv"
 
-    def recipe(self, **training: object) -> TextClassification:
-        recipe = load_recipe(self.recipe_file)
+    def recipe(self, *, seed: int | None = None, **training: object) -> TextClassification:
+        recipe = load_recipe(self.recipe_file, seed=seed)
         assert isinstance(recipe, TextClassification)
         changed = msgspec.structs.replace(recipe.training, **training)
         return msgspec.structs.replace(recipe, training=changed)

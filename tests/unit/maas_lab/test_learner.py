@@ -45,9 +45,7 @@ class Fit:
     def recipe(self) -> SimpleNamespace:
         return SimpleNamespace(training=self.training, seed=5)
 
-    def loss(
-        self, network: nn.Module, batch: tuple[Tensor, Tensor], *, training: bool
-    ) -> Tensor:
+    def loss(self, network: nn.Module, batch: tuple[Tensor, Tensor], *, training: bool) -> Tensor:
         assert training
         points, weights = batch
         self.seen.append(len(points))
@@ -177,7 +175,7 @@ def test_the_inverse_square_root_falls_without_end() -> None:
 
 def test_without_a_warm_up_the_first_step_is_a_whole_one() -> None:
     for name in ("constant", "linear", "cosine", "inverse-sqrt"):
-        assert schedule(0, 10, TrainingRecipe(schedule=name)) == 1.0  # type: ignore[arg-type]
+        assert schedule(0, 10, TrainingRecipe(schedule=name)) == 1.0
 
 
 def test_decay_is_for_matrices_but_not_for_words() -> None:

@@ -21,10 +21,12 @@ from onnxruntime.quantization import (
     quantize_dynamic,
     quantize_static,
 )
+from support.tiny_writer import writer_graph, writer_weights
 from torch import Tensor, nn
 
 from maas.bundle.graph_policy import check_graph
 from maas.bundle.operators import ONNX_OPSETS, OPERATORS
+from maas.errors import BundleError
 from maas_lab.graphs import strip_graph
 
 if TYPE_CHECKING:
@@ -207,6 +209,26 @@ def test_s20_what_the_optimiser_writes_is_admitted(name: str, tmp_path: "Path") 
             assert facts.nodes == len(model.graph.node)
             written |= {node.op_type for node in model.graph.node if node.domain}
     assert written >= OWN[name]
+
+
+@pytest.mark.parametrize("level", ["ORT_DISABLE_ALL", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL"])
+def test_s20_a_graph_that_writes_is_admitted_with_its_loop(level: str, tmp_path: "Path") -> None:
+    # Given a loop whose graph uses weights of the one around it, as it is and as it is rewritten
+    portable = tmp_path / "portable.onnx"
+    portable.write_bytes(writer_graph(*writer_weights(3)))
+    model = optimised(portable, getattr(LEVELS, level), tmp_path)
+    data = strip_graph(model).SerializeToString()
+    # Then it passes, and its table of weights is known
+    facts = check_graph(data, {})
+    assert facts.outputs == ("output_ids", "scores")
+    assert set(facts.inputs) == {"input_ids", "attention_mask", "beams", "max_new_tokens"}
+    (loop,) = (node for node in model.graph.node if node.op_type == "Loop")
+    (body,) = (each.g for each in loop.attribute if each.name == "body")
+    assert facts.nodes == len(model.graph.node) + len(body.node)
+    # And a loop without an end is refused in the same graph
+    loop.input[0] = ""
+    with pytest.raises(BundleError, match="may turn more than"):
+        check_graph(model.SerializeToString(), {})
 
 
 def test_every_listed_operator_is_one_that_the_runtime_has() -> None:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from PIL import Image
 from support.doors import LambdaContext, rest_event
 from support.effort import count
 from support.resealed import home_of
+from support.task_bundles import home_with
 from support.tiny import (
     Client,
     Home,
@@ -25,6 +27,8 @@ from support.tiny import (
     make_home,
     open_client,
 )
+from support.tiny_image import encoded, in_base64, make_image, picture, png
+from support.tiny_writer import make_writer
 
 from maas.bundle.verify import verify_bundle
 from maas.errors import BundleError
@@ -35,7 +39,7 @@ from maas.limits import LIMITS, Limits
 from maas.observe import Observer
 from maas.registry.reader import Reader
 from maas.registry.stores import open_store
-from maas_lab.recipe import DataRecipe
+from maas_lab.recipe_data import TextData
 from maas_lab.serving import build_local_app
 
 if TYPE_CHECKING:
@@ -159,6 +163,124 @@ def test_limit_request_characters(client: Client, step: int) -> None:
     check(client, response, step, 422, f"at most {LIMITS.request_characters} characters in all")
 
 
+# ---- Images -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
+    home = home_with(tmp_path_factory.mktemp("home"), make_image)
+    with open_client(home.services()) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
+    home = home_with(tmp_path_factory.mktemp("home"), make_writer)
+    with open_client(home.services()) as client:
+        yield client
+
+
+PICTURES, WRITER = "/models/pictures", "/models/writer"
+IMAGE = png(picture(1))
+AS_PNG = {"content-type": "image/png"}
+
+
+def check_of(client: Client, response: "httpx.Response", step: int, status: int, said: str) -> None:
+    """As `check`, of the model that was asked."""
+    path = response.request.url.path
+    if step <= 0:
+        assert response.status_code == 200, response.text
+        return
+    count("inputs")
+    assert response.status_code == status
+    assert said in response.json()["error"]
+    good = {"inputs": in_base64(IMAGE)} if path == PICTURES else GOOD
+    assert client.post(path, json=good).status_code == 200
+
+
+@edge
+@pytest.mark.parametrize("form", ["file", "JSON"])
+def test_limit_image_bytes(pictures: Client, form: str, step: int) -> None:
+    # Given a picture behind which there is as much as may be, for what follows it is left out
+    size = LIMITS.image_bytes + step
+    if form == "file":
+        response = pictures.post(PICTURES, content=IMAGE.ljust(size, b"x"), headers=AS_PNG)
+    else:
+        body = json.dumps({"inputs": in_base64(IMAGE)}).encode()
+        response = pictures.post(PICTURES, content=body.ljust(size))
+    check_of(pictures, response, step, 413, f"at most {LIMITS.image_bytes} bytes")
+
+
+def test_p3_the_largest_image_is_below_what_lambda_takes() -> None:
+    envelope = json.dumps(rest_event("POST", PICTURES, ""))
+    assert len(envelope) + LIMITS.image_bytes * 4 / 3 < 6_000_000
+
+
+@edge
+def test_limit_images(pictures: Client, step: int) -> None:
+    response = pictures.post(PICTURES, json={"inputs": [in_base64(IMAGE)] * (LIMITS.images + step)})
+    check_of(pictures, response, step, 422, f"1 to {LIMITS.images} images")
+
+
+@pytest.mark.parametrize("number", [0, 1_000])
+def test_p3_no_image_at_all_and_very_many_are_refused(pictures: Client, number: int) -> None:
+    response = pictures.post(PICTURES, json={"inputs": [in_base64(IMAGE)] * number})
+    assert (response.status_code, response.json()["field"]) == (422, "inputs")
+
+
+@edge
+@pytest.mark.parametrize("tall", [False, True])
+def test_limit_image_side(pictures: Client, step: int, *, tall: bool) -> None:
+    side = LIMITS.image_side + step
+    data = encoded(Image.new("L", (1, side) if tall else (side, 1)))
+    response = pictures.post(PICTURES, content=data, headers=AS_PNG)
+    check_of(pictures, response, step, 422, f"1 to {LIMITS.image_side} pixels")
+
+
+@edge
+def test_limit_image_pixels(pictures: Client, step: int) -> None:
+    height = LIMITS.image_pixels // 4_096
+    assert 4_096 * height == LIMITS.image_pixels
+    data = encoded(Image.new("L", (4_096, height + step)), compress_level=1)
+    response = pictures.post(PICTURES, content=data, headers=AS_PNG)
+    check_of(pictures, response, step, 422, f"at most {LIMITS.image_pixels} pixels")
+
+
+@edge
+def test_limit_request_pixels(pictures: Client, step: int) -> None:
+    rows = LIMITS.request_pixels // 8_192
+    assert 8_192 * rows == LIMITS.request_pixels
+    halves = [encoded(Image.new("L", (8_192, n))) for n in (rows // 2, rows // 2 + step)]
+    if step > 0:  # each alone is small enough
+        halves = [encoded(Image.new("L", (8_192, n))) for n in (rows // 2, rows // 2 - 1, 2)]
+    body = {"inputs": [in_base64(half) for half in halves]}
+    response = pictures.post(PICTURES, json=body)
+    said = f"at most {LIMITS.request_pixels} pixels in all"
+    check_of(pictures, response, step, 422, said)
+
+
+# ---- What is written ----------------------------------------------------------------------------
+
+
+def written(client: Client, **how: int) -> "httpx.Response":
+    return client.post(WRITER, json=GOOD | {"parameters": {"generate_parameters": how}})
+
+
+@edge
+def test_limit_beams(writer: Client, step: int) -> None:
+    response = written(writer, num_beams=LIMITS.beams + step)
+    check_of(writer, response, step, 422, f"<= {LIMITS.beams}")
+    assert written(writer, num_beams=0).status_code == 422
+
+
+@edge
+def test_limit_new_tokens(writer: Client, step: int) -> None:
+    for name in ("max_new_tokens", "max_length"):
+        response = written(writer, **{name: LIMITS.new_tokens + step})
+        check_of(writer, response, step, 422, f"<= {LIMITS.new_tokens}")
+        assert written(writer, **{name: 0}).status_code == 422
+
+
 # ---- Answers ------------------------------------------------------------------------------------
 
 
@@ -202,12 +324,12 @@ def test_limit_labels(client: Client, tmp_path: Path, step: int) -> None:
     asked_for = {"source": "x.csv", "labels": labels}
     if step <= 0:
         assert verify_bundle(bundle.folder).manifest.labels == labels
-        assert msgspec.convert(asked_for, DataRecipe).labels == labels
+        assert msgspec.convert(asked_for, TextData).labels == labels
         return
     with pytest.raises(BundleError, match=f"2 to {LIMITS.labels} labels"):
         verify_bundle(bundle.folder)
     with pytest.raises(msgspec.ValidationError, match=f"<= {LIMITS.labels}"):
-        msgspec.convert(asked_for, DataRecipe)
+        msgspec.convert(asked_for, TextData)
 
 
 # ---- Time and load ------------------------------------------------------------------------------

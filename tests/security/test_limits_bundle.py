@@ -20,9 +20,11 @@ from support.tiny import (
     tiny_tokenizer,
     tiny_weights,
 )
+from support.tiny_image import make_image
+from support.tiny_writer import make_writer, writer_graph, writer_weights
 
 from maas.bundle.graph_policy import check_graph
-from maas.bundle.manifest import canonical_json
+from maas.bundle.manifest import ImageInput, canonical_json, parse_manifest
 from maas.bundle.tokenizer_policy import check_tokenizer
 from maas.bundle.verify import verify_bundle
 from maas.errors import BundleError
@@ -240,3 +242,47 @@ def test_limit_added_tokens(step: int) -> None:
     count("attacks")
     with pytest.raises(BundleError, match=f"more than {LIMITS.added_tokens} tokens"):
         check_tokenizer(data, labels=(), rows=None)
+
+
+# ---- The tasks' own -----------------------------------------------------------------------------
+
+
+@edge
+def test_limit_input_side(tmp_path: "Path", step: int) -> None:
+    # Given an image model whose manifest says how large its pictures are
+    manifest = make_image(tmp_path).manifest
+    image = ImageInput(width=1, height=LIMITS.input_side + step, channels=1)
+    shape = ("batch", 1, image.height, 1)
+    inputs = (structs.replace(manifest.inputs[0], shape=shape),)
+    data = canonical_json(structs.replace(manifest, image=image, inputs=inputs))
+    if step <= 0:
+        assert parse_manifest(data).image == image
+        return
+    count("attacks")
+    with pytest.raises(BundleError, match=f"at most {LIMITS.input_side} pixels"):
+        parse_manifest(data)
+
+
+@pytest.mark.parametrize("tokens", [0, LIMITS.new_tokens + 1])
+def test_a_manifest_is_held_to_the_limit_of_new_tokens(tmp_path: "Path", tokens: int) -> None:
+    manifest = make_writer(tmp_path).manifest
+    for most in (LIMITS.new_tokens, tokens):
+        limits = structs.replace(manifest.limits, max_new_tokens=most)
+        data = canonical_json(structs.replace(manifest, limits=limits))
+        if most == LIMITS.new_tokens:
+            assert parse_manifest(data).limits == limits
+        else:
+            with pytest.raises(BundleError, match=f"must be 1 to {LIMITS.new_tokens}"):
+                parse_manifest(data)
+
+
+@edge
+def test_a_graph_that_writes_is_held_to_the_limit_of_turns(step: int) -> None:
+    # Given a loop that turns as often as the lesser of a constant and what is asked for
+    graph = writer_graph(*writer_weights(1), turns=LIMITS.graph_turns + step)
+    if step <= 0:
+        assert check_graph(graph, {}).outputs == ("output_ids", "scores")
+        return
+    count("attacks")
+    with pytest.raises(BundleError, match=f"turn more than {LIMITS.graph_turns} times"):
+        check_graph(graph, {})

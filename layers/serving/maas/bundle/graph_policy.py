@@ -12,7 +12,7 @@ from collections import ChainMap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from maas.bundle.huge_results import FEW, check_result, floats, values_of
+from maas.bundle.huge_results import FEW, check_result, floats, least, values_of
 from maas.bundle.onnx_fields import ATTRIBUTE, GRAPH, MODEL, NODE, OPSET, VALUE_INFO
 from maas.bundle.operators import IR_VERSIONS, ONNX_OPSETS, OPERATORS
 from maas.bundle.tensor_policy import (
@@ -135,6 +135,8 @@ class _Reading:
     nodes: int = 0
     tables: dict[str, int] = field(default_factory=dict)
     """First dimension of every tensor of weights of the outermost graph."""
+    bounds: "dict[str, Values | None]" = field(default_factory=dict)
+    """By name of a value, what it is at the most, as a loop's count may be."""
     sources: dict[str, str] = field(default_factory=dict)
     """By name of a value, the input that it is, though perhaps as another type."""
     rows: dict[str, int] = field(default_factory=dict)
@@ -190,7 +192,10 @@ class _Reading:
         if domain == "":
             if operator == "Constant" and outputs:
                 scope[outputs[0]] = constants
-            check_result(operator, inputs, scope, self.limits, what)
+            if operator == "Min" and outputs and (bound := least(inputs, scope)):
+                self.bounds[outputs[0]] = bound
+            seen = ChainMap(self.bounds, scope) if operator == "Loop" else scope
+            check_result(operator, inputs, seen, self.limits, what)
         if depth == 0:
             self._follow(operator, inputs, outputs)
 

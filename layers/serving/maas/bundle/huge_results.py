@@ -105,6 +105,20 @@ def check_result(
         _check_turns(inputs, constants, limits, what)
 
 
+def least(inputs: "Sequence[str]", constants: "Constants") -> "Values | None":
+    """The bound that a Min has by its constants, whatever its other inputs are; None without one.
+
+    So a loop whose count is the lesser of a constant and of what is asked for has an end that is
+    known, as if the constant stood there alone.
+
+    Args:
+        inputs: The names of the node's inputs.
+        constants: Every constant that it can see.
+    """
+    single = [values[0] for name in inputs if (values := constants.get(name)) and len(values) == 1]
+    return (min(single),) if single else None
+
+
 def _known(name: str, constants: "Constants", what: str) -> "Values":
     values = constants[name]
     if values is None:

@@ -1,15 +1,21 @@
 """Golden requests: read whole, or the bundle that holds them is refused."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.tiny import TinyBundle, describe_bundle, make_bundle, write_bundle
+from msgspec.structs import replace
+from support.tiny import TinyBundle, describe_bundle, file_entry, make_bundle, write_bundle
+from support.tiny_embedding import make_embedding
+from support.tiny_image import in_base64, make_image, picture, png
+from support.tiny_writer import make_writer
 
 from maas.bundle.golden import GOLDEN, Golden, read_golden
 from maas.bundle.verify import verify_bundle
 from maas.errors import BundleError
+from maas.loading import load_version
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 LINE = b'{"texts":["good"],"logits":[[0.5,-0.5]]}'
@@ -66,3 +72,67 @@ def test_a_bundle_without_golden_requests_is_refused(bundle: TinyBundle) -> None
     (bundle.folder / GOLDEN).unlink()
     with pytest.raises(BundleError, match=r"golden\.jsonl is absent"):
         read_golden(verified)
+
+
+def test_what_no_task_records_is_left_out() -> None:
+    assert Golden(texts=("good",), logits=((0.5, -0.5),)).encode() == LINE
+    written = Golden(texts=("a",), outputs=("b",), beam_outputs=("c",)).encode()
+    assert written == b'{"texts":["a"],"outputs":["b"],"beam_outputs":["c"]}'
+    assert Golden(images=("eA==",), logits=((1.0,),)).encode() == (
+        b'{"logits":[[1.0]],"images":["eA=="]}'
+    )
+
+
+WRITTEN = Golden(texts=("a",), outputs=("b",), beam_outputs=("c",))
+SEEN = Golden(images=(in_base64(png(picture())),), logits=((0.0, 0.0, 0.0),))
+VECTOR = Golden(texts=("a",), logits=((1.0,) + (0.0,) * 7,))
+
+
+@pytest.mark.parametrize(
+    ("make", "golden", "reason"),
+    [
+        (make_writer, WRITTEN, None),
+        (make_writer, replace(WRITTEN, beam_outputs=()), None),
+        (make_writer, replace(WRITTEN, logits=((1.0,),)), "not of a model for translation"),
+        (make_writer, replace(WRITTEN, outputs=()), "not of a model for translation"),
+        (make_writer, replace(WRITTEN, images=("eA==",)), "not of a model for translation"),
+        (make_writer, replace(WRITTEN, outputs=("b", "c")), "does not fit the outputs"),
+        (make_writer, replace(WRITTEN, beam_outputs=("b", "c")), "does not fit the outputs"),
+        (make_writer, VECTOR, "not of a model for translation"),
+        (make_image, SEEN, None),
+        (make_image, replace(SEEN, texts=("a",)), "not of a model for image-classification"),
+        (make_image, replace(SEEN, images=()), "not of a model for image-classification"),
+        (make_image, replace(SEEN, logits=((0.0, 0.0),)), "does not fit the labels"),
+        (make_image, replace(SEEN, logits=SEEN.logits * 2), "does not fit the labels"),
+        (make_image, replace(SEEN, beam_outputs=("a",)), "does not fit the outputs"),
+        (make_embedding, VECTOR, None),
+        (make_embedding, replace(VECTOR, logits=((1.0,),)), "does not fit the outputs"),
+        (make_embedding, replace(VECTOR, logits=()), "not of a model for feature-extraction"),
+        (make_embedding, WRITTEN, "not of a model for feature-extraction"),
+        (make_bundle, WRITTEN, "not of a model for text-classification"),
+    ],
+)
+def test_golden_requests_are_those_of_the_task(
+    tmp_path: "Path", make: "Callable[[Path], Any]", golden: Golden, reason: str | None
+) -> None:
+    bundle = make(tmp_path)
+    (bundle.folder / GOLDEN).write_bytes(golden.encode())
+    entry = file_entry(bundle.folder, GOLDEN)
+    files = tuple(entry if each.path == GOLDEN else each for each in bundle.manifest.files)
+    digest = write_bundle(bundle.folder, replace(bundle.manifest, files=files))
+    verified = verify_bundle(bundle.folder, digest=digest)
+    if reason is None:
+        assert read_golden(verified) == (golden,)
+        return
+    with pytest.raises(BundleError, match=reason):
+        read_golden(verified)
+
+
+@pytest.mark.parametrize("image", ["no base64!", "eA==", in_base64(png(picture())[:60])])
+def test_an_image_of_a_golden_request_that_is_none_is_refused(tmp_path: "Path", image: str) -> None:
+    bundle = make_image(tmp_path)
+    (bundle.folder / GOLDEN).write_bytes(replace(SEEN, images=(image,)).encode())
+    files = (file_entry(bundle.folder, GOLDEN),)
+    digest = write_bundle(bundle.folder, replace(bundle.manifest, files=files))
+    with pytest.raises(BundleError, match="image of a golden request cannot be read"):
+        load_version(verify_bundle(bundle.folder, digest=digest), threads=1)

@@ -1,17 +1,22 @@
 """The manifest: strict to read, canonical to write, and its hash is the digest (family 26)."""
 
+import copy
 import hashlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from support.tiny import TinyBundle, make_bundle
+from support.tiny_embedding import make_embedding
+from support.tiny_image import make_image
+from support.tiny_writer import make_writer
 
 from maas.bundle.manifest import bundle_digest, canonical_json, digest16, parse_manifest
 from maas.errors import BundleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Body = dict[str, Any]
 
@@ -228,3 +233,101 @@ def test_a_form_is_found_by_name_or_refused(bundle: TinyBundle) -> None:
     assert bundle.manifest.form("portable").graph == "portable/model.onnx"
     with pytest.raises(BundleError, match="no form 'int8'"):
         bundle.manifest.form("int8")
+
+
+# ---- What each task asks of a manifest ----------------------------------------------------------
+
+
+def made(folder: "Path") -> "dict[str, Body]":
+    """A manifest of each task beside text classification."""
+    bundles = {
+        "translation": make_writer(folder, seed=1),
+        "summarization": make_writer(folder, seed=2, task="summarization"),
+        "feature-extraction": make_embedding(folder),
+        "image-classification": make_image(folder),
+    }
+    return {
+        task: msgspec.json.decode(canonical_json(bundle.manifest))
+        for task, bundle in bundles.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def bodies(tmp_path_factory: pytest.TempPathFactory) -> "dict[str, Body]":
+    return made(tmp_path_factory.mktemp("tasks"))
+
+
+def test_a_manifest_of_each_task_is_read(bodies: "dict[str, Body]") -> None:
+    for task, body in bodies.items():
+        manifest = parse_manifest(sealed(body))
+        assert (manifest.format, manifest.task) == (1, task)
+        assert canonical_json(manifest) == sealed(body)
+
+
+def test_text_classification_has_the_bytes_that_it_ever_had(bundle: TinyBundle) -> None:
+    body = body_of(bundle)
+    assert body["limits"] == {"max_tokens": 16}
+    assert "image" not in body
+    for unused in ({"max_tokens": 16, "max_new_tokens": 0},):
+        with pytest.raises(BundleError, match="canonical"):
+            parse_manifest(sealed(body | {"limits": unused}))
+    with pytest.raises(BundleError, match="canonical"):
+        parse_manifest(sealed(body | {"image": None}))
+
+
+WRITES, EMBEDS, LOOKS = "translation", "feature-extraction", "image-classification"
+IMAGE = {"width": 6, "height": 4, "channels": 3}
+
+
+@pytest.mark.parametrize(
+    ("task", "change", "reason"),
+    [
+        # labels are for those that classify
+        (WRITES, _set("labels", to=["a", "b"]), "labels: must be none for translation"),
+        (EMBEDS, _set("labels", to=["a", "b"]), "labels: must be none"),
+        (LOOKS, _set("labels", to=[]), "labels: must be 2 to 1000 labels"),
+        (LOOKS, _set("labels", to=["a", "b"]), "one number per label"),
+        # limits
+        (LOOKS, _set("limits", "max_tokens", to=1), "max_tokens: must be 0 for image"),
+        (EMBEDS, _set("limits", "max_tokens", to=0), "max_tokens: must be 1 to 512"),
+        (EMBEDS, _set("limits", "max_new_tokens", to=1), "max_new_tokens: must be 0"),
+        (WRITES, _set("limits", to={"max_tokens": 16}), "max_new_tokens: must be 1 to 512"),
+        (WRITES, _set("limits", "max_new_tokens", to=513), "max_new_tokens: must be 1 to 512"),
+        (WRITES, _set("limits", "max_new_tokens", to=-1), "max_new_tokens"),
+        (WRITES, _set("limits", "max_new_tokens", to=True), "Expected `int`"),
+        # the picture
+        (LOOKS, lambda body: body.pop("image"), "image: must be given"),
+        (WRITES, _set("image", to=IMAGE), "image: must be absent"),
+        (EMBEDS, _set("image", to=IMAGE), "image: must be absent"),
+        (LOOKS, _set("image", "width", to=0), "width"),
+        (LOOKS, _set("image", "channels", to=4), "Invalid enum value 4"),
+        (LOOKS, _set("image", "depth", to=1), "unknown field `depth`"),
+        (LOOKS, _set("image", "height", to=5), "must be pixels, float32"),
+        (LOOKS, _set("image", "channels", to=1), "must be pixels, float32"),
+        # tensors
+        (LOOKS, _set("inputs", 0, "shape", to=["batch", 4, 6, 3]), "must be pixels, float32"),
+        (LOOKS, _set("inputs", 0, "dtype", to="uint8"), "must be pixels, float32"),
+        (EMBEDS, _set("outputs", 0, "name", to="logits"), "must be embedding, float32"),
+        (EMBEDS, _set("outputs", 0, "shape", to=["batch", "dimension"]), "must be embedding"),
+        (EMBEDS, _set("outputs", 0, "shape", to=["batch", "sequence", 8]), "must be embedding"),
+        (WRITES, lambda body: body["inputs"].pop(), "max_new_tokens and no other tensor"),
+        (WRITES, _set("inputs", 2, "shape", to=["batch"]), "must be beams, int64 [1]"),
+        (WRITES, lambda body: body["outputs"].reverse(), "must be output_ids, int64"),
+        (WRITES, lambda body: body["outputs"].pop(), "output_ids, scores and no other"),
+        (WRITES, _set("outputs", 1, "dtype", to="float64"), "must be scores, float32 [batch]"),
+        # and of another task it is none
+        (WRITES, _set("task", to=EMBEDS), "max_new_tokens: must be 0"),
+        (EMBEDS, _set("task", to=WRITES), "max_new_tokens: must be 1"),
+        (EMBEDS, _set("task", to="text-classification"), "must be 2 to 1000 labels"),
+        (LOOKS, _set("task", to="text-classification"), "max_tokens: must be 1"),
+        (WRITES, _set("task", to="text-generation"), "Invalid enum value 'text-generation'"),
+    ],
+)
+def test_what_does_not_fit_the_task_is_refused(
+    bodies: "dict[str, Body]", task: str, change: "Callable[[Body], None]", reason: str
+) -> None:
+    body = copy.deepcopy(bodies[task])
+    change(body)
+    with pytest.raises(BundleError) as refusal:
+        parse_manifest(sealed(body))
+    assert reason in f"{refusal.value.field}: {refusal.value}"

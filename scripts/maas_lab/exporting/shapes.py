@@ -72,6 +72,7 @@ def _settle_once(model: onnx.ModelProto) -> None:
             nodes.append(_constant(name, shape, scalar=False))
             node.input[1] = name
         nodes.append(node)
+    _broadcast(nodes)
     kept = _read(nodes, ends)
     del graph.node[:]
     graph.node.extend(kept)
@@ -80,6 +81,21 @@ def _settle_once(model: onnx.ModelProto) -> None:
 def _constant(name: str, values: "Sequence[int]", *, scalar: bool) -> onnx.NodeProto:
     array = np.array(values[0] if scalar else list(values), dtype=np.int64)
     return helper.make_node("Constant", [], [name], name, value=numpy_helper.from_array(array))
+
+
+def _broadcast(nodes: "Sequence[onnx.NodeProto]") -> None:
+    """Drop what is expanded to the shape of the very tensor that it then meets."""
+    makers = {name: node for node in nodes for name in node.output}
+    for node in nodes:
+        if node.op_type not in _ARITHMETIC or len(node.input) != 2:
+            continue
+        for at, other in ((0, node.input[1]), (1, node.input[0])):
+            expand = makers.get(node.input[at])
+            if expand is None or expand.op_type != "Expand":
+                continue
+            shape = makers.get(expand.input[1])
+            if shape is not None and shape.op_type == "Shape" and shape.input[0] == other:
+                node.input[at] = expand.input[0]
 
 
 def _read(nodes: "Sequence[onnx.NodeProto]", ends: set[str]) -> list[onnx.NodeProto]:

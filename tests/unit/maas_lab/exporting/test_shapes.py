@@ -30,13 +30,25 @@ def grown(x: Tensor) -> Tensor:
     return torch.unflatten(torch.cat([x, x], dim=1), 1, (2, x.shape[1])).sum(1)
 
 
+def normalised(x: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(x * 3, dim=2)
+
+
 def numbered(x: Tensor) -> Tensor:
     return x + torch.arange(x.shape[1])[:, None] / x.shape[0]
 
 
 @pytest.mark.parametrize(
     ("function", "shapes"),
-    [(unflattened, 0), (flattened, 0), (chunked, 0), (merged, 1), (grown, 0), (numbered, 1)],
+    [
+        (unflattened, 0),
+        (flattened, 0),
+        (chunked, 0),
+        (merged, 1),
+        (grown, 0),
+        (normalised, 0),
+        (numbered, 1),
+    ],
 )
 def test_a_settled_graph_computes_the_same_for_every_size(function: object, shapes: int) -> None:
     examples = ((torch.rand(2, 4, 12),), (torch.rand(3, 5, 12),))

@@ -44,6 +44,8 @@ def test_help_names_every_verb_and_each_verb_has_json(empty: Laptop) -> None:
         (["rollback", "sentiment"], 3, "sentiment"),
         (["predict", "sentiment", "x"], 3, "No model"),
         (["train", "absent.toml"], 2, "absent.toml"),
+        (["new", "Stars"], 2, "model"),
+        (["new", "stars", "--task", "chess"], 2, "task"),
         (["train", "absent"], 2, "sentiment-lstm"),
         (["train", "sentiment-lstm", "--device", "tpu"], 2, "device"),
         (["train", "sentiment-lstm", "--on", "batch", "--restart"], 2, "--restart"),
@@ -123,6 +125,34 @@ def test_a_smoke_run_takes_any_recipe_to_its_bundle(empty: Laptop) -> None:
     assert trained["summary"]["epochs"] == 1  # type: ignore[index]
     empty.ok("export")
     assert empty.ok("bundle")["created"] is True
+
+
+def test_runs_are_compared_on_the_same_test_rows(shipped: Laptop, tmp_path: Path) -> None:
+    names = sorted(path.name for path in (shipped.home / "state" / "runs").glob("sentiment-s*"))
+    compared = shipped.ok("compare", *names)
+    assert [run["seed"] for run in compared["runs"]] == [1, 2]  # type: ignore[attr-defined]
+    assert Path(str(compared["plot"])).parent == shipped.home / "state" / "compare"
+    result = shipped.run("compare", *names, "--plot", str(tmp_path / "mine.png"))
+    assert "F1 " in result.stdout
+    assert (tmp_path / "mine.png").read_bytes().startswith(b"\x89PNG")
+    assert shipped.run("compare", "nothing").exit_code == 3
+
+
+def test_a_new_model_passes_its_own_test_at_once(empty: Laptop) -> None:
+    made = empty.ok("new", "stars", "--folder", str(empty.home))
+    assert empty.run("new", "stars", "--folder", str(empty.home)).exit_code == 4
+    noted = empty.run("new", "film-stars", "--task", "translation", "--folder", str(empty.home))
+    assert "no hyphens" in noted.stderr
+    assert "pytest" in noted.stdout
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", str(made["test"])],
+        cwd=empty.home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout
 
 
 def test_errors_are_json_where_json_was_asked_for(empty: Laptop) -> None:

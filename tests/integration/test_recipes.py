@@ -7,7 +7,7 @@ says which.
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from support import effort
@@ -17,6 +17,7 @@ from maas_lab.data.known_sets import PAIR_SETS, PICTURE_SETS
 from maas_lab.data.text_sets import TEXT_SETS
 from maas_lab.recipe_shelf import ShelvedRecipe, read_shelf
 from maas_lab.rehearsing import Rehearsal, rehearse
+from maas_lab.scaffold import Task, make_model
 
 CACHE = Path(__file__).parents[2] / ".maas" / "cache"
 SHELF = read_shelf()
@@ -43,6 +44,13 @@ def test_a_recipe_at_toy_size_becomes_a_model_that_answers(
     assert rehearsed.built.promoted
     assert rehearsed.built.summary.target_met
     assert spent < SECONDS
+
+
+@pytest.mark.parametrize("task", get_args(Task)[1 : effort.examples(2, 5)])
+def test_a_new_model_of_any_task_answers_at_once(task: Task, tmp_path: Path) -> None:
+    made = make_model("stars", task=task, folder=tmp_path)
+
+    PLAUSIBLE[task](rehearse(made.recipe, tmp_path / "home", cache=CACHE))
 
 
 def made_up_rows(folder: Path, task: str) -> Path:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from maas.bundle.verify import Bundle
-    from maas_lab.export_record import ExportRecord
+    from maas_lab.export_record import ExportRecord, Quantisation
     from maas_lab.records import Summary
     from maas_lab.runs import Run
 
@@ -180,11 +180,32 @@ def _export(export: "ExportRecord", bundle: "Bundle") -> str:
         f"| {form.name} | {sum(entry.size for entry in form.files) / 1e6:.1f} MB |"
         for form in bundle.manifest.forms
     ]
+    ties = f" {parity.ties} texts are written otherwise, where torch itself is undecided."
     return (
         "## What was exported\n\n"
         f"ONNX opset {export.opset}. On {parity.rows} test rows,"
         f" {parity.joined_rows} joined ones and {parity.edge_rows} edge rows no"
-        f" logit differs from torch by more than {parity.max_difference:.1e}"
-        f" ({parity.tolerance:.0e} is accepted).\n\n"
-        "| form | size |\n| --- | --- |\n" + "\n".join(rows)
+        f" number differs from torch by more than {parity.max_difference:.1e}"
+        f" ({parity.tolerance:.0e} is accepted).{ties if parity.ties else ''}\n\n"
+        "| form | size |\n| --- | --- |\n"
+        + "\n".join(rows)
+        + (_quantisation(export.quantisation) if export.quantisation else "")
+    )
+
+
+def _quantisation(tried: "Quantisation") -> str:
+    """The optimised form before and after its weights were rounded to 8 bits."""
+    figures = (
+        (tried.metric, f"{tried.metric_before:.4g}", f"{tried.metric_after:.4g}"),
+        ("size, MB", f"{tried.bytes_before / 1e6:.1f}", f"{tried.bytes_after / 1e6:.1f}"),
+        (
+            "one request, ms",
+            f"{tried.milliseconds_before:.2f}",
+            f"{tried.milliseconds_after:.2f}",
+        ),
+    )
+    rows = "\n".join(f"| {name} | {before} | {after} |" for name, before, after in figures)
+    return (
+        "\n\nWith 8-bit weights, one thread, taking turns:\n\n"
+        f"| | float32 | int8 |\n| --- | --- | --- |\n{rows}\n\n{tried.reason}"
     )

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from maas_lab.card import wilson_interval, write_card
+from maas_lab.export_record import Quantisation
 from maas_lab.recipe import load_recipe
 from maas_lab.records import (
     DataCard,
@@ -15,6 +16,8 @@ from maas_lab.records import (
     LabelScores,
     Scores,
     Summary,
+    WritingScores,
+    Written,
     encode_record,
 )
 from maas_lab.runs import Run, run_folder
@@ -65,7 +68,18 @@ DATA = DataCard(
 EXPORT = SimpleNamespace(
     opset=20,
     parity=SimpleNamespace(
-        rows=12, joined_rows=0, edge_rows=5, max_difference=1e-6, tolerance=1e-4
+        rows=12, joined_rows=0, edge_rows=5, max_difference=1e-6, tolerance=1e-4, ties=0
+    ),
+    quantisation=Quantisation(
+        metric="accuracy",
+        metric_before=91.5,
+        metric_after=91.25,
+        bytes_before=4_000_000,
+        bytes_after=1_100_000,
+        milliseconds_before=2.0,
+        milliseconds_after=0.5,
+        accepted=True,
+        reason="Kept: it loses 0.2 points.",
     ),
 )
 BUNDLE = SimpleNamespace(
@@ -141,3 +155,39 @@ def test_no_sentence_ends_twice(run: Run) -> None:
 
     assert "Licence: The owner of the file knows.\n" in text
     assert ".." not in text
+
+
+def test_what_8_bits_cost_and_bring_is_in_the_card(run: Run) -> None:
+    text = card(run, accuracy=0.8, rows=10, linear=0.7)
+
+    assert "| accuracy | 91.5 | 91.25 |\n| size, MB | 4.0 | 1.1 |" in text
+    assert "| one request, ms | 2.00 | 0.50 |\n\nKept: it loses 0.2 points." in text
+
+
+def test_a_card_of_what_writes_shows_what_it_wrote(run: Run) -> None:
+    # Given a model that writes, and an answer that would break a table
+    example = Written(source="open | file", answer="打开", reference="打开文件")
+    scores = WritingScores(
+        rows=1, loss=2.0, figures={"bleu": 31.26}, beams=4, settings="made up", examples=[example]
+    )
+    summary = msgspec.structs.replace(
+        SUMMARY,
+        metric="bleu",
+        test=scores,
+        validation=scores,
+        baselines={"translation memory": 24.0, "copy": 5.0},
+        target=35.0,
+        target_met=False,
+    )
+    run.summary_file.write_bytes(encode_record(summary))
+
+    # When its card is written
+    write_card(run.folder, run, cast("ExportRecord", EXPORT), cast("Bundle", BUNDLE))
+
+    # Then it says how good it is, beside what needs no network, and shows the answer
+    text = (run.folder / "card.md").read_text()
+    assert "| this model | 31.3 |\n| translation memory | 24.0 |" in text
+    assert "That is 7.3 points above translation memory." in text
+    assert "target of 35.0 is **not met**" in text
+    assert "1 rows, 4 beams: bleu 31.3 (made up)" in text
+    assert "| open \\| file | 打开 | 打开文件 |" in text

@@ -186,7 +186,7 @@ def test_a_card_of_what_writes_shows_what_it_wrote(run: Run) -> None:
 
     # Then it says how good it is, beside what needs no network, and shows the answer
     text = (run.folder / "card.md").read_text()
-    assert "| this model | 31.3 |\n| translation memory | 24.0 |" in text
+    assert "| this model | 31.3 |\n| copy | 5.0 |\n| translation memory | 24.0 |" in text
     assert "That is 7.3 points above translation memory." in text
     assert "target of 35.0 is **not met**" in text
     assert "1 rows, 4 beams: bleu 31.3 (made up)" in text

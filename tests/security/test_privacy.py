@@ -19,11 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.canary import CANARY, MODEL, Plant, bodies, events, found, plants
-from support.doors import LambdaContext, rest_event
+from support.doors import LambdaContext, http_event, rest_event
 from support.dynamo_standin import StandIn
 from support.effort import count, examples
 from support.function import function_environ, pack, routed
+from support.task_bundles import home_with
 from support.tiny import FOREVER_WORD, Client, Home, make_home, open_client
+from support.tiny_embedding import make_embedding
+from support.tiny_image import chunk, in_base64, jpeg, make_image, picture, png
+from support.tiny_writer import make_writer
 
 from maas.errors import MaasError
 from maas.exchange import Exchange
@@ -176,6 +180,58 @@ def test_s34_nothing_of_an_event_of_another_shape_either(
     )
     for event in events():
         watched.check(send(handler, event))
+
+
+def images() -> "list[bytes]":
+    """Files with the mark beside the picture, in what is no picture, and in the last pixels."""
+    mark, whole, stream = CANARY.encode(), png(picture()), jpeg(picture())
+    comment = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
+    names = (b"tEXt", b"eXIf", b"iCCP", b"acTL")
+    return [
+        *(whole[:33] + chunk(name, mark) + whole[33:] for name in names),
+        *(whole + mark, mark + whole, mark, whole[:40] + mark, whole[:60] + mark + whole[60:]),
+        *(stream[:2] + comment + stream[2:], stream + mark, stream[:200] + mark, stream[:2] + mark),
+    ]
+
+
+def test_s34_nothing_of_an_image_stays_in_or_comes_out_of_a_function(
+    tmp_path: Path, watched: Watched
+) -> None:
+    home = home_with(tmp_path / "home", make_image)
+    handler = build_handler(home.settings)
+    statuses = set()
+    for data in images():
+        for body, kind in (
+            (data, "image/png"),
+            (data, ""),
+            (json.dumps({"inputs": in_base64(data)}).encode(), "application/json"),
+            (json.dumps({"inputs": in_base64(data)[:-2] + "!" + CANARY}).encode(), ""),
+        ):
+            coded = in_base64(body)
+            for event_of in (rest_event, http_event):
+                event = event_of(
+                    "POST", home.path, coded, headers={"content-type": kind}, base64=True
+                )
+                answer = send(handler, event)
+                statuses.add(answer["statusCode"])
+                watched.check(answer)
+    assert statuses == {200, 422}
+    search(home.settings.home)
+
+
+@pytest.mark.parametrize("make", [make_writer, make_embedding])
+def test_s34_nothing_of_a_text_stays_with_a_model_that_writes_or_embeds(
+    tmp_path: Path, watched: Watched, make: "Callable[..., Any]"
+) -> None:
+    home = home_with(tmp_path / "home", make)
+    handler = build_handler(home.settings)
+    statuses = set()
+    for body in bodies():
+        answer = send(handler, Plant(path=home.path, body=body).rest())
+        statuses.add(answer["statusCode"])
+        watched.check(answer)
+    assert statuses >= {200, 400, 422}
+    search(home.settings.home)
 
 
 def test_s34_nothing_on_a_laptop_either(hazardous: Home, watched: Watched) -> None:

@@ -52,8 +52,9 @@ def _draw_curves(axes: "Axes", compared: "Comparison") -> None:
             color=_COLOURS[place % len(_COLOURS)],
             label=run.name,
         )
-    axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    losses = [line.validation_loss for run in compared.runs for line in run.epochs]
+    axes.set_ylim(0, 1.1 * max(losses, default=1.0))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.legend(frameon=False)
 
 
@@ -73,7 +74,7 @@ def _draw_bars(axes: "Axes", compared: "Comparison") -> None:
     axes.set_yticks(places, [run.name for run in compared.runs])
     axes.invert_yaxis()
     for place, value in zip(places, reached, strict=True):
-        axes.annotate(f" {value:.4g}", (value, place), va="center")
+        axes.annotate(f"  {value:.4g}", (0, place), va="center", color="white", weight="bold")
     axes.set_xlim(0, 1.15 * (max(*reached, *targets, *best) or 1.0))
     axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
 

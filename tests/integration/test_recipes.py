@@ -4,15 +4,19 @@ What is not in the cache of this checkout is fetched into it. Where a step fails
 says which.
 """
 
+import json
 import math
 import time
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import typer
 from support import effort
-from support.laptop import write_reviews
+from support.laptop import Laptop, write_reviews
+from typer.testing import CliRunner
 
+from maas_lab import building
 from maas_lab.data.known_sets import PAIR_SETS, PICTURE_SETS
 from maas_lab.data.text_sets import TEXT_SETS
 from maas_lab.recipe_shelf import ShelvedRecipe, read_shelf
@@ -119,3 +123,27 @@ def test_the_rows_of_every_recipe_are_a_set_that_was_looked_through_for_leaks() 
 
 def test_there_is_a_recipe_for_every_task() -> None:
     assert {shelved.recipe.task for shelved in SMALL} == PLAUSIBLE.keys()
+
+
+def test_build_models_goes_on_after_a_failure_and_keeps_what_is_finished(tmp_path: Path) -> None:
+    # Given one recipe without rows, and one whose target is out of reach
+    laptop = Laptop(tmp_path)
+    text = laptop.recipe.read_text().replace("learning_rate = 0.02", "learning_rate = 1e-6")
+    laptop.recipe.write_text(text.replace("test_accuracy = 0.6", "test_accuracy = 1.0"))
+    broken = tmp_path / "broken.toml"
+    broken.write_text(text.replace("reviews.csv", "absent.csv"))
+    app = typer.Typer()
+    app.command()(building.main)
+    words = [str(broken), str(laptop.recipe), "--json"]
+
+    # When they are built, twice
+    first, again = (CliRunner().invoke(app, words, env=laptop.environment) for _ in range(2))
+
+    # Then both are told, and the second time nothing is new
+    for result, promoted in ((first, True), (again, False)):
+        assert result.exit_code == 3
+        assert "train: data: " in result.stderr
+        failed, built = json.loads(result.stdout)["models"]
+        assert "absent.csv" in failed["error"]
+        assert (built["version"], built["promoted"], built["target_met"]) == (1, promoted, False)
+    assert "nothing to do" in again.stderr

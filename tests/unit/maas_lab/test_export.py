@@ -41,7 +41,9 @@ EXACT = ("portable", optimised_form())
 @pytest.fixture(autouse=True)
 def _few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("vectors", "writers"):
-        monkeypatch.setattr(f"maas_lab.exporting.{module}.ROWS", 40)
+        monkeypatch.setattr(f"maas_lab.exporting.{module}.ROWS", 20)
+        monkeypatch.setattr(f"maas_lab.exporting.{module}.GOLDEN_ROWS", 2)
+    monkeypatch.setattr("maas_lab.exporting.timing._ROUNDS", 3)
 
 
 def goldens_of(run: "Run", name: str = GOLDEN) -> list[Golden]:
@@ -58,8 +60,8 @@ def test_every_task_becomes_forms_that_answer_like_torch(
 
     assert [form.name for form in record.forms] == sorted(EXACT)
     assert record.parity.max_difference <= TOLERANCE
-    assert record.parity.rows == 24
-    assert record.parity.joined_rows == (0 if task.startswith("image") else 16)
+    assert record.parity.rows == 16
+    assert record.parity.joined_rows == (0 if task.startswith("image") else 4)
     assert record.golden == len(goldens_of(run)) > 0
     assert record.quantisation is not None
     assert not record.quantisation.shipped

@@ -57,7 +57,7 @@ _SUMMARY = Summary(
 )
 
 
-def make_run(folder: "Path", task: str, architecture: str, *, rows: int = 24) -> Run:
+def make_run(folder: "Path", task: str, architecture: str, *, rows: int = 16) -> Run:
     """A run of a task whose network has learned nothing."""
     recipe = decode_recipe(msgspec.json.encode(_recipe(task, architecture)))
     run = Run(folder / "run")

@@ -15,7 +15,7 @@ from unit.maas_lab.exporting.writers import (
 
 from maas_lab.exporting.decoding import BOS, EOS, PAD, Search, write_texts
 
-MOST = 9
+MOST = 7
 
 
 def a_search(kind: str, *, penalty: float = 1.0) -> Search:

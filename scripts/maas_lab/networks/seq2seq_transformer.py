@@ -229,13 +229,12 @@ class Thought(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.inner = nn.Linear(width, feedforward)
-        self.inner_dropout = nn.Dropout(dropout)
         self.output = nn.Linear(feedforward, width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Tensor) -> Tensor:
         """What is added to each state, float32 `[batch, sequence, width]`."""
-        inner = self.inner_dropout(torch.relu(self.inner(self.norm(states))))
+        inner = torch.relu(self.inner(self.norm(states)))
         thought: Tensor = self.dropout(self.output(inner))
         return thought
 

@@ -1,7 +1,6 @@
 """The graph that decodes against torch, which decodes step by step."""
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,25 +49,20 @@ class Made:
         }
 
 
-@cache
-def traced(kind: str) -> tuple[Search, Parts]:
-    search = Search(tiny_writer(kind), vocabulary_size=VOCABULARY, length_penalty=1.2)
-    return search, trace_parts(search)
-
-
 def write_forms(model: onnx.ModelProto, folder: "Path") -> None:
     (folder / "portable").mkdir()
     onnx.save(model, folder / "portable" / "model.onnx")
     optimise_graph(folder / "portable" / "model.onnx", folder / "optimised")
 
 
-@pytest.fixture(params=KINDS)
-def made(request: pytest.FixtureRequest, tmp_path: "Path") -> Made:
-    search, parts = traced(request.param)
-    one = Made(search, parts, onnx.ModelProto(), tmp_path)
+@pytest.fixture(params=KINDS, scope="module")
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    search = Search(tiny_writer(request.param), vocabulary_size=VOCABULARY, length_penalty=1.2)
+    folder, parts = tmp_path_factory.mktemp("made"), trace_parts(search)
+    one = Made(search, parts, onnx.ModelProto(), folder)
     model = one.composed(parts)
-    write_forms(model, tmp_path)
-    return Made(search, parts, model, tmp_path)
+    write_forms(model, folder)
+    return Made(search, parts, model, folder)
 
 
 def asked(

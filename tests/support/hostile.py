@@ -85,7 +85,7 @@ class Doors:
         slowest: The most processor time that a refusal took, in seconds.
     """
 
-    home: "Home | TaskHome"
+    home: Any
     app: "App"
     handler: "Callable[[Any, object], Event]"
     sample: Sent

@@ -192,7 +192,7 @@ class _Reading:
         if domain == "":
             if operator == "Constant" and outputs:
                 scope[outputs[0]] = constants
-            if operator == "Min" and outputs and (bound := least(inputs, scope)):
+            if outputs and (bound := least(operator, inputs, ChainMap(self.bounds, scope))):
                 self.bounds[outputs[0]] = bound
             seen = ChainMap(self.bounds, scope) if operator == "Loop" else scope
             check_result(operator, inputs, seen, self.limits, what)

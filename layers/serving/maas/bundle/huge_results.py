@@ -40,6 +40,7 @@ _SIZES: dict[str, tuple[int, ...]] = {
     **{"MelWeightMatrix": (0, 1), "Pad": (1,)},
 }
 """By operator, the inputs that say how large its result is."""
+_BOUNDED = frozenset(("Min", "Squeeze", "Unsqueeze", "Reshape", "Identity"))
 
 
 def values_of(tensor: "Tensor") -> "Values | None":
@@ -105,17 +106,21 @@ def check_result(
         _check_turns(inputs, constants, limits, what)
 
 
-def least(inputs: "Sequence[str]", constants: "Constants") -> "Values | None":
-    """The bound that a Min has by its constants, whatever its other inputs are; None without one.
+def least(operator: str, inputs: "Sequence[str]", constants: "Constants") -> "Values | None":
+    """The bound that a Min has by its constants, and what only reshapes one; None without one.
 
     So a loop whose count is the lesser of a constant and of what is asked for has an end that is
     known, as if the constant stood there alone.
 
     Args:
+        operator: One of ONNX's own domain.
         inputs: The names of the node's inputs.
-        constants: Every constant that it can see.
+        constants: Every constant and every bound that it can see.
     """
-    single = [values[0] for name in inputs if (values := constants.get(name)) and len(values) == 1]
+    if operator not in _BOUNDED:
+        return None
+    seen = inputs if operator == "Min" else inputs[:1]
+    single = [values[0] for name in seen if (values := constants.get(name)) and len(values) == 1]
     return (min(single),) if single else None
 
 

@@ -127,6 +127,11 @@ class TextClassification(
     network: TextNetwork
     targets: Targets
 
+    def __post_init__(self) -> None:
+        """Refuse to drop words for `[UNK]` where a checkpoint says what that is."""
+        if self.vocabulary.kind == "checkpoint" and self.training.word_dropout:
+            raise ValueError("Expected `training.word_dropout` of 0 with a checkpoint's vocabulary")
+
 
 class ImageClassification(
     Recipe, frozen=True, kw_only=True, tag_field="task", tag="image-classification"

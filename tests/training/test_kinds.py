@@ -71,7 +71,9 @@ WAYS = {
     "bert": 'loss = "bce"\naverage = 0.9\nprecision = "bf16"',
     "mlp": 'loss = "mse"\naccumulate = 3',
     "cnn": 'average = 0.9\nshift = 1\nrotate = 5\nflip = true\nschedule = "linear"',
-    "seq2seq-transformer": 'batch_tokens = 40\nschedule = "inverse-sqrt"\nwarmup = 0.1',
+    "seq2seq-transformer": (
+        'batch_tokens = 40\nschedule = "inverse-sqrt"\nwarmup = 0.1\nprecision = "bf16"'
+    ),
 }
 
 

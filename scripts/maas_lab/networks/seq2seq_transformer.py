@@ -253,8 +253,9 @@ class Pointer(nn.Module):
     ) -> Tensor:
         """Log-probabilities, float32 `[rows, tokens, vocabulary]` like `logits`."""
         fit = self.query(states) @ keys.transpose(1, 2) / math.sqrt(states.shape[2])
-        copied = torch.softmax(fit + far, dim=2)
-        share = torch.sigmoid(self.gate(states))
-        written = torch.softmax(logits, dim=2) * (1 - share)
+        # Probabilities are float32, also where training computes in fewer bits.
+        copied = torch.softmax(fit.float() + far, dim=2)
+        share = torch.sigmoid(self.gate(states).float())
+        written = torch.softmax(logits.float(), dim=2) * (1 - share)
         places = input_ids.unsqueeze(1).expand_as(copied)
         return written.scatter_add(2, places, copied * share).clamp(min=_LEAST).log()

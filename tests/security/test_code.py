@@ -127,13 +127,14 @@ LICENCES = {
     "msgspec": "BSD-3-Clause",
     "numpy": "BSD-3-Clause AND 0BSD AND MIT AND Zlib AND CC0-1.0",
     "onnxruntime": "MIT License",
+    "pillow": "MIT-CMU",
     "starlette": "BSD-3-Clause",
     "tokenizers": "Apache Software License",
     "typing-extensions": "PSF-2.0",
 }
 FREE = {
     *("MIT", "MIT License", "BSD-3-Clause", "Apache-2.0", "Apache Software License", "PSF-2.0"),
-    *("0BSD", "Zlib", "CC0-1.0"),
+    *("0BSD", "Zlib", "CC0-1.0", "MIT-CMU"),
 }
 
 

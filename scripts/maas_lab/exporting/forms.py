@@ -154,7 +154,7 @@ def _weigh(subject: "Subject", sessions: "list[Session]", sizes: list[int]) -> Q
     lost = was - now
     good = now >= subject.floor if subject.floor is not None else lost <= _MOST_POINTS
     worth = speed >= _LEAST_SPEED or size <= _MOST_SIZE
-    kept = f"{subject.metric} {now:.4f}" if subject.floor is not None else f"{now - was:+.2f} points"
+    kept = f"{now - was:+.2f} points" if subject.floor is None else f"{subject.metric} {now:.4f}"
     verdict = "accepted" if good and worth else "left out"
     reason = f"{verdict}: {kept}, {speed:.2f} times as fast, {size:.2f} of the size"
     if not good:

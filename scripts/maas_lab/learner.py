@@ -10,12 +10,13 @@ step however it is parted, but for rounding:
 
 import math
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from maas.errors import RefusedError, TryAgainError
 
@@ -48,10 +49,7 @@ class Learner:
         self._wrapped, self.optimizer = processes.prepared(network, made)
         self.network = processes.bare(self._wrapped)
         self.average = (
-            AveragedModel(
-                self.network,
-                multi_avg_fn=get_ema_multi_avg_fn(plan.average),  # type: ignore[no-untyped-call]
-            )
+            AveragedModel(self.network, avg_fn=partial(_averaged, plan.average))
             if plan.average
             else None
         )
@@ -182,6 +180,12 @@ def schedule(step: int, updates: int, plan: "TrainingRecipe") -> float:
         return math.sqrt(max(1.0, rising) / (step + 1))
     left = min(1.0, (step - rising) / max(1.0, updates - rising))
     return 1.0 - left if plan.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * left))
+
+
+def _averaged(decay: float, average: Tensor, weight: Tensor, updates: Tensor | int) -> Tensor:
+    """The moving average after one more update; it forgets faster at first, when much changes."""
+    so_far = float(updates)
+    return torch.lerp(weight, average, min(decay, (1 + so_far) / (10 + so_far)))
 
 
 def seed_torch(seed: int, *purpose: int) -> None:

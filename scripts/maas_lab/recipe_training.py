@@ -49,7 +49,7 @@ class TrainingRecipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """The gradient's norm is cut to this."""
     average: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.0
     """Where it is not 0, what is measured and kept is an exponential moving average of the weights
-    with this decay per update, such as 0.999."""
+    with this decay per update, such as 0.999; at first it is (1 + updates) / (10 + updates)."""
     word_dropout: Probability = 0.0
     """Share of the words that training replaces by `[UNK]` (0 to 0.95); texts with labels only."""
     shift: Annotated[int, Meta(ge=0, le=16)] = 0

@@ -117,9 +117,23 @@ def test_the_average_follows_the_weights_and_is_what_is_kept() -> None:
         learner.learn(rows, np.arange(12), step=step, updates=3)
         seen.append(learner.network.state_dict()["weight"].clone())
 
-    expected = (seen[0] * 0.5 + seen[1] * 0.5) * 0.5 + seen[2] * 0.5
+    early, later = 2 / 11, 3 / 12  # what is kept of the average after one and two updates
+    expected = (seen[0] * early + seen[1] * (1 - early)) * later + seen[2] * (1 - later)
     torch.testing.assert_close(learner.kept.state_dict()["weight"], expected)
     assert learner.kept is not learner.network
+
+
+def test_in_the_end_the_average_forgets_as_slowly_as_the_recipe_says() -> None:
+    learner, _ = learner_of(TrainingRecipe(average=0.5, learning_rate=0.1))
+    rows = cast("Rows", Points())
+    for step in range(20):
+        learner.learn(rows, np.arange(12), step=step, updates=21)
+    before = learner.kept.state_dict()["weight"].clone()
+
+    learner.learn(rows, np.arange(12), step=20, updates=21)
+
+    expected = 0.5 * before + 0.5 * learner.network.state_dict()["weight"]
+    torch.testing.assert_close(learner.kept.state_dict()["weight"], expected)
 
 
 def test_lower_precision_gives_nearly_the_same_and_other_numbers() -> None:

@@ -23,6 +23,7 @@ from maas_lab.recipe_shelf import ShelvedRecipe, read_shelf
 from maas_lab.rehearsing import Rehearsal, rehearse
 from maas_lab.scaffold import Task, make_model
 
+pytestmark = pytest.mark.recipes
 CACHE = Path(__file__).parents[2] / ".maas" / "cache"
 SHELF = read_shelf()
 SMALL = [shelved for shelved in SHELF if not shelved.large]

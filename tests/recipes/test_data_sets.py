@@ -27,6 +27,7 @@ from maas_lab.data.splits import fold
 from maas_lab.data.text_sets import TEXT_SETS
 from maas_lab.recipe_data import ImageData, PairData, TextData
 
+pytestmark = pytest.mark.recipes
 CACHE = Path(__file__).parents[2] / ".maas" / "cache"
 DIGITS = tuple("0123456789")
 SIGNS = ("negative", "positive")

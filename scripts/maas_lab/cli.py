@@ -173,7 +173,9 @@ def serve(
 @verb
 def predict(
     version: Annotated[str, typer.Argument(help="A model or version, such as sentiment@2.")],
-    texts: Annotated[list[str], typer.Argument(help="Texts, or files for a model of images; - reads one a line.")],
+    texts: Annotated[
+        list[str], typer.Argument(help="Texts, or files for a model of images; - reads one a line.")
+    ],
     url: Annotated[
         str | None, typer.Option(help="A server, such as http://127.0.0.1:8080.")
     ] = None,

@@ -161,13 +161,14 @@ def _data(run: "Run") -> str:
     card = run.data_card()
     counts = {split: sum(by_label.values()) for split, by_label in card.counts.items()}
     parts = ", ".join(f"{count} {split}" for split, count in counts.items())
-    left_out = len(card.duplicates.repeated) + len(card.duplicates.conflicting)
+    duplicates = len(card.duplicates.repeated) + len(card.duplicates.conflicting)
+    others = sum(card.reasons.values()) - len(card.unusable)  # left out by a set's own rule
     said = (f"Licence: {card.licence}", card.redistribution, card.citation)
     licence = " ".join(f"{part.rstrip('.')}." for part in said if part)
     return (
         "## What it learned from\n\n"
-        f"{card.title.rstrip('.')}. Rows: {parts}; {len(card.unusable)} unusable and {left_out}"
-        f" duplicate rows were left out. Digest `{card.digest}`.\n\n"
+        f"{card.title.rstrip('.')}. Rows: {parts}; {len(card.unusable)} unusable, {duplicates}"
+        f" duplicate and {others} other rows were left out. Digest `{card.digest}`.\n\n"
         f"{licence}\n\n"
         "It knows rows like these and no others: expect less on other subjects, sizes and"
         " languages. The golden requests inside the bundle hold rows of the test split."

@@ -127,9 +127,11 @@ def load_checkpoint(
     for path in reversed(_files(run)):
         try:
             tensors, note = _unpack(path.read_bytes())
+        except FileNotFoundError:  # another process took it for damaged, or for too old
+            continue
         except DamagedError:
             say(f"{path.name} is damaged; taking the one before it")
-            path.unlink(missing_ok=True)  # another process may have been here
+            path.unlink(missing_ok=True)
             continue
         learner.network.load_state_dict(_named(tensors, _NETWORK))
         if learner.average is not None:
@@ -252,7 +254,7 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: "Mapping[str, 
 
 def _drop_old(run: "Run") -> None:
     for path in _files(run)[:-_KEPT]:
-        path.unlink()
+        path.unlink(missing_ok=True)  # another process may have been here
 
 
 def _files(run: "Run") -> "list[Path]":

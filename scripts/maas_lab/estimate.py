@@ -36,9 +36,11 @@ def estimate_steps(learner: Learner, rows: "Rows", batches: "Sequence[Indices]")
     spent = []
     for indices in tried:
         started = time.perf_counter()
-        batch = rows.batch(indices, device=str(device))
-        loss = learner.task.loss(network, batch, training=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        float(loss.detach())  # waits for a GPU
+        for share in filter(len, learner.parts_of(indices)):
+            with learner.precision():
+                batch = rows.batch(share, device=str(device))
+                loss = learner.task.loss(network, batch, training=True)
+            loss.float().backward()
+            float(loss.detach())  # waits for a GPU
         spent.append(time.perf_counter() - started)
     return sum(spent[1:]) / _TRIED

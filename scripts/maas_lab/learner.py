@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from maas.errors import RefusedError, TryAgainError
+from maas.errors import RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from maas_lab.processes import Processes
@@ -44,12 +45,13 @@ class Learner:
         plan = task.recipe.training
         self.task = task
         self._processes = processes
-        self._parts = plan.accumulate
         made = make_optimizer(network, plan)
         self._wrapped, self.optimizer = processes.prepared(network, made)
         self.network = processes.bare(self._wrapped)
         self.average = (
-            AveragedModel(self.network, avg_fn=partial(_averaged, plan.average))
+            AveragedModel(
+                self.network, multi_avg_fn=partial(_average, plan.average), use_buffers=True
+            )
             if plan.average
             else None
         )
@@ -74,19 +76,14 @@ class Learner:
             The mean loss of the batch.
 
         Raises:
-            RefusedError: The loss is no number.
-            TryAgainError: A GPU has too little memory for half a part.
+            RefusedError: The loss is no number, or a GPU has too little memory for a part.
         """
         try:
             loss = self._gradients(rows, indices, step=step)
         except torch.cuda.OutOfMemoryError:
-            if self._parts > self.task.recipe.training.accumulate:
-                raise TryAgainError(
-                    "The GPU's memory is too small; raise training.accumulate in the recipe."
-                ) from None
-            self._parts *= 2  # once: the step is the same, in smaller parts
-            torch.cuda.empty_cache()
-            loss = self._gradients(rows, indices, step=step)
+            raise RefusedError(
+                "The GPU's memory is too small; raise training.accumulate in the recipe."
+            ) from None
         if not math.isfinite(loss):
             raise RefusedError(
                 f"The loss of step {step + 1} is {loss}; lower training.learning_rate in the"
@@ -103,27 +100,41 @@ class Learner:
 
     def _gradients(self, rows: "Rows", indices: "Indices", *, step: int) -> float:
         """The gradients of this process's share of a batch, part by part; gives the mean loss."""
-        count, rank = self._processes.count, self._processes.rank
-        shares = np.array_split(indices, count * self._parts)[rank * self._parts :][: self._parts]
+        count, first = self._processes.count, self._processes.rank * self._parts
+        shares = self.parts_of(indices)
         whole = rows.units(indices)
         self._wrapped.train()
         self.optimizer.zero_grad()
         total = torch.zeros((), device=self._processes.device)
         for part, share in enumerate(shares):
             # So that no random state has to be saved; each part draws for itself.
-            seed_torch(self.task.recipe.seed, _DROPOUT, step, rank * self._parts + part)
+            seed_torch(self.task.recipe.seed, _DROPOUT, step, first + part)
             later = part + 1 < len(shares)
             with self._processes.gathered_later(self._wrapped) if later else nullcontext():
                 chosen = share if len(share) else indices[:1]  # every process takes every turn
                 batch = rows.batch(chosen, device=self._processes.device)
-                with self._precision():
+                with self.precision():
                     loss = self.task.loss(self._wrapped, batch, training=True)
                 loss = loss.float() / whole * (1.0 if len(share) else 0.0)
                 self._processes.backward(loss * count)  # gradients are averaged over processes
             total += loss.detach()
         return self._processes.summed(total)
 
-    def _precision(self) -> "AbstractContextManager[object]":
+    def parts_of(self, indices: "Indices") -> "list[Indices]":
+        """This process's share of a batch, in the parts that it is computed in; some may be empty.
+
+        Args:
+            indices: int64 `[batch]`, over all processes.
+        """
+        first = self._processes.rank * self._parts
+        return np.array_split(indices, self._processes.count * self._parts)[first:][: self._parts]
+
+    @property
+    def _parts(self) -> int:
+        return self.task.recipe.training.accumulate
+
+    def precision(self) -> "AbstractContextManager[object]":
+        """What forward and loss are computed in."""
         if self.task.recipe.training.precision == "fp32":
             return nullcontext()
         kind = self._processes.device.partition(":")[0]
@@ -178,14 +189,24 @@ def schedule(step: int, updates: int, plan: "TrainingRecipe") -> float:
         return 1.0
     if plan.schedule == "inverse-sqrt":
         return math.sqrt(max(1.0, rising) / (step + 1))
-    left = min(1.0, (step - rising) / max(1.0, updates - rising))
+    left = min(1.0, max(0.0, (step - rising) / max(1.0, updates - rising)))
     return 1.0 - left if plan.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * left))
 
 
-def _averaged(decay: float, average: Tensor, weight: Tensor, updates: Tensor | int) -> Tensor:
-    """The moving average after one more update; it forgets faster at first, when much changes."""
+def _average(
+    decay: float, averages: "Sequence[Tensor]", weights: "Sequence[Tensor]", updates: Tensor | int
+) -> None:
+    """Move averages on by one update; they forget faster at first, when much changes.
+
+    Statistics of batch norms are averaged like weights; what counts is taken over.
+    """
     so_far = float(updates)
-    return torch.lerp(weight, average, min(decay, (1 + so_far) / (10 + so_far)))
+    share = 1 - min(decay, (1 + so_far) / (10 + so_far))
+    for average, weight in zip(averages, weights, strict=True):
+        if average.is_floating_point():
+            average.lerp_(weight, share)
+        else:
+            average.copy_(weight)
 
 
 def seed_torch(seed: int, *purpose: int) -> None:

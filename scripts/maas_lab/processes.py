@@ -48,6 +48,11 @@ class Processes:
         """Whether this is the one that writes."""
         return self.rank == 0
 
+    @property
+    def first_here(self) -> bool:
+        """Whether this is the one that writes on its machine, whose disk others may not see."""
+        return bool(self._accelerator.is_local_main_process)
+
     def described(self) -> str:
         """Where it trains, for people."""
         return self.device if self.count == 1 else f"{self.device} in {self.count} processes"
@@ -79,6 +84,13 @@ class Processes:
             return float(value)
         return float(self._accelerator.reduce(value.detach(), reduction="sum"))
 
+    def from_first(self, value: float) -> float:
+        """The first one's number, for all: so that nobody decides otherwise by a rounding."""
+        if self.count == 1:
+            return value
+        mine = value if self.first else 0.0
+        return self.summed(torch.tensor(mine, dtype=torch.float64, device=self.device))
+
     def any(self, flag: bool) -> bool:
         """Whether it is so in any process; all of them get the same answer."""
         if self.count == 1:
@@ -91,8 +103,8 @@ class Processes:
 
     @contextmanager
     def first_goes_ahead(self) -> "Iterator[None]":
-        """Let the others begin when the first one has ended."""
-        with self._accelerator.main_process_first():
+        """Let the others of a machine begin when its first one has ended."""
+        with self._accelerator.local_main_process_first():
             yield
 
     def alone(

@@ -117,6 +117,18 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return msgspec.json.encode(kept, order="sorted")
 
 
+_PICTURES = ("shift", "rotate", "flip")
+_CLASSES = ("loss", "class_weights")
+
+
+def _refuse_idle(recipe: Recipe, *keys: str) -> None:
+    """Refuse a key that does nothing for this task: whoever sets it believes otherwise."""
+    plain = TrainingRecipe()
+    for key in keys:
+        if getattr(recipe.training, key) != getattr(plain, key):
+            raise ValueError(f"Expected no `training.{key}`, which does nothing for this task")
+
+
 class TextClassification(
     Recipe, frozen=True, kw_only=True, tag_field="task", tag="text-classification"
 ):
@@ -128,7 +140,8 @@ class TextClassification(
     targets: Targets
 
     def __post_init__(self) -> None:
-        """Refuse to drop words for `[UNK]` where a checkpoint says what that is."""
+        """Refuse what does nothing, and to drop words where a checkpoint says what that is."""
+        _refuse_idle(self, *_PICTURES)
         if self.vocabulary.kind == "checkpoint" and self.training.word_dropout:
             raise ValueError("Expected `training.word_dropout` of 0 with a checkpoint's vocabulary")
 
@@ -142,6 +155,10 @@ class ImageClassification(
     network: ImageNetwork
     targets: Targets
 
+    def __post_init__(self) -> None:
+        """Refuse what does nothing for pictures."""
+        _refuse_idle(self, "word_dropout")
+
 
 class Seq2SeqRecipe(Recipe, frozen=True, kw_only=True):
     """Texts to texts."""
@@ -150,6 +167,10 @@ class Seq2SeqRecipe(Recipe, frozen=True, kw_only=True):
     vocabulary: VocabularyRecipe
     network: Seq2SeqNetwork
     decoding: DecodingRecipe
+
+    def __post_init__(self) -> None:
+        """Refuse what does nothing for texts that are written."""
+        _refuse_idle(self, *_PICTURES, *_CLASSES, "word_dropout")
 
 
 class Translation(Seq2SeqRecipe, frozen=True, kw_only=True, tag_field="task", tag="translation"):

@@ -67,3 +67,8 @@ class TrainingRecipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     threads: Annotated[int, Meta(ge=1, le=256)] = 1
     """Threads that torch computes with on a CPU. Two are a third faster for a small network on an
     idle machine, and several times slower where they have to wait for one another."""
+
+    def __post_init__(self) -> None:
+        """Refuse smoothing where the loss has no use for it."""
+        if self.loss == "mse" and self.label_smoothing:
+            raise ValueError("Expected `label_smoothing` of 0 with the loss mse")

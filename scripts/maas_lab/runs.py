@@ -192,6 +192,7 @@ def run_folder(home: Path, recipe: AnyRecipe, data_digest: str) -> Run:
 
     What computes nothing (the note, the minutes, the threads, how often a checkpoint is written)
     does not count: a run goes on with other values of these, and a finished one stays finished.
+    The target does: the summary says whether it was met.
     """
     training = replace(recipe.training, threads=1, checkpoint_steps=1)
     computed = replace(recipe, note="", minutes=0.0, training=training)

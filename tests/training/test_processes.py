@@ -34,11 +34,10 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def start(lab: Lab, home: str, *words: str) -> "subprocess.Popen[str]":
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    address = ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
+def start(lab: Lab, home: str, *launcher: str) -> "subprocess.Popen[str]":
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--master-addr", "127.0.0.1"]
     return subprocess.Popen(
-        [*launcher, *address, SCRIPT, lab.recipe_file, *words],
+        [*torchrun, *launcher, SCRIPT, lab.recipe_file, "--resume"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -67,7 +66,8 @@ def test_two_processes_make_the_updates_of_one_and_resume_after_a_notice(certain
     path = certain.recipe_file
     path.write_text(path.read_text().replace("max_epochs = 3", "max_epochs = 12"))
     alone = certain.train(home="alone")
-    children = start(certain, "both", "--resume")
+    two = ("--nproc-per-node", "2", "--master-port")
+    children = start(certain, "both", *two, str(free_port()))
     deadline = time.monotonic() + 120
     while not list((certain.folder / "both").rglob("step-*.safetensors")):
         assert children.poll() is None, children.communicate()
@@ -77,7 +77,7 @@ def test_two_processes_make_the_updates_of_one_and_resume_after_a_notice(certain
     children.communicate(timeout=120)
 
     # When it goes on
-    children = start(certain, "both", "--resume")
+    children = start(certain, "both", *two, str(free_port()))
     shown, told = children.communicate(timeout=120)
 
     # Then it ends as the other, and only one process has spoken and written
@@ -88,3 +88,29 @@ def test_two_processes_make_the_updates_of_one_and_resume_after_a_notice(certain
     assert run.finished
     assert_same(run, alone)
     assert run.summary().reached == alone.summary().reached
+
+
+def test_two_machines_that_share_no_disk_train_one_network(certain: Lab) -> None:
+    # Given two machines, each with a home of its own
+    alone = certain.train(home="alone")
+    port = str(free_port())
+    nodes = [
+        start(
+            certain,
+            home,
+            *("--nnodes", "2", "--node-rank", str(rank), "--nproc-per-node", "1"),
+            *("--master-port", port),
+        )
+        for rank, home in enumerate(("first", "second"))
+    ]
+
+    # When both train
+    ended = [node.communicate(timeout=180) for node in nodes]
+
+    # Then the first has the run, which is that of one process, and the second has said nothing
+    assert [node.returncode for node in nodes] == [0, 0], ended
+    run = the_run(certain, "first")
+    assert run.finished
+    assert_same(run, alone)
+    assert "test accuracy" in ended[0][0]
+    assert ended[1][0] == ""

@@ -1,6 +1,6 @@
 """The weights that a network begins with: a known checkpoint, fetched, or a folder of one's own.
 
-Imports `maas.errors` and `maas_lab.data`:
+Imports `maas` and `maas_lab.data`:
 
     folder = checkpoint_folder("all-minilm-l6-v2", cache=settings.cache, say=say)
 """
@@ -8,6 +8,7 @@ Imports `maas.errors` and `maas_lab.data`:
 from collections.abc import Callable
 from pathlib import Path
 
+from maas.bundle.verify import sha256_file
 from maas.errors import FieldError
 from maas_lab.data.checkpoints import fetch_checkpoint
 from maas_lab.recipe_data import is_known_set
@@ -35,3 +36,8 @@ def checkpoint_folder(reference: str, *, cache: Path, say: Callable[[str], None]
             field="network.checkpoint",
         )
     return folder
+
+
+def weights_digest(checkpoint: Path | None) -> str:
+    """`sha256:…` of a checkpoint's weights; nothing where there is none."""
+    return f"sha256:{sha256_file(checkpoint / 'model.safetensors')}" if checkpoint else ""

@@ -20,7 +20,7 @@ from maas_lab.networks import build_network
 from maas_lab.networks.reference import reference_vectors
 from maas_lab.records import VectorScores
 from maas_lab.runs import TextRow
-from maas_lab.tasks.checkpoints import checkpoint_folder
+from maas_lab.tasks.checkpoints import checkpoint_folder, weights_digest
 from maas_lab.tasks.task import Validation
 from maas_lab.vocabulary import train_vocabulary
 
@@ -75,6 +75,11 @@ class EmbeddingTask:
         self.recipe = recipe
         self.dataset = dataset
         self.checkpoint = checkpoint
+
+    @property
+    def digest(self) -> str:
+        """What is learned from."""
+        return self.dataset.card.digest + weights_digest(self.checkpoint)
 
     def vocabulary(self) -> bytes:
         """The checkpoint's own."""

@@ -40,6 +40,7 @@ def class_loss(
     Returns:
         float32 scalar.
     """
+    logits = logits.float()  # sums of a batch, also where the network computes in fewer bits
     if kind == "cross-entropy":
         losses = functional.cross_entropy(
             logits, labels, reduction="none", label_smoothing=smoothing

@@ -107,6 +107,11 @@ class PictureTask:
             else None
         )
 
+    @property
+    def digest(self) -> str:
+        """What is learned from."""
+        return self.dataset.card.digest
+
     def vocabulary(self) -> None:
         """None: no text is read."""
 

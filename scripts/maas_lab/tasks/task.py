@@ -6,7 +6,7 @@ Imports torch, numpy and the lab's records. One module beside this one for each 
     tokenizer = …                                  # of the run; None where no text is read
     rows = task.rows(task.dataset.train, tokenizer)
     batch = rows.batch(indices, device="cpu")
-    loss = task.loss(network, batch)               # a sum; divided by rows.units(indices)
+    loss = task.loss(network, batch, training=True)     # a sum; divided by rows.units(indices)
 """
 
 from collections.abc import Sequence
@@ -84,6 +84,10 @@ class Task(Protocol):
     def checkpoint(self) -> "Path | None":
         """The folder of weights that the network begins with."""
 
+    @property
+    def digest(self) -> str:
+        """What is learned from: the rows, and the weights that the network begins with."""
+
     def vocabulary(self) -> bytes | None:
         """The tokenizer.json that training learns or takes over; None where no text is read."""
 
@@ -119,10 +123,3 @@ class Task(Protocol):
 
     def test_rows(self) -> "Sequence[TestRow]":
         """The test rows that the run keeps."""
-
-
-class Opener(Protocol):
-    """Reads the rows of a recipe."""
-
-    def __call__(self, recipe: Any, *, cache: "Path", say: Any) -> Task:  # noqa: ANN401
-        """Read, check, deduplicate and split."""

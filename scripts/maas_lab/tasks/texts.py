@@ -21,7 +21,7 @@ from maas_lab.evaluate import predict, score, validate
 from maas_lab.networks import build_network
 from maas_lab.recipe_networks import BertRecipe
 from maas_lab.runs import TextRow
-from maas_lab.tasks.checkpoints import checkpoint_folder
+from maas_lab.tasks.checkpoints import checkpoint_folder, weights_digest
 from maas_lab.tasks.losses import as_weights, balanced_weights, class_loss
 from maas_lab.vocabulary import UNKNOWN_ID, train_vocabulary
 
@@ -120,6 +120,11 @@ class TextTask:
             if recipe.training.class_weights == "balanced"
             else None
         )
+
+    @property
+    def digest(self) -> str:
+        """What is learned from."""
+        return self.dataset.card.digest + weights_digest(self.checkpoint)
 
     def vocabulary(self) -> bytes:
         """Learned from the training rows alone, or the checkpoint's own."""

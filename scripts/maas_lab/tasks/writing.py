@@ -100,6 +100,11 @@ class WritingTask:
         self._figures = FIGURES[recipe.task]
         self.metric = self._figures.metric
 
+    @property
+    def digest(self) -> str:
+        """What is learned from."""
+        return self.dataset.card.digest
+
     def vocabulary(self) -> bytes:
         """One for both sides, learned from the training rows alone."""
         texts = (text for pair in self.dataset.train for text in (pair.source, pair.target))

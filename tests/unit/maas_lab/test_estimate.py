@@ -1,11 +1,13 @@
 """How long it will take, and what a device was good for, on a task that costs nothing."""
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from unit.maas_lab.test_learner import Fit, Points, learner_of
 
+from maas_lab.checkpoint import Progress
 from maas_lab.estimate import estimate_steps
 from maas_lab.recipe_training import TrainingRecipe
 from maas_lab.speed import measure_speed, step_seconds
@@ -29,28 +31,39 @@ def test_an_estimate_leaves_the_network_as_it_is() -> None:
 
 
 class Fresh(Fit):
-    """The same, with a network of its own."""
+    """The same, with a network and rows of its own."""
+
+    trains = True
+    dataset = SimpleNamespace(train=[])
 
     def network(self, _tokenizer: object) -> torch.nn.Module:
         return torch.nn.Linear(3, 1)
 
+    def rows(self, _samples: object, _tokenizer: object) -> Points:
+        return Points()
+
 
 def test_a_step_is_timed_without_the_one_that_warms_up() -> None:
-    task = cast("Task", Fresh(TrainingRecipe(batch_size=4)))
+    task = Fresh(TrainingRecipe(batch_size=4))
     ticks = iter([0.0, 9.0, 10.0, 11.0, 20.0, 22.0, 30.0, 33.0])
+    after: list[None] = []
 
     seconds = step_seconds(
-        task,
-        cast("Rows", Points()),
+        cast("Task", task),
         None,
         "cpu",
         bf16=True,
         steps=3,
+        after=lambda: after.append(None),
         clock=lambda: next(ticks),
     )
 
     assert seconds == 2.0
+    assert task.seen == [4] * 4
+    assert len(after) == 4
 
 
 def test_without_a_gpu_there_are_no_such_figures() -> None:
-    assert measure_speed(cast("Task", Fresh(TrainingRecipe())), None, "cpu") is None
+    task = cast("Task", Fresh(TrainingRecipe()))
+
+    assert measure_speed(task, None, Progress(), "cpu") is None

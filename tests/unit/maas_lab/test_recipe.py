@@ -329,3 +329,25 @@ def test_an_encoded_recipe_of_another_kind_is_refused() -> None:
         decode_recipe(b'{"name": "sentiment"}')
     with pytest.raises(FieldError, match="is not a recipe"):
         decode_recipe(b"{")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "key"),
+    [
+        ("sentiment-lstm", "shift = 2"),
+        ("sentiment-bert", "word_dropout = 0.1"),
+        ("digits-cnn", "word_dropout = 0.1"),
+        ("translate", 'loss = "mse"'),
+        ("translate", 'class_weights = "balanced"'),
+        ("sentiment-lstm", 'loss = "mse"\nlabel_smoothing = 0.1'),
+    ],
+)
+def test_a_key_that_would_do_nothing_is_refused(tmp_path: Path, recipe: str, key: str) -> None:
+    path = tmp_path / "idle.toml"
+    text = (RECIPES / f"{recipe}.toml").read_text()
+    name = key.partition(" ")[0]
+    kept = "\n".join(line for line in text.splitlines() if not line.startswith(name))
+    path.write_text(kept.replace("threads = 1", f"threads = 1\n{key}"))
+
+    with pytest.raises(FieldError, match=key.splitlines()[-1].partition(" ")[0]):
+        load_recipe(path)

@@ -147,7 +147,7 @@ def test_the_commands_that_need_an_account_are_commands() -> None:
     """They are asserted, not exercised: each verb and option is there, and nothing is run."""
     lines = [line for _, body in readme_blocks("console") for line in body.split("\n")]
     verbs = [shlex.split(line)[1:] for line in lines if line.strip().startswith("maas ")]
-    assert [verb for verb, *_ in verbs] == ["deploy", "promote", "rollback"]
+    assert [verb for verb, *_ in verbs] == ["train", "deploy", "promote", "rollback"]
     command: Any = typer.main.get_command(cli.app)
     for verb, *arguments in verbs:
         assert command.commands[verb].make_context(verb, arguments).params

@@ -7,8 +7,8 @@ Imports torch, onnx, `maas` and the lab. Writes `export/` into the run, whole or
     exported.quantisation.reason             # why there is, or is not, a form with 8-bit weights
 
 Every form is compared with torch on test rows and on rows made by hand; above the tolerance nothing
-is written. Golden requests are recorded with torch's own answers. What differs by task is in
-`maas_lab.exporting`.
+is written. Golden requests are recorded with torch's own answers; the form with 8-bit weights, kept
+where it is worth it, has its own. What differs by task is in `maas_lab.exporting`.
 """
 
 import shutil
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from maas.bundle.golden import GOLDEN, TOLERANCE
-from maas.engine.session import open_session
 from maas.loading import TOKENIZER
 from maas_lab.environment import limit_threads
 from maas_lab.export_record import (
@@ -28,25 +27,17 @@ from maas_lab.export_record import (
     is_exported,
     read_export,
 )
-from maas_lab.exporting.forms import GRAPH, INT8, write_exact_forms, write_quantised
+from maas_lab.exporting.forms import write_exact_forms, write_goldens, write_quantised
 from maas_lab.exporting.subjects import open_subject
 from maas_lab.exporting.tracing import OPSET
 from maas_lab.files import drop_folder, lock_folder
 from maas_lab.records import encode_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from maas.bundle.golden import Golden
     from maas_lab.export_record import ExportedForm
-    from maas_lab.exporting.subject import Subject
     from maas_lab.runs import Run
-
-QUANTISED_GOLDEN = f"golden-{INT8}.jsonl"
-"""Golden requests of the form with 8-bit weights, whose answers are not torch's own."""
-SHIPS_QUANTISED = False
-"""Whether bundles may hold that form: once `maas.loading` replays golden requests by form."""
 
 
 def export_run(run: "Run", *, again: bool = False) -> ExportRecord:
@@ -82,11 +73,9 @@ def _write(run: "Run", folder: "Path") -> ExportRecord:
     subject = open_subject(run)
     forms = write_exact_forms(subject, folder)
     golden = subject.goldens()
-    _write_golden(folder / GOLDEN, golden)
+    write_goldens(folder / GOLDEN, golden)
     quantised, quantisation = write_quantised(subject, folder)
-    if quantised is not None:
-        _write_golden(folder / QUANTISED_GOLDEN, _own_goldens(subject, folder / INT8))
-    shipped = (quantised,) if quantised is not None and SHIPS_QUANTISED else ()
+    shipped = () if quantised is None else (quantised,)
     if run.tokenizer_file.is_file():
         shutil.copyfile(run.tokenizer_file, folder / TOKENIZER)
     record = ExportRecord(
@@ -105,14 +94,6 @@ def _write(run: "Run", folder: "Path") -> ExportRecord:
     )
     (folder / EXPORT_RECORD).write_bytes(encode_record(record))
     return record
-
-
-def _own_goldens(subject: "Subject", form: "Path") -> "list[Golden]":
-    return subject.goldens(open_session(form / GRAPH, optimised=True, threads=1))
-
-
-def _write_golden(path: "Path", goldens: "Sequence[Golden]") -> None:
-    path.write_bytes(b"".join(golden.encode() + b"\n" for golden in goldens))
 
 
 def _sorted(forms: "list[ExportedForm]") -> "tuple[ExportedForm, ...]":

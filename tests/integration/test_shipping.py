@@ -13,6 +13,8 @@ import pytest
 import torch
 from support.graphs import edited
 from support.laptop import Laptop, write_reviews
+from support.shipping import make_project
+from support.tiny import Home, open_client
 
 from maas.bundle.golden import GOLDEN
 from maas.bundle.manifest import MANIFEST, parse_manifest
@@ -20,14 +22,18 @@ from maas.bundle.verify import verify_bundle
 from maas.engine.session import open_session
 from maas.errors import RefusedError
 from maas.loading import load_version, optimised_form
+from maas.settings import Settings
 from maas.tasks.classify import Classifier
 from maas.text.tokenizer import load_tokenizer
 from maas_lab import export
 from maas_lab.checkpoint import load_best
 from maas_lab.export_record import export_folder
+from maas_lab.exporting import forms
 from maas_lab.exporting.subject import Subject
 from maas_lab.exporting.subjects import open_subject
 from maas_lab.runs import Run, list_runs
+
+EXACT = ("portable", optimised_form())
 
 
 def first_run(laptop: Laptop) -> Run:
@@ -47,7 +53,8 @@ def test_every_form_answers_what_torch_answers_on_rows_of_any_shape(shipped: Lap
     network = load_best(run)
     tokenizer = load_tokenizer(run.tokenizer_file, max_tokens=64)
     texts = ["", "lovely", "a dull film " * 40, "\u200b", "warm story"]
-    for graph in (run.folder / "export").glob("*/model.onnx"):
+    for form in EXACT:
+        graph = run.folder / "export" / form / "model.onnx"
         session = open_session(graph, optimised=graph.parent.name != "portable", threads=1)
         for batch in ([texts[0]], [texts[2]], texts, texts * 7):
             encoded = tokenizer.encode(batch)
@@ -128,7 +135,7 @@ def test_the_manifest_names_no_time_host_or_path(shipped: Laptop) -> None:
     text = (folder / MANIFEST).read_text()
     assert str(shipped.home) not in text
     manifest = parse_manifest(text.encode())
-    assert [form.name for form in manifest.forms] == [optimised_form(), "portable"]
+    assert {form.name for form in manifest.forms} - {"int8"} == set(EXACT)
     assert manifest.inputs[0].shape == ("batch", "sequence")
     assert manifest.outputs[0].shape == ("batch", 2)
     assert {"run", "recipe", "data", "weights", "commit"} <= manifest.lineage.keys()
@@ -143,6 +150,44 @@ def test_the_card_says_how_good_the_model_is_beside_simple_methods(shipped: Lapt
         assert f"{figure:.4f}" in text
     for plot in ("confusion", "reliability", "loss", "accuracy"):
         assert any(plot in path.name for path in card.glob("*.png")), plot
+
+
+# ---- A form of 8-bit weights --------------------------------------------------------------------
+
+
+def test_a_quantised_form_is_registered_packed_and_served(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Given a run whose quantised form is accepted
+    monkeypatch.setattr(forms, "_MOST_SIZE", 10.0)
+    monkeypatch.setattr(forms, "_MOST_POINTS", 100.0)
+    run = first_run(laptop)
+    assert "int8" in [form.name for form in export.export_run(run, again=True).forms]
+    made = laptop.ok("bundle", run.name)
+    assert "int8" in str(made["bytes_by_form"])
+    version = laptop.ok("register", run.name)["number"]
+
+    # When that form is packed
+    project = make_project(tmp_path / "project")
+    laptop.ok("package", "--form", "int8", "--project", str(project.root))
+    folder = project.models / "sentiment" / Path(str(made["folder"])).name
+    paths = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {path.split("/")[0] for path in paths} == {
+        *("int8", "manifest.json", GOLDEN, "tokenizer.json"),
+    }
+    assert f"int8/{GOLDEN}" in paths
+
+    # Then a function answers with it from the layer alone, nearly as the exact one does
+    environ = laptop.environment | {"MAAS_MODEL": "sentiment"}
+    here = Home(Settings.parse(environ), {})
+    packed = Home(Settings.parse(environ | {"MAAS_BUNDLES": str(project.models)}), {})
+    path, scores = f"/models/sentiment/versions/{version}", []
+    for home, form in ((here, optimised_form()), (packed, "int8")):
+        with open_client(home.services(full=False)) as client:
+            assert client.get(path).json()["form"] == form
+            (rows,) = client.post(path, json={"inputs": "a lovely warm film"}).json()
+            scores.append({row["label"]: row["score"] for row in rows})
+    assert scores[0] == pytest.approx(scores[1], abs=0.05)
 
 
 # ---- Register -----------------------------------------------------------------------------------

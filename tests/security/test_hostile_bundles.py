@@ -25,6 +25,7 @@ from support.shipping import make_project, package_into
 from support.tiny import (
     TinyBundle,
     describe_bundle,
+    file_entry,
     make_bundle,
     make_home,
     open_client,
@@ -40,6 +41,7 @@ from maas.bundle.manifest import canonical_json, digest16, parse_manifest
 from maas.bundle.verify import sha256_file, verify_bundle
 from maas.engine import session
 from maas.errors import BundleError, RefusedError
+from maas.limits import LIMITS
 from maas.loaded import REFUSED_SECONDS
 from maas.loading import TOKENIZER, load_version, optimised_form
 from maas.settings import Settings
@@ -361,6 +363,54 @@ def test_s23_a_file_that_no_part_of_a_bundle_needs_is_refused(hostile: Hostile) 
     assert "model.pkl is missing, or is no file of a bundle" in hostile.refusal(
         replace(hostile.bundle.manifest, files=files)
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("portable/golden-int8.jsonl", "does not point at portable/golden-int8.jsonl"),
+        ("int8/golden.jsonl", "int8/golden.jsonl is missing, or is no file of a bundle"),
+        ("golden-int8.jsonl", "golden-int8.jsonl is missing, or is no file of a bundle"),
+    ],
+)
+def test_s23_golden_requests_of_no_form_are_refused(
+    hostile: Hostile, path: str, reason: str
+) -> None:
+    (hostile.folder / path).parent.mkdir(exist_ok=True)
+    shutil.copy(hostile.folder / GOLDEN, hostile.folder / path)
+    manifest = describe_bundle(hostile.folder)
+    if not path.startswith("portable"):  # listed as what every form needs
+        files = (*manifest.files, file_entry(hostile.folder, path))
+        manifest = replace(manifest, files=tuple(sorted(files, key=lambda each: each.path)))
+    assert reason in hostile.refusal(manifest)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_s23_golden_requests_of_a_form_that_are_gone_or_unnamed_are_refused(
+    hostile: Hostile, *, listed: bool
+) -> None:
+    own = hostile.folder / "portable" / GOLDEN
+    shutil.copy(hostile.folder / GOLDEN, own)
+    manifest = describe_bundle(hostile.folder)
+    if listed:
+        own.unlink()
+        assert "Missing from the bundle: portable/golden.jsonl" in hostile.refusal(manifest)
+        return
+    refusal = hostile.refusal(hostile.bundle.manifest)
+    assert "Not named in manifest.json: portable/golden.jsonl" in refusal
+
+
+def test_s23_golden_requests_are_no_weights(hostile: Hostile) -> None:
+    (hostile.folder / hostile.external / WEIGHTS_FILE).rename(
+        hostile.folder / hostile.external / GOLDEN
+    )
+    hostile.point(GOLDEN)
+    assert f"{hostile.external}/model.onnx is refused" in hostile.refusal()
+
+
+def test_s23_golden_requests_of_a_form_are_bounded(hostile: Hostile) -> None:
+    (hostile.folder / "portable" / GOLDEN).write_bytes(b" " * (LIMITS.golden_bytes + 1))
+    assert "portable/golden.jsonl has more than" in hostile.refusal()
 
 
 def test_s23_weights_may_begin_as_a_pickle_does(hostile: Hostile) -> None:

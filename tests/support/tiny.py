@@ -6,7 +6,8 @@
 
 Another seed gives other weights, so another digest and other answers. `hazards=True` gives a model
 that fails on purpose: FOREVER_WORD never ends, NAN_WORD answers NaN, PANIC_TEXT makes the tokenizer
-library panic.
+library panic. `rounded=True` adds the form int8, of rounded weights and with golden requests of its
+own.
 """
 
 import time
@@ -87,6 +88,7 @@ WORDS = (
     ),
     *("gripping", "told", "with", "and", FOREVER_WORD, NAN_WORD),
 )
+INT8 = "int8"
 GOLDEN_TEXTS = (("a fine film",), ("bad", "a gripping story told with warmth and wit"), ("good",))
 
 
@@ -204,6 +206,7 @@ def make_bundle(
     rows: int = len(WORDS),
     golden_shift: float = 0.0,
     labels: "Sequence[str]" = LABELS,
+    rounded: bool = False,
 ) -> TinyBundle:
     """Make a bundle where serving looks for it.
 
@@ -214,6 +217,7 @@ def make_bundle(
         rows: Rows of the table of weights; 150,000 make a file of more than a megabyte.
         golden_shift: Added to the recorded answers, so that the model is not the recorded one.
         labels: Class names.
+        rounded: Whether there is a form of rounded weights.
     """
     weights = tiny_weights(seed, labels=len(labels), rows=rows)
     if hazards:
@@ -227,7 +231,11 @@ def make_bundle(
     (part / "portable" / "model.onnx").write_bytes(graph)
     save_external(graph, part / optimised_form())
     (part / TOKENIZER).write_text(tiny_tokenizer(panics=hazards), encoding="utf-8")
-    (part / GOLDEN).write_bytes(_golden(weights, golden_shift))
+    (part / GOLDEN).write_bytes(golden_lines(weights, golden_shift))
+    if rounded:
+        (part / INT8).mkdir()
+        save_external(classifier_graph(rounded_weights(weights)), part / INT8)
+        (part / INT8 / GOLDEN).write_bytes(golden_lines(rounded_weights(weights)))
     manifest = describe_bundle(part, labels=labels)
     digest = write_bundle(part, manifest)
     folder = bundles / MODEL / digest16(digest)
@@ -249,7 +257,7 @@ def describe_bundle(folder: "Path", *, labels: "Sequence[str]" = LABELS) -> Mani
         metrics={"test_accuracy": 0.75},
         lineage={"run": "tiny"},
         files=tuple(file_entry(folder, path) for path in sorted((GOLDEN, TOKENIZER))),
-        forms=tuple(_form(folder, name) for name in sorted((optimised_form(), "portable"))),
+        forms=tuple(_form(folder, path.parent.name) for path in sorted(folder.glob("*/*.onnx"))),
     )
 
 
@@ -329,7 +337,13 @@ def open_client(
     return Client(app)
 
 
-def _golden(weights: "npt.NDArray[np.float32]", shift: float) -> bytes:
+def rounded_weights(weights: "npt.NDArray[np.float32]") -> "npt.NDArray[np.float32]":
+    """Weights to the nearest quarter; answers differ by far more than a float's last bits."""
+    return np.round(weights * 4) / np.float32(4)
+
+
+def golden_lines(weights: "npt.NDArray[np.float32]", shift: float = 0.0) -> bytes:
+    """The golden requests with what these weights answer, and `shift` added."""
     lines = []
     for texts in GOLDEN_TEXTS:
         rows = (tiny_logits(weights, texts) + np.float32(shift)).tolist()

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maas.bundle.golden import TOLERANCE, read_golden
+from maas.bundle.golden import read_golden, tolerance_of
 from maas.engine.session import open_session
 from maas.errors import BundleError, DeadlineError
 from maas.tasks import TOKENIZER, open_task
@@ -86,15 +86,16 @@ def load_version(
     chosen = manifest.form(name) if name else choose_form(manifest)
     session = open_session(bundle.graph(chosen), optimised=chosen.optimised, threads=threads)
     task = open_task(manifest, bundle.folder, session)
-    replay = _replay(bundle, task, replays)
+    replay = _replay(bundle, chosen, task, replays)
     bundle.check_unchanged()
     return LoadedVersion(bundle, chosen.name, task, replay, time.perf_counter() - started)
 
 
-def _replay(bundle: "Bundle", task: "Task", count: int | None) -> Replay:
+def _replay(bundle: "Bundle", form: "Form", task: "Task", count: int | None) -> Replay:
     started = time.perf_counter()
     worst = 0.0
-    goldens = read_golden(bundle)[:count]
+    goldens = read_golden(bundle, form)[:count]
+    tolerance = tolerance_of(form, goldens)
     deadline = time.monotonic() + _REPLAY_SECONDS
     try:
         for golden in goldens:
@@ -105,9 +106,9 @@ def _replay(bundle: "Bundle", task: "Task", count: int | None) -> Replay:
         raise BundleError(
             f"Its golden requests did not end within {_REPLAY_SECONDS:g} s."
         ) from None
-    if not worst <= TOLERANCE:
+    if not worst <= tolerance:
         raise BundleError(
-            f"A golden request's answer differs by {worst:.3g} (at most {TOLERANCE:g}):"
+            f"A golden request's answer differs by {worst:.3g} (at most {tolerance:.3g}):"
             " this is not the model that was exported."
         )
     return Replay(len(goldens), worst, time.perf_counter() - started)

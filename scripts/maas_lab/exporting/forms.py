@@ -1,9 +1,10 @@
 """The forms of a model: portable, optimised and quantised, each proven before it is kept.
 
-Imports onnx, `maas` and the lab. A form is a folder with model.onnx, and its weights beside it:
+Imports onnx, `maas` and the lab. A form is a folder with model.onnx, and its weights beside it; the
+quantised one has golden requests of its own there, for it does not answer what torch answers:
 
     forms = write_exact_forms(subject, folder)
-    quantisation = write_quantised(subject, folder, beside=forms[0])
+    form, quantisation = write_quantised(subject, folder)
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import onnx
 
-from maas.bundle.golden import TOLERANCE
+from maas.bundle.golden import GOLDEN, TOLERANCE
 from maas.bundle.graph_policy import check_graph
 from maas.bundle.verify import sha256_file
 from maas.engine.session import open_session
@@ -24,8 +25,10 @@ from maas_lab.exporting.timing import median_milliseconds
 from maas_lab.optimise import optimise_graph
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from maas.bundle.golden import Golden
     from maas.engine.session import Session
     from maas_lab.exporting.subject import Likeness, Subject
 
@@ -135,6 +138,7 @@ def write_quantised(subject: "Subject", folder: "Path") -> tuple[ExportedForm | 
     if not found.accepted:
         shutil.rmtree(after)
         return None, found
+    write_goldens(after / GOLDEN, subject.goldens(sessions[1]))
     likeness = subject.likeness(sessions[1])
     form = ExportedForm(
         name=INT8,
@@ -173,6 +177,11 @@ def _weigh(subject: "Subject", sessions: "list[Session]", sizes: list[int]) -> Q
         accepted=good and worth,
         reason=reason,
     )
+
+
+def write_goldens(path: "Path", goldens: "Sequence[Golden]") -> None:
+    """Write golden requests, one a line."""
+    path.write_bytes(b"".join(golden.encode() + b"\n" for golden in goldens))
 
 
 def form_bytes(folder: "Path") -> int:

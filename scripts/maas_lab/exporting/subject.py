@@ -82,7 +82,11 @@ class Subject(Protocol):
         """Ask a form and torch the same."""
 
     def goldens(self, session: "Session | None" = None) -> "list[Golden]":
-        """Requests with what torch answers, or a form where there is one."""
+        """Requests with what torch answers, or a form where there is one.
+
+        A form of rounded weights is asked one row at a time: it rounds by the largest number of a
+        batch, and serving cuts batches otherwise.
+        """
 
     def measure(self, session: "Session") -> float:
         """The figure of a form on the test rows; 0 to 100, but for a cosine."""

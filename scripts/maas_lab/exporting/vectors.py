@@ -158,6 +158,7 @@ class TextNumbers(NumberSubject):
         return [
             Golden(texts=texts, logits=self.answer(session, self.encode(texts)))
             for texts in requests
+            if session is None or len(texts) == 1
         ]
 
     def measure(self, session: "Session") -> float:
@@ -218,6 +219,7 @@ class PictureNumbers(NumberSubject):
                 logits=self.answer(session, self.encode(pictures)),
             )
             for pictures in requests
+            if session is None or len(pictures) == 1
         ]
 
     def measure(self, session: "Session") -> float:

@@ -9,15 +9,18 @@ from support.graphs import classifier_graph, short_graph
 from support.tiny import (
     FOREVER_WORD,
     GOLDEN_TEXTS,
+    INT8,
     MAX_TOKENS,
     TinyBundle,
     describe_bundle,
+    golden_lines,
     make_bundle,
+    rounded_weights,
     tiny_weights,
     write_bundle,
 )
 
-from maas.bundle.golden import TOLERANCE, Golden
+from maas.bundle.golden import GOLDEN, TOLERANCE, Golden
 from maas.bundle.verify import Bundle, verify_bundle
 from maas.errors import BundleError, ModelError, TokenizerError
 from maas.loading import choose_form, load_version, optimised_form
@@ -49,6 +52,30 @@ def test_every_form_answers_as_recorded(bundle: TinyBundle) -> None:
         assert loaded.form == name
         assert loaded.replay.requests == len(GOLDEN_TEXTS)
         assert loaded.replay.max_difference < 1e-5
+
+
+@pytest.mark.parametrize(("shift", "accepted"), [(0.04, True), (3.0, False)])
+def test_a_form_of_rounded_weights_answers_as_it_did_itself(
+    tmp_path: "Path", shift: float, *, accepted: bool
+) -> None:
+    # Given answers of its own that another processor would give, or another model
+    bundle = make_bundle(tmp_path, rounded=True)
+    own = golden_lines(rounded_weights(bundle.weights), shift)
+    (bundle.folder / INT8 / GOLDEN).write_bytes(own)
+    verified = resealed(bundle)
+    if accepted:
+        assert load_version(verified, form=INT8, threads=1).replay.max_difference > TOLERANCE
+        assert load_version(verified, threads=1).form == optimised_form()  # it must be asked for
+        return
+    with pytest.raises(BundleError, match="golden request's answer differs"):
+        load_version(verified, form=INT8, threads=1)
+
+
+def test_a_form_of_rounded_weights_without_answers_of_its_own_is_refused(tmp_path: "Path") -> None:
+    bundle = make_bundle(tmp_path, rounded=True)
+    (bundle.folder / INT8 / GOLDEN).unlink()
+    with pytest.raises(BundleError, match=r"differs by .* \(at most 0\.0001\)"):
+        load_version(resealed(bundle), form=INT8, threads=1)
 
 
 def test_a_cold_start_may_replay_fewer(bundle: TinyBundle) -> None:

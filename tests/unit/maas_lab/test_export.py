@@ -2,7 +2,7 @@
 
 import base64
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 import numpy as np
@@ -12,19 +12,27 @@ import torch
 from PIL import Image
 from unit.maas_lab.exporting.made_runs import make_run
 
-from maas.bundle.golden import GOLDEN, GOLDEN_BEAMS, TOLERANCE, Golden
+from maas.assembly import build_registry
+from maas.bundle.golden import GOLDEN, GOLDEN_BEAMS, TOLERANCE, Golden, read_golden
 from maas.engine.session import open_session
 from maas.errors import RefusedError
-from maas.loading import optimised_form
+from maas.loading import choose_form, optimised_form
+from maas.settings import Settings
 from maas.text.tokenizer import load_tokenizer
 from maas_lab import export
+from maas_lab.bundling import bundle_run
+from maas_lab.environment import describe_environment
 from maas_lab.export_record import export_folder
 from maas_lab.exporting import forms
 from maas_lab.exporting.subjects import open_subject
+from maas_lab.exporting.writers import WriterSubject
+from maas_lab.records import encode_record
+from maas_lab.releasing import register_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from maas.engine.session import Session
     from maas_lab.exporting.subject import Subject
     from maas_lab.runs import Run
 
@@ -58,15 +66,15 @@ def test_every_task_becomes_forms_that_answer_like_torch(
     run = make_run(tmp_path, task, architecture)
     record = export.export_run(run)
 
-    assert [form.name for form in record.forms] == sorted(EXACT)
+    assert record.quantisation is not None
+    kept = {"int8"} if record.quantisation.accepted else set()
+    assert [form.name for form in record.forms] == sorted({*EXACT, *kept})
     assert record.parity.max_difference <= TOLERANCE
     assert record.parity.rows == 16
     assert record.parity.joined_rows == (0 if task.startswith("image") else 4)
     assert record.golden == len(goldens_of(run)) > 0
-    assert record.quantisation is not None
-    assert not record.quantisation.shipped
+    assert record.quantisation.shipped == record.quantisation.accepted
     names = {path.name for path in export_folder(run).iterdir()}
-    kept = {"int8", export.QUANTISED_GOLDEN} if record.quantisation.accepted else set()
     tokenizer = set() if task.startswith("image") else {"tokenizer.json"}
     assert names == {"export.json", GOLDEN, *EXACT, *kept, *tokenizer}
     assert list(run.folder.glob(".export*")) == []
@@ -193,24 +201,69 @@ def test_what_is_neither_faster_nor_smaller_is_left_out(
     assert "1.00 times as fast, 1.00 of the size" in found.reason
 
 
-def test_a_quantised_form_has_golden_requests_of_its_own(
-    tmp_path: "Path", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Given bundles that may hold it, and a floor that it passes
-    monkeypatch.setattr(export, "SHIPS_QUANTISED", True)
+@pytest.fixture
+def _accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bar that every quantised form clears."""
     monkeypatch.setattr(forms, "_MOST_SIZE", 10.0)
     monkeypatch.setattr(forms, "_MOST_POINTS", 100.0)
+
+
+@pytest.mark.usefixtures("_accepted")
+def test_a_quantised_form_has_golden_requests_of_its_own(tmp_path: "Path") -> None:
     run = make_run(tmp_path, "text-classification", "bilstm")
     record = export.export_run(run)
     assert [form.name for form in record.forms] == sorted((*EXACT, "int8"))
     assert record.quantisation is not None
     assert record.quantisation.shipped
+    (form,) = (form for form in record.forms if form.name == "int8")
+    assert form.digest == forms.form_digest(export_folder(run) / "int8")
     tokenizer = load_tokenizer(run.tokenizer_file, max_tokens=16)
     session = open_session(export_folder(run) / "int8/model.onnx", optimised=True, threads=1)
-    exact, own = goldens_of(run), goldens_of(run, export.QUANTISED_GOLDEN)
-    assert [one.texts for one in own] == [one.texts for one in exact]
+    exact, own = goldens_of(run), goldens_of(run, "int8/golden.jsonl")
+    # One row at a time, for a batch is rounded by its largest number
+    assert [one.texts for one in own] == [one.texts for one in exact if len(one.texts) == 1]
     for golden in own:
         encoded = tokenizer.encode(golden.texts)
         feeds = {"input_ids": encoded.input_ids, "attention_mask": encoded.attention_mask}
         (logits,) = session.run(feeds, deadline=float("inf"))
         assert np.abs(np.subtract(logits, golden.logits)).max() <= 1e-6
+
+
+@pytest.mark.usefixtures("_accepted")
+@pytest.mark.parametrize(
+    ("task", "architecture"),
+    [("image-classification", "cnn"), ("translation", "seq2seq-rnn")],
+)
+def test_every_form_is_bundled_registered_and_answers(
+    tmp_path: "Path", task: str, architecture: str
+) -> None:
+    run = make_run(tmp_path, task, architecture)
+    run.environment_file.write_bytes(encode_record(describe_environment("cpu")))
+    export.export_run(run)
+    made = bundle_run(run, tmp_path / "bundles")
+    assert sorted(made.bytes_by_form) == sorted((*EXACT, "int8"))
+    assert "| int8 |" in (made.card / "card.md").read_text()
+    settings = Settings.parse({"MAAS_HOME": str(tmp_path), "MAAS_ACTOR": "tests"})
+    with build_registry(settings) as registry:
+        proof = register_bundle(registry, made.bundle.folder).record.verification
+    counts = [len(read_golden(made.bundle, form)) for form in made.bundle.manifest.forms]
+    assert proof.golden == sum(counts)
+    assert choose_form(made.bundle.manifest).name == optimised_form()
+
+
+def test_a_form_that_writes_otherwise_is_proven_by_what_it_writes_alike(tmp_path: "Path") -> None:
+    # Given a form that writes some texts as torch does, and others not
+    run = make_run(tmp_path, "translation", "seq2seq-rnn")
+    subject = open_subject(run)
+    assert isinstance(subject, WriterSubject)
+    told = subject.goldens()
+    alike = next(golden for golden in told if len(golden.texts) == 1)
+
+    def write(_: object, texts: "tuple[str, ...]", beams: int) -> object:
+        said = subject.expect(texts, beams)
+        return said.ids if texts == alike.texts else np.full_like(said.ids, 6), said.scores
+
+    subject.write = write  # type: ignore[method-assign, assignment]
+    session = cast("Session", object())
+    # Then its golden requests are the former
+    assert subject.goldens(session) == [alike]

@@ -1,7 +1,8 @@
 """Whether the files of a bundle are what they are called, told before any library opens them.
 
 May import `maas.bundle`, `maas.errors` and `maas.limits`. A bundle holds graphs with their weights,
-golden requests, for the tasks that read texts a tokenizer, and nothing else:
+golden requests, for the tasks that read texts a tokenizer, and nothing else; a form may have golden
+requests of its own:
 
     check_contents(folder, manifest)               # every form
     check_contents(folder, manifest, form="portable")
@@ -12,7 +13,7 @@ import os
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from maas.bundle.golden import GOLDEN
+from maas.bundle.golden import GOLDEN, own_golden
 from maas.bundle.graph_policy import GraphFacts, check_graph
 from maas.bundle.task_rules import LOOKING, WRITING
 from maas.bundle.tokenizer_policy import check_tokenizer
@@ -73,7 +74,11 @@ def _check_form(folder: "Path", manifest: "Manifest", form: "Form", limits: Limi
     graph = PurePosixPath(form.graph)
     if graph.suffix != ".onnx":  # ONNX Runtime tells its formats by it
         raise BundleError(f"{graph} is called a graph and not .onnx.")
-    others = {PurePosixPath(each.path): each.size for each in form.files if each.path != str(graph)}
+    golden = own_golden(form)  # no weights: a graph that points at it is refused
+    if golden is not None:
+        _read(folder, form.files, golden, limits.golden_bytes)
+    known = (str(graph), golden)
+    others = {PurePosixPath(each.path): each.size for each in form.files if each.path not in known}
     files = {path.name: size for path, size in others.items() if path.parent == graph.parent}
     data = _read(folder, form.files, str(graph), limits.graph_bytes)
     try:

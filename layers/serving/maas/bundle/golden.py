@@ -3,10 +3,14 @@
 May import `maas.errors`, `maas.bundle` and msgspec. They travel in the bundle, and every load
 replays some of them, so that a wrong model under the right name is found before its first request:
 
-    for golden in read_golden(bundle): ...
+    for golden in read_golden(bundle, form): ...
 
 What a task records: rows of numbers (logits, or an embedding's vectors), which may differ by
 TOLERANCE; or the texts that were written, greedily and with GOLDEN_BEAMS beams, which may not.
+
+golden.jsonl at the top is what the trained network answered, for every form that answers the same.
+A form of rounded weights answers a little otherwise. It has what it answered itself, in a
+golden.jsonl beside its graph: one of its own files, so that it is packed with it and alone.
 """
 
 from typing import TYPE_CHECKING, Annotated
@@ -18,12 +22,30 @@ from maas.bundle.task_rules import LOOKING, WRITING
 from maas.errors import BundleError
 
 if TYPE_CHECKING:
-    from maas.bundle.manifest import Manifest
+    from collections.abc import Iterable
+
+    from maas.bundle.manifest import Form, Manifest
     from maas.bundle.verify import Bundle
 
 GOLDEN = "golden.jsonl"
 TOLERANCE = 1e-4
 """Largest absolute difference of a number between the trained, exported and loaded model."""
+ROUNDED_TOLERANCE = 0.1
+"""The same for a form with golden requests of its own, as a share of the largest recorded number,
+or of 1 where that is less.
+
+Whole numbers multiply alike on every processor (`maas_lab.exporting.quantising`), but what is
+rounded to them was computed in floats, whose last bits differ: now and then one falls to the other
+side, and moves answers by a step of 1/255 of a layer's range, and more with every layer. Trained
+models whose floats were changed in the last bits on purpose moved by this much at most, of numbers
+up to that:
+
+    sentence vectors, six layers    0.038 of 0.4
+    digits, convolutions            0.0084 of 24
+    classifiers, LSTM               0.0002 of 0.2
+
+Another model's vectors or logits are farther away; a text that is written stays the same.
+"""
 GOLDEN_BEAMS = 4
 """Beams that `beam_outputs` were written with; `max_new_tokens` is the manifest's."""
 
@@ -49,33 +71,58 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         return msgspec.json.encode(self)
 
 
-def read_golden(bundle: "Bundle") -> tuple[Golden, ...]:
-    """Read a verified bundle's golden requests.
+def own_golden(form: "Form") -> str | None:
+    """The path of a form's own golden requests, or None where it answers as the network did."""
+    folder, slash, _ = form.graph.rpartition("/")
+    path = folder + slash + GOLDEN
+    return path if any(entry.path == path for entry in form.files) else None
+
+
+def read_golden(bundle: "Bundle", form: "Form | None" = None) -> tuple[Golden, ...]:
+    """Read the golden requests of a verified bundle.
+
+    Args:
+        bundle: The bundle.
+        form: Its own ones, where it has some; otherwise, or when None, the trained network's.
 
     Raises:
         BundleError: There are none, or a line is not a golden request of this model.
     """
+    path = (own_golden(form) if form else None) or GOLDEN
     try:
-        data = (bundle.folder / GOLDEN).read_bytes()
+        data = (bundle.folder / path).read_bytes()
         goldens = tuple(msgspec.json.decode(line, type=Golden) for line in data.splitlines())
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        raise BundleError(f"{GOLDEN} is absent or cannot be read.") from None
+        raise BundleError(f"{path} is absent or cannot be read.") from None
     for golden in goldens:
-        _check(golden, bundle.manifest)
+        _check(golden, bundle.manifest, path)
     if not goldens:
-        raise BundleError(f"{GOLDEN} holds no request; a bundle without one cannot be checked.")
+        raise BundleError(f"{path} holds no request; a bundle without one cannot be checked.")
     return goldens
 
 
-def _check(golden: Golden, manifest: "Manifest") -> None:
+def tolerance_of(form: "Form", goldens: "Iterable[Golden]") -> float:
+    """How far a form's numbers may be from those that were recorded.
+
+    Args:
+        form: The form.
+        goldens: Its golden requests.
+    """
+    if own_golden(form) is None:
+        return TOLERANCE
+    numbers = (abs(number) for golden in goldens for row in golden.logits for number in row)
+    return ROUNDED_TOLERANCE * max((1.0, *numbers))
+
+
+def _check(golden: Golden, manifest: "Manifest", path: str) -> None:
     looks, writes = manifest.task in LOOKING, manifest.task in WRITING
     asked, others = (golden.images, golden.texts) if looks else (golden.texts, golden.images)
     answered = golden.outputs if writes else golden.logits
     if not asked or others or bool(golden.logits) == writes or bool(golden.outputs) != writes:
-        raise BundleError(f"{GOLDEN} is not of a model for {manifest.task}.")
+        raise BundleError(f"{path} is not of a model for {manifest.task}.")
     width = manifest.outputs[0].shape[-1]
     if len(answered) != len(asked) or any(len(row) != width for row in golden.logits):
         said = "labels" if manifest.labels else "outputs"
-        raise BundleError(f"{GOLDEN} does not fit the {said} of the manifest.")
+        raise BundleError(f"{path} does not fit the {said} of the manifest.")
     if golden.beam_outputs and (not writes or len(golden.beam_outputs) != len(asked)):
-        raise BundleError(f"{GOLDEN} does not fit the outputs of the manifest.")
+        raise BundleError(f"{path} does not fit the outputs of the manifest.")

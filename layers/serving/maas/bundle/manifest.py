@@ -67,7 +67,7 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     opset: Annotated[int, Meta(ge=1)]
     """Version of the default ONNX operator set."""
     files: tuple[FileEntry, ...]
-    """The graph and its external weights, in path order."""
+    """The graph, its external weights, and what `golden.own_golden` finds, in path order."""
 
 
 class ModelLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

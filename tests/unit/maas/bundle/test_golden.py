@@ -4,15 +4,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace
-from support.tiny import TinyBundle, describe_bundle, file_entry, make_bundle, write_bundle
+from support.tiny import INT8, TinyBundle, describe_bundle, file_entry, make_bundle, write_bundle
 from support.tiny_embedding import make_embedding
 from support.tiny_image import in_base64, make_image, picture, png
 from support.tiny_writer import make_writer
 
-from maas.bundle.golden import GOLDEN, Golden, read_golden
+from maas.bundle.golden import (
+    GOLDEN,
+    ROUNDED_TOLERANCE,
+    TOLERANCE,
+    Golden,
+    own_golden,
+    read_golden,
+    tolerance_of,
+)
 from maas.bundle.verify import verify_bundle
 from maas.errors import BundleError
-from maas.loading import load_version
+from maas.loading import load_version, optimised_form
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +89,45 @@ def test_what_no_task_records_is_left_out() -> None:
     assert Golden(images=("eA==",), logits=((1.0,),)).encode() == (
         b'{"logits":[[1.0]],"images":["eA=="]}'
     )
+
+
+def test_a_form_has_golden_requests_of_its_own_where_they_lie_beside_its_graph(
+    tmp_path: "Path",
+) -> None:
+    bundle = make_bundle(tmp_path, rounded=True)
+    verified = verify_bundle(bundle.folder)
+    shared, own = read_golden(verified), read_golden(verified, bundle.manifest.form(INT8))
+    assert own_golden(bundle.manifest.form(INT8)) == "int8/golden.jsonl"
+    assert [golden.texts for golden in own] == [golden.texts for golden in shared]
+    assert own != shared
+    for name in ("portable", optimised_form()):
+        assert own_golden(bundle.manifest.form(name)) is None
+        assert read_golden(verified, bundle.manifest.form(name)) == shared
+
+
+def test_a_refusal_names_the_forms_own_file(tmp_path: "Path") -> None:
+    bundle = make_bundle(tmp_path, rounded=True)
+    (bundle.folder / INT8 / GOLDEN).write_bytes(b"{}")
+    write_bundle(bundle.folder, describe_bundle(bundle.folder))
+    verified = verify_bundle(bundle.folder)
+    with pytest.raises(BundleError, match=r"^int8/golden\.jsonl"):
+        read_golden(verified, verified.manifest.form(INT8))
+
+
+@pytest.mark.parametrize(
+    ("name", "largest", "tolerance"),
+    [
+        ("portable", 24.0, TOLERANCE),
+        (INT8, 0.1, ROUNDED_TOLERANCE),
+        (INT8, -24.0, 24 * ROUNDED_TOLERANCE),
+    ],
+)
+def test_only_a_form_with_its_own_may_differ_more(
+    tmp_path: "Path", name: str, largest: float, tolerance: float
+) -> None:
+    form = make_bundle(tmp_path, rounded=True).manifest.form(name)
+    goldens = (Golden(texts=("a",), logits=((0.0, largest),)), Golden(texts=("b",)))
+    assert tolerance_of(form, goldens) == pytest.approx(tolerance)
 
 
 WRITTEN = Golden(texts=("a",), outputs=("b",), beam_outputs=("c",))

@@ -4,8 +4,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from support.tiny import TinyBundle, make_bundle
+from support.tiny import INT8, TinyBundle, make_bundle
 
+from maas.bundle.golden import GOLDEN
 from maas.bundle.verify import verify_bundle
 from maas.errors import BundleError
 from maas.loading import load_version
@@ -39,6 +40,17 @@ def test_one_form_alone_is_whole_and_answers(bundle: TinyBundle, form: str, *, f
     verified = verify_bundle(bundle.folder, digest=bundle.digest, full=full, form=form)
     assert (verified.form, verified.digest) == (form, bundle.digest)
     assert load_version(verified, threads=1).form == form  # the one that lies there
+
+
+def test_a_form_travels_with_its_own_golden_requests_and_no_other_does(tmp_path: "Path") -> None:
+    bundle = make_bundle(tmp_path / "rounded", rounded=True)
+    lists = {form: [each.path for each in bundle.manifest.entries(form)] for form in (*FORMS, INT8)}
+    own = {form: [path for path in paths if GOLDEN in path] for form, paths in lists.items()}
+    assert own == {form: [GOLDEN] for form in FORMS} | {INT8: [GOLDEN, "int8/golden.jsonl"]}
+    for form in FORMS:
+        shutil.rmtree(bundle.folder / form)
+    verified = verify_bundle(bundle.folder, form=INT8)
+    assert load_version(verified, threads=1).form == INT8
 
 
 def test_the_files_of_another_form_are_too_many(bundle: TinyBundle) -> None:

@@ -46,6 +46,18 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis_settings.load_profile("full" if full else "default")
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker hands over what it tried."""
+    handed = getattr(session.config, "workeroutput", None)
+    if handed is not None:
+        handed["tried"] = effort.tried()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    effort.add(getattr(node, "workeroutput", {}).get("tried", {}))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     seconds: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():

@@ -5,7 +5,8 @@ for body in bad_bodies[: examples(500, 10_000)]:
     count("inputs")
     count("requests")                             # `support.doors.Client` counts its own
 
-The counts are printed at the end of the run. Only this process's are known.
+The counts are printed at the end of the run. Of other processes only those of pytest's own workers
+are known, which hand them over.
 """
 
 from collections import Counter
@@ -42,6 +43,16 @@ def examples(default: int, full: int) -> int:
 def count(kind: Kind, number: int = 1) -> None:
     """Count what was tried. A fault or an attack counts when the test has seen it survived."""
     _Effort.tried[kind] += number
+
+
+def tried() -> dict[str, int]:
+    """What this process tried, by kind."""
+    return dict(_Effort.tried)
+
+
+def add(counts: "dict[str, int]") -> None:
+    """Add what another process tried."""
+    _Effort.tried.update(counts)
 
 
 def summary() -> str:

@@ -84,9 +84,16 @@ def trace(
             dynamic_axes={**free, **{name: names[name] for name in outputs if name in names}},
         )
         model = onnx.load(file)
-    for value in model.graph.output:
+        given = module(*examples[0])
+    answers = (given,) if isinstance(given, Tensor) else given
+    for value, answer in zip(model.graph.output, answers, strict=True):
+        shape = value.type.tensor_type.shape
         if value.name not in names:
             value.type.tensor_type.ClearField("shape")  # it is what the example happened to give
+            continue
+        for axis, dimension in enumerate(shape.dim):  # the exporter loses fixed ones on its way
+            if axis not in names[value.name]:
+                dimension.dim_value = answer.shape[axis]
     settle_shapes(model)
     return model
 

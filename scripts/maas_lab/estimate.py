@@ -40,7 +40,7 @@ def estimate_steps(learner: Learner, rows: "Rows", batches: "Sequence[Indices]")
             with learner.precision():
                 batch = rows.batch(share, device=str(device))
                 loss = learner.task.loss(network, batch, training=True)
-            loss.float().backward()
+            loss.float().backward()  # type: ignore[no-untyped-call]
             float(loss.detach())  # waits for a GPU
         spent.append(time.perf_counter() - started)
     return sum(spent[1:]) / _TRIED

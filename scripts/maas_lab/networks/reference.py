@@ -46,7 +46,7 @@ def reference_vectors(
             "transformers is needed to compare an embedding with its original: pip install"
             " transformers"
         ) from None
-    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model = transformers.AutoModel.from_pretrained(checkpoint, local_files_only=True).eval()
     parts = []
     with torch.inference_mode():

@@ -80,6 +80,7 @@ def serve(
         ws="none",
         lifespan="off",
         access_log=False,
+        log_config=None,  # its own would close every handler that the process has
         log_level="warning",
         timeout_graceful_shutdown=_GRACE_SECONDS,
         server_header=False,

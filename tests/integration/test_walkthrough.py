@@ -1,5 +1,6 @@
 """The issue's story, with real parts: train twice, share traffic, pin, roll back, never restart."""
 
+import logging
 import signal
 import subprocess
 import sys
@@ -120,3 +121,21 @@ def test_a_taken_port_is_exit_5_with_the_remedy(shipped: Laptop, host: str) -> N
         result = shipped.run("serve", "--host", host, "--port", port)
     assert result.exit_code == 5
     assert "--port" in result.stderr
+
+
+def test_logging_that_others_set_up_is_left_alone(shipped: Laptop) -> None:
+    # Given somebody's handler, which says when it is closed
+    closed = []
+
+    class Theirs(logging.Handler):
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    theirs = Theirs()
+
+    # When a server is set up in the same process, then it is not
+    with shipped.serving() as url:
+        shipped.run("serve", "--port", url.rsplit(":", 1)[1])
+    assert not closed
+    theirs.close()

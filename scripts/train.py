@@ -6,8 +6,8 @@ from pathlib import Path
 
 from maas.settings import read_settings
 from maas_lab.endings import exit_codes
-from maas_lab.recipe import load_recipe
-from maas_lab.recipe_shelf import find_recipe
+from maas_lab.recipes.recipe import load_recipe
+from maas_lab.recipes.shelf import find_recipe
 from maas_lab.train import train
 
 COLUMNS = ("text_column", "label_column", "source_column", "target_column")

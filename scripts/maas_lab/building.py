@@ -24,10 +24,10 @@ from maas_lab.bundling import MadeBundle, bundle_run
 from maas_lab.endings import exit_codes
 from maas_lab.export import export_run
 from maas_lab.output import Output
-from maas_lab.recipe import load_recipe
-from maas_lab.recipe_shelf import find_recipe, read_shelf
+from maas_lab.recipes.recipe import load_recipe
+from maas_lab.recipes.shelf import find_recipe, read_shelf
+from maas_lab.recipes.smoke import smoke_variant
 from maas_lab.releasing import promote, register_bundle
-from maas_lab.smoke import smoke_variant
 from maas_lab.train import train
 from maas_lab.views.runs import built_view
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from maas.settings import Settings
-    from maas_lab.recipe import AnyRecipe
+    from maas_lab.recipes.recipe import AnyRecipe
     from maas_lab.records import Summary
     from maas_lab.runs import Run
 

@@ -39,12 +39,12 @@ from maas.registry.records import TensorSpec
 from maas_lab.card import write_card
 from maas_lab.export_record import ExportedForm, export_folder, read_export
 from maas_lab.files import copy_file, lock_folder, replace_folder, write_file
-from maas_lab.recipe import ImageClassification, Seq2SeqRecipe
+from maas_lab.recipes.recipe import ImageClassification, Seq2SeqRecipe
 from maas_lab.records import Scores, WritingScores
 
 if TYPE_CHECKING:
     from maas_lab.export_record import ExportRecord
-    from maas_lab.recipe import AnyRecipe
+    from maas_lab.recipes.recipe import AnyRecipe
     from maas_lab.runs import Run
 
 _POINTER = "bundle.json"

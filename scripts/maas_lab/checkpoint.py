@@ -23,7 +23,7 @@ from maas.errors import RefusedError
 from maas.text.tokenizer import load_tokenizer
 from maas_lab.files import write_file
 from maas_lab.networks import build_network
-from maas_lab.recipe import ImageClassification
+from maas_lab.recipes.recipe import ImageClassification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maas_lab.metrics import EpochMetrics
-    from maas_lab.recipe import AnyRecipe
+    from maas_lab.recipes.recipe import AnyRecipe
     from maas_lab.records import Summary
     from maas_lab.runs import Run
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from maas_lab.checkpoint import Progress
     from maas_lab.metrics import EpochMetrics
-    from maas_lab.recipe_training import TrainingRecipe
+    from maas_lab.recipes.training import TrainingRecipe
     from maas_lab.records import Speed, Summary
 
 

@@ -13,7 +13,7 @@ import typer
 from maas.errors import FieldError
 from maas.settings import Settings, read_settings
 from maas_lab.output import Output
-from maas_lab.recipe import AnyRecipe
+from maas_lab.recipes.recipe import AnyRecipe
 from maas_lab.runs import Run, open_run
 from maas_lab.scaffold import Task
 from maas_lab.verbs import Json, RunName, chosen_run, verbs_of, warn_unshippable
@@ -67,9 +67,9 @@ def train(
 
     The run folder keeps everything that a run was made of.
     """
-    from maas_lab.recipe import load_recipe
-    from maas_lab.recipe_shelf import find_recipe, read_shelf
-    from maas_lab.smoke import smoke_variant
+    from maas_lab.recipes.recipe import load_recipe
+    from maas_lab.recipes.shelf import find_recipe, read_shelf
+    from maas_lab.recipes.smoke import smoke_variant
 
     output = Output(as_json=as_json)
     if recipe is None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from maas_lab.processes import Processes
-    from maas_lab.recipe_training import TrainingRecipe
+    from maas_lab.recipes.training import TrainingRecipe
     from maas_lab.tasks.task import Indices, Rows, Task
 
 _DROPOUT = 1  # what a random state is for

@@ -28,7 +28,7 @@ from maas_lab.bundling import bundle_run
 from maas_lab.endings import exit_codes
 from maas_lab.export import export_run
 from maas_lab.predicting import predict_there
-from maas_lab.recipe import load_recipe
+from maas_lab.recipes.recipe import load_recipe
 from maas_lab.releasing import promote, register_bundle
 from maas_lab.train import train
 

@@ -23,10 +23,10 @@ from maas.settings import Settings
 from maas_lab.building import BuiltModel, build_model
 from maas_lab.data.rows import Pair, Picture, Sample
 from maas_lab.data.splits import fold
-from maas_lab.recipe import load_recipe
+from maas_lab.recipes.recipe import load_recipe
+from maas_lab.recipes.smoke import smoke_variant
 from maas_lab.runs import PairRow, TextRow
 from maas_lab.serving import build_local_app
-from maas_lab.smoke import smoke_variant
 
 if TYPE_CHECKING:
     from pathlib import Path

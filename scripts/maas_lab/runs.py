@@ -1,7 +1,7 @@
 """Run folders: where a training run keeps everything, and how a run is found again.
 
-Imports `maas.errors`, `maas_lab.recipe` and `maas_lab.records`. A run's name says what it computes:
-the same recipe on the same rows is the same run.
+Imports `maas.errors`, `maas_lab.recipes.recipe` and `maas_lab.records`. A run's name says what it
+computes: the same recipe on the same rows is the same run.
 
     run = run_folder(settings.home, recipe, data_digest)      # .maas/runs/sentiment-s1-3f2a9c01
     run = open_run(settings.home, "sentiment-s1-3f2a9c01")    # or a path
@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from maas.errors import NotFoundError, RefusedError
-from maas_lab.recipe import AnyRecipe, decode_recipe
+from maas_lab.recipes.recipe import AnyRecipe, decode_recipe
 from maas_lab.records import DataCard, Environment, Record, Summary, decode_record
 
 if TYPE_CHECKING:

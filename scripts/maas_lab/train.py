@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from maas_lab.checkpoint import Progress
-    from maas_lab.recipe import AnyRecipe
+    from maas_lab.recipes.recipe import AnyRecipe
     from maas_lab.tasks.task import Indices, Rows, Task
 
 _REPORT_STEPS = 50

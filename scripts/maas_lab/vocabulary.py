@@ -1,7 +1,7 @@
 """The vocabulary: which tokens have an id, learned from the training rows alone.
 
-Imports `tokenizers`, `maas.bundle.tokenizer_policy`, `maas.errors` and `maas_lab.recipe`. The same
-texts give the same bytes:
+Imports `tokenizers`, `maas.bundle.tokenizer_policy`, `maas.errors` and `maas_lab.recipes.recipe`. The
+same texts give the same bytes:
 
     content = train_vocabulary([row.text for row in dataset.train], recipe.vocabulary)
     write_file(run.tokenizer_file, content)
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from maas_lab.recipe import VocabularyRecipe
+    from maas_lab.recipes.recipe import VocabularyRecipe
 
 TOKENIZER = "tokenizer.json"
 PAD_ID, UNKNOWN_ID, BEGIN_ID, END_ID = range(4)

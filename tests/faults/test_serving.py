@@ -96,7 +96,9 @@ def server(home: Home, deadline: float) -> "Iterator[Ask]":
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("maas.http.app.LIMITS", replace(LIMITS, deadline_seconds=deadline))
         app, _ = build_local_app(home.settings)
-        config = uvicorn.Config(app, port=0, lifespan="off", access_log=False, log_level="error", log_config=None)
+        config = uvicorn.Config(
+            app, port=0, lifespan="off", access_log=False, log_level="error", log_config=None
+        )
         running = uvicorn.Server(config)
         thread = threading.Thread(target=running.run)
         thread.start()

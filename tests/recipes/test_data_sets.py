@@ -25,7 +25,7 @@ from maas_lab.data.debian_synopses import stem
 from maas_lab.data.known_sets import PAIR_SETS, PICTURE_SETS
 from maas_lab.data.splits import fold
 from maas_lab.data.text_sets import TEXT_SETS
-from maas_lab.recipe_data import ImageData, PairData, TextData
+from maas_lab.recipes.data import ImageData, PairData, TextData
 
 pytestmark = pytest.mark.recipes
 CACHE = Path(__file__).parents[2] / ".maas" / "cache"

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from maas_lab import building
 from maas_lab.data.known_sets import PAIR_SETS, PICTURE_SETS
 from maas_lab.data.text_sets import TEXT_SETS
-from maas_lab.recipe_shelf import ShelvedRecipe, read_shelf
+from maas_lab.recipes.shelf import ShelvedRecipe, read_shelf
 from maas_lab.rehearsing import Rehearsal, rehearse
 from maas_lab.scaffold import Task, make_model
 

@@ -39,7 +39,7 @@ from maas.limits import LIMITS, Limits
 from maas.observe import Observer
 from maas.registry.reader import Reader
 from maas.registry.stores import open_store
-from maas_lab.recipe_data import TextData
+from maas_lab.recipes.data import TextData
 from maas_lab.serving import build_local_app
 
 if TYPE_CHECKING:

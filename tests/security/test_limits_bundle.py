@@ -29,7 +29,7 @@ from maas.bundle.tokenizer_policy import check_tokenizer
 from maas.bundle.verify import verify_bundle
 from maas.errors import BundleError
 from maas.limits import LIMITS, Limits
-from maas_lab.recipe import VocabularyRecipe
+from maas_lab.recipes.recipe import VocabularyRecipe
 
 if TYPE_CHECKING:
     import io

@@ -27,7 +27,7 @@ from maas.bundle.tokenizer_policy import check_tokenizer
 from maas.errors import BundleError
 from maas.limits import LIMITS
 from maas.text.tokenizer import load_tokenizer
-from maas_lab.recipe import VocabularyRecipe
+from maas_lab.recipes.recipe import VocabularyRecipe
 from maas_lab.vocabulary import train_vocabulary
 
 if TYPE_CHECKING:

@@ -7,15 +7,20 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from maas_lab.recipe import ImageClassification, Targets, TextClassification, VocabularyRecipe
-from maas_lab.recipe_data import ImageData, TextData
-from maas_lab.recipe_training import TrainingRecipe
+from maas_lab.recipes.data import ImageData, TextData
+from maas_lab.recipes.recipe import (
+    ImageClassification,
+    Targets,
+    TextClassification,
+    VocabularyRecipe,
+)
+from maas_lab.recipes.training import TrainingRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from maas_lab.recipe_networks import NetworkRecipe
+    from maas_lab.recipes.networks import NetworkRecipe
 
 VOCABULARY = 50
 LABELS = ("bad", "fair", "good")

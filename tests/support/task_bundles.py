@@ -167,7 +167,9 @@ def home_with(path: "Path", make: "Callable[..., Any]", **options: object) -> Ta
 def serving(home: TaskHome) -> "Iterator[str]":
     """A server over a home, in a thread."""
     app, _ = build_local_app(home.settings)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", log_config=None, lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="critical", log_config=None, lifespan="off")
+    )
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()

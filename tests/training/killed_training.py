@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from maas_lab.recipe import load_recipe
+from maas_lab.recipes.recipe import load_recipe
 from maas_lab.runs import Run, list_runs
 from maas_lab.train import train
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from maas_lab.checkpoint import load_best
 from maas_lab.metrics import read_metrics
-from maas_lab.recipe import AnyRecipe, load_recipe
+from maas_lab.recipes.recipe import AnyRecipe, load_recipe
 from maas_lab.records import Scores, WritingScores
 from maas_lab.runs import Run
 from maas_lab.train import train

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from maas_lab.recipe import TextClassification, load_recipe
+from maas_lab.recipes.recipe import TextClassification, load_recipe
 from maas_lab.runs import Run
 from maas_lab.train import train
 

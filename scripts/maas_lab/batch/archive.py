@@ -24,7 +24,7 @@ import maas_lab
 from maas.errors import FieldError, RefusedError
 from maas_lab.batch.manifest import is_plain
 from maas_lab.files import CHUNK_BYTES, write_file
-from maas_lab.recipe import decode_recipe
+from maas_lab.recipes.recipe import decode_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-    from maas_lab.recipe import AnyRecipe, Recipe
+    from maas_lab.recipes.recipe import AnyRecipe, Recipe
 
 LARGEST_BYTES = 8 * 1024**3
 """Unpacked. Larger rows belong into a bucket of their own."""

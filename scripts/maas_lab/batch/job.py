@@ -28,7 +28,7 @@ from maas_lab.runs import list_runs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from maas_lab.recipe import AnyRecipe
+    from maas_lab.recipes.recipe import AnyRecipe
     from maas_lab.runs import Run
 
 EVERY_SECONDS = 60.0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from maas_lab.batch.aws import ListedJob, TrainingCloud
     from maas_lab.batch.bucket import Bucket
     from maas_lab.batch.resources import TrainingResources
-    from maas_lab.recipe import Recipe
+    from maas_lab.recipes.recipe import Recipe
 
 FRESH = timedelta(days=7)
 """An older archive is uploaded again, so that it outlives the job: infra/training.yaml lets one

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from maas_lab.batch.bucket import Bucket
     from maas_lab.batch.logs import Ended
     from maas_lab.batch.resources import TrainingResources, TrainingTarget
-    from maas_lab.recipe import Recipe
+    from maas_lab.recipes.recipe import Recipe
     from maas_lab.runs import Run
 
 TRY_AGAIN = 5

@@ -1,6 +1,6 @@
 """From a recipe's data section to rows that can be trained on, and the card that describes them.
 
-Imports `maas.errors`, `maas_lab.recipe_data`, `maas_lab.records` and the other modules of this
+Imports `maas.errors`, `maas_lab.recipes.data`, `maas_lab.records` and the other modules of this
 room:
 
     dataset = load_texts(recipe.data, cache=settings.cache)
@@ -36,13 +36,13 @@ from maas_lab.data.text_sets import (
     require_known,
     resolve_labels,
 )
-from maas_lab.recipe_data import is_known_set
+from maas_lab.recipes.data import is_known_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from maas_lab.data.rows import PairReading
-    from maas_lab.recipe_data import ImageData, PairData, TextData
+    from maas_lab.recipes.data import ImageData, PairData, TextData
     from maas_lab.records import DataCard
 
 __all__ = [

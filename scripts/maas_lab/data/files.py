@@ -20,7 +20,7 @@ from maas_lab.data.tables import read_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from maas_lab.recipe_data import PairData, TextData
+    from maas_lab.recipes.data import PairData, TextData
 
 
 def read_rows(path: "Path", recipe: "TextData") -> Reading:

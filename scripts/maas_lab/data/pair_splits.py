@@ -23,7 +23,7 @@ from maas_lab.records import Duplicates
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from maas_lab.recipe_data import PairData
+    from maas_lab.recipes.data import PairData
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ from maas_lab.data.files import read_texts
 from maas_lab.data.rows import Findings
 from maas_lab.data.splits import digest_parts, fold, rank, share_of
 from maas_lab.data.text_sets import TEXT_SETS, require_known
-from maas_lab.recipe_data import is_known_set
+from maas_lab.recipes.data import is_known_set
 from maas_lab.records import Duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from maas_lab.data.rows import Sample
-    from maas_lab.recipe_data import TextData
+    from maas_lab.recipes.data import TextData
     from maas_lab.records import DataCard
 
 MIXED = "mixed-english"

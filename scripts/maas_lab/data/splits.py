@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from maas_lab.data.rows import Sample
-    from maas_lab.recipe_data import PairData, TextData
+    from maas_lab.recipes.data import PairData, TextData
 
 _FEWEST = 3  # rows of a label, or groups: one for each split
 SPLITS = ("train", "validation", "test")

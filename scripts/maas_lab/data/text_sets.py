@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from maas_lab.data.about import About
     from maas_lab.data.rows import Reading, Sample
-    from maas_lab.recipe_data import TextData
+    from maas_lab.recipes.data import TextData
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from maas_lab.exporting.vectors import PictureNumbers, TextNumbers
 from maas_lab.exporting.writers import WriterSubject
-from maas_lab.recipe import (
+from maas_lab.recipes.recipe import (
     FeatureExtraction,
     ImageClassification,
     Summarization,

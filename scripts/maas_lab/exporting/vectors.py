@@ -31,7 +31,7 @@ from maas_lab.exporting.subject import (
 from maas_lab.exporting.texts import cut, edge_batches, joined_rows
 from maas_lab.exporting.tracing import trace
 from maas_lab.graphs import strip_graph
-from maas_lab.recipe import FeatureExtraction
+from maas_lab.recipes.recipe import FeatureExtraction
 from maas_lab.runs import PictureRow, TextRow
 
 if TYPE_CHECKING:

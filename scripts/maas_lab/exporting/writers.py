@@ -32,7 +32,7 @@ from maas_lab.exporting.subject import (
 from maas_lab.exporting.texts import cut, edge_batches, joined_rows
 from maas_lab.exporting.ties import TIE, write_with_margins
 from maas_lab.graphs import strip_graph
-from maas_lab.recipe import Seq2SeqRecipe
+from maas_lab.recipes.recipe import Seq2SeqRecipe
 from maas_lab.runs import PairRow
 from maas_lab.tasks.writing_figures import FIGURES
 

@@ -25,7 +25,7 @@ from maas_lab.networks.recurrent import Recurrent
 from maas_lab.networks.seq2seq_rnn import Seq2SeqRnn
 from maas_lab.networks.seq2seq_transformer import Seq2SeqTransformer
 from maas_lab.networks.transformer import TransformerEncoder
-from maas_lab.recipe_networks import (
+from maas_lab.recipes.networks import (
     BertRecipe,
     BiLstmRecipe,
     CnnRecipe,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from maas_lab.recipe import Recipe
+    from maas_lab.recipes.recipe import Recipe
 
     Builders = Mapping[type[NetworkRecipe], Callable[..., nn.Module]]
 

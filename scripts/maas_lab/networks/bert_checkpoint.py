@@ -1,6 +1,6 @@
 """Sizes and weights of a BERT or DistilBERT checkpoint, as Hugging Face's libraries write them.
 
-Imports torch, safetensors, msgspec, `maas.errors` and `maas_lab.recipe_parts`. Nothing of a
+Imports torch, safetensors, msgspec, `maas.errors` and `maas_lab.recipes.parts`. Nothing of a
 checkpoint is run: config.json says the sizes, model.safetensors holds numbers.
 
     sizes = read_sizes(folder)
@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from safetensors import SafetensorError
 
 from maas.errors import RefusedError
-from maas_lab.recipe_parts import Count, Depth, Width
+from maas_lab.recipes.parts import Count, Depth, Width
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,6 +1,6 @@
 """Embedding, a bidirectional LSTM, mean and maximum over the tokens, one dense layer.
 
-Imports torch and `maas_lab.recipe_networks`. It reads top to bottom: `forward` is the model.
+Imports torch and `maas_lab.recipes.networks`. It reads top to bottom: `forward` is the model.
 
     network = BiLstm(recipe, vocabulary_size=10_000, classes=2)
     logits = network(input_ids, attention_mask)
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from maas_lab.recipe_networks import BiLstmRecipe
+    from maas_lab.recipes.networks import BiLstmRecipe
 
 
 class BiLstm(nn.Module):

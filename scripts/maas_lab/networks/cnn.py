@@ -1,6 +1,6 @@
 """Blocks of two convolutions, each of which halves the picture, and two dense layers.
 
-Imports torch, `maas.errors` and `maas_lab.recipe_networks`. `forward` is the model; pixels come as
+Imports torch, `maas.errors` and `maas_lab.recipes.networks`. `forward` is the model; pixels come as
 they are, from 0 to 1, and are normalised inside:
 
     network = Cnn(recipe, image=(1, 28, 28), classes=10)
@@ -17,7 +17,7 @@ from maas.errors import FieldError
 from maas_lab.networks.pixels import Normalise
 
 if TYPE_CHECKING:
-    from maas_lab.recipe_networks import CnnRecipe
+    from maas_lab.recipes.networks import CnnRecipe
 
 
 class Cnn(nn.Module):

@@ -1,6 +1,6 @@
 """Dense layers over all pixels of a picture.
 
-Imports torch and `maas_lab.recipe_networks`. `forward` is the model; pixels come as they are, from
+Imports torch and `maas_lab.recipes.networks`. `forward` is the model; pixels come as they are, from
 0 to 1, and are normalised inside, so that whoever asks the graph cannot forget it:
 
     network = Mlp(recipe, image=(1, 28, 28), classes=10)
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from maas_lab.networks.pixels import Normalise
 
 if TYPE_CHECKING:
-    from maas_lab.recipe_networks import MlpRecipe
+    from maas_lab.recipes.networks import MlpRecipe
 
 
 class Mlp(nn.Module):

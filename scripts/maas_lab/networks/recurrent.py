@@ -1,6 +1,6 @@
 """Embedding, one LSTM or GRU from left to right, mean and maximum over the tokens, a dense layer.
 
-Imports torch and `maas_lab.recipe_networks`. `forward` is the model:
+Imports torch and `maas_lab.recipes.networks`. `forward` is the model:
 
     network = Recurrent(recipe, vocabulary_size=10_000, classes=2)
     logits = network(input_ids, attention_mask)
@@ -9,7 +9,7 @@ Imports torch and `maas_lab.recipe_networks`. `forward` is the model:
 import torch
 from torch import Tensor, nn
 
-from maas_lab.recipe_networks import GruRecipe, LstmRecipe
+from maas_lab.recipes.networks import GruRecipe, LstmRecipe
 
 
 class Recurrent(nn.Module):

@@ -1,6 +1,6 @@
 """A bidirectional LSTM that reads a text and an LSTM with attention that writes another.
 
-Imports torch and `maas_lab.recipe_networks`. `forward` learns with the whole target at once;
+Imports torch and `maas_lab.recipes.networks`. `forward` learns with the whole target at once;
 `encode`, `start` and `step` write it token by token and come to the same numbers.
 
     network = Seq2SeqRnn(recipe, vocabulary_size=8_000)
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from maas_lab.recipe_networks import Seq2SeqRnnRecipe
+    from maas_lab.recipes.networks import Seq2SeqRnnRecipe
 
 _FAR = -1e9  # not infinity: a row of padding alone would become NaN
 

@@ -1,6 +1,6 @@
 """A Transformer that reads one text and writes another, with a cache and, if asked, with copying.
 
-Imports torch and `maas_lab.recipe_networks`. `forward` learns with the whole target at once;
+Imports torch and `maas_lab.recipes.networks`. `forward` learns with the whole target at once;
 `encode`, `start` and `step` write it token by token and come to the same numbers.
 
     network = Seq2SeqTransformer(recipe, vocabulary_size=8_000)
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from maas_lab.recipe_networks import Seq2SeqTransformerRecipe
+    from maas_lab.recipes.networks import Seq2SeqTransformerRecipe
 
 _FAR = -1e9  # not infinity: a row of padding alone would become NaN
 _LEAST = 1e-9  # the probability of what can neither be written nor copied

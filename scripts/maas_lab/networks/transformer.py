@@ -1,6 +1,6 @@
 """A Transformer that reads a text, the mean over its tokens, one dense layer.
 
-Imports torch, `maas_lab.recipe_networks` and the encoder's layer of `seq2seq_transformer`.
+Imports torch, `maas_lab.recipes.networks` and the encoder's layer of `seq2seq_transformer`.
 `forward` is the model:
 
     network = TransformerEncoder(recipe, vocabulary_size=10_000, classes=2)
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from maas_lab.networks.seq2seq_transformer import EncoderLayer
 
 if TYPE_CHECKING:
-    from maas_lab.recipe_networks import TransformerRecipe
+    from maas_lab.recipes.networks import TransformerRecipe
 
 _FAR = -1e9  # not infinity: a row of padding alone would become NaN
 

@@ -7,7 +7,7 @@ pytest example/test_example.py
 from pathlib import Path
 
 from maas.settings import read_settings
-from maas_lab.recipe import load_recipe
+from maas_lab.recipes.recipe import load_recipe
 from maas_lab.rehearsing import rehearse, shared_rows
 from maas_lab.tasks import open_task
 

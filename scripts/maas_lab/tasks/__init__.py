@@ -1,6 +1,6 @@
 """What differs from task to task while a model is trained: rows, loss, figures, baselines.
 
-Imports `maas_lab.recipe` and the modules of this room:
+Imports `maas_lab.recipes.recipe` and the modules of this room:
 
     task = open_task(recipe, cache=settings.cache, say=display.say)
     task.recipe.data.labels                       # as the rows turned out to have them
@@ -9,12 +9,12 @@ Imports `maas_lab.recipe` and the modules of this room:
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from maas_lab.recipe import FeatureExtraction, ImageClassification, TextClassification
+from maas_lab.recipes.recipe import FeatureExtraction, ImageClassification, TextClassification
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from maas_lab.recipe import AnyRecipe
+    from maas_lab.recipes.recipe import AnyRecipe
     from maas_lab.tasks.task import Task
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from maas.bundle.verify import sha256_file
 from maas.errors import FieldError
 from maas_lab.data.checkpoints import fetch_checkpoint
-from maas_lab.recipe_data import is_known_set
+from maas_lab.recipes.data import is_known_set
 
 
 def checkpoint_folder(reference: str, *, cache: Path, say: Callable[[str], None]) -> Path:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from maas_lab.batches import Ids
     from maas_lab.data.dataset import Dataset
-    from maas_lab.recipe import FeatureExtraction
+    from maas_lab.recipes.recipe import FeatureExtraction
     from maas_lab.row_tokenizer import RowTokenizer
     from maas_lab.tasks.task import Indices
 

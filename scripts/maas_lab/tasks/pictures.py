@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from maas_lab.data.dataset import Dataset
     from maas_lab.data.rows import Picture
-    from maas_lab.recipe import ImageClassification
-    from maas_lab.recipe_training import TrainingRecipe
+    from maas_lab.recipes.recipe import ImageClassification
+    from maas_lab.recipes.training import TrainingRecipe
     from maas_lab.records import Scores
     from maas_lab.row_tokenizer import RowTokenizer
     from maas_lab.tasks.task import Indices, Validation

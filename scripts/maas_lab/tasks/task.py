@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from maas_lab.data.dataset import Dataset
-    from maas_lab.recipe import AnyRecipe
+    from maas_lab.recipes.recipe import AnyRecipe
     from maas_lab.records import AnyScores
     from maas_lab.row_tokenizer import RowTokenizer
     from maas_lab.runs import TestRow

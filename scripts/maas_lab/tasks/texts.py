@@ -19,7 +19,7 @@ from maas_lab.data.dataset import load_texts
 from maas_lab.data.text_sets import load_transfer
 from maas_lab.evaluate import predict, score, validate
 from maas_lab.networks import build_network
-from maas_lab.recipe_networks import BertRecipe
+from maas_lab.recipes.networks import BertRecipe
 from maas_lab.runs import TextRow
 from maas_lab.tasks.checkpoints import checkpoint_folder, weights_digest
 from maas_lab.tasks.losses import as_weights, balanced_weights, class_loss
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from maas_lab.batches import Ids
     from maas_lab.data.dataset import Dataset
     from maas_lab.data.rows import Sample
-    from maas_lab.recipe import TextClassification
+    from maas_lab.recipes.recipe import TextClassification
     from maas_lab.records import Scores
     from maas_lab.row_tokenizer import RowTokenizer
     from maas_lab.tasks.task import Indices, Validation

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from maas_lab.data.dataset import Dataset
     from maas_lab.data.rows import Pair
     from maas_lab.exporting.decoding import Writer
-    from maas_lab.recipe import Summarization, Translation
+    from maas_lab.recipes.recipe import Summarization, Translation
     from maas_lab.row_tokenizer import RowTokenizer
     from maas_lab.tasks.task import Indices
 

@@ -13,7 +13,7 @@ from maas_lab.output import View, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from maas_lab.recipe_shelf import ShelvedRecipe
+    from maas_lab.recipes.shelf import ShelvedRecipe
     from maas_lab.scaffold import MadeModel
 
 _HINT = """

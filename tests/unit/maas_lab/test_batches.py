@@ -6,7 +6,7 @@ import numpy as np
 
 from maas.text.tokenizer import Tokenizer, load_tokenizer
 from maas_lab.batches import batch_order, encode_texts, lengths_of, padded
-from maas_lab.recipe import VocabularyRecipe
+from maas_lab.recipes.recipe import VocabularyRecipe
 from maas_lab.vocabulary import train_vocabulary
 
 LENGTHS = np.random.default_rng(0).integers(0, 40, size=1003)

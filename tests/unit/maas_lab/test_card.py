@@ -9,7 +9,7 @@ import pytest
 
 from maas_lab.card import wilson_interval, write_card
 from maas_lab.export_record import Quantisation
-from maas_lab.recipe import load_recipe
+from maas_lab.recipes.recipe import load_recipe
 from maas_lab.records import (
     DataCard,
     Duplicates,

@@ -13,7 +13,7 @@ from maas_lab.compare_plots import draw_comparison
 from maas_lab.comparing import compare_runs
 from maas_lab.metrics import EpochMetrics
 from maas_lab.output import Output
-from maas_lab.recipe import load_recipe
+from maas_lab.recipes.recipe import load_recipe
 from maas_lab.records import (
     AnyScores,
     DataCard,

@@ -9,7 +9,7 @@ from unit.maas_lab.test_learner import Fit, Points, learner_of
 
 from maas_lab.checkpoint import Progress
 from maas_lab.estimate import estimate_steps
-from maas_lab.recipe_training import TrainingRecipe
+from maas_lab.recipes.training import TrainingRecipe
 from maas_lab.speed import measure_speed, step_seconds
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from maas.errors import RefusedError
 from maas_lab.learner import Learner, make_optimizer, schedule
 from maas_lab.processes import Processes
-from maas_lab.recipe_training import TrainingRecipe
+from maas_lab.recipes.training import TrainingRecipe
 
 if TYPE_CHECKING:
     from maas_lab.tasks.task import Indices, Rows, Task

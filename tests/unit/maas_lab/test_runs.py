@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from maas.errors import NotFoundError, RefusedError
-from maas_lab.recipe import AnyRecipe, Targets, load_recipe
+from maas_lab.recipes.recipe import AnyRecipe, Targets, load_recipe
 from maas_lab.runs import (
     PairRow,
     PictureRow,

@@ -9,7 +9,7 @@ import pytest
 
 from maas.errors import ConflictError, FieldError
 from maas_lab.data.dataset import load_pairs, load_pictures, load_plain, load_texts
-from maas_lab.recipe import KINDS, load_recipe
+from maas_lab.recipes.recipe import KINDS, load_recipe
 from maas_lab.scaffold import Task, make_model
 
 LOADERS = {

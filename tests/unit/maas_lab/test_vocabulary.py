@@ -10,7 +10,7 @@ from tokenizers import Tokenizer as NativeTokenizer
 from maas.bundle.tokenizer_policy import check_tokenizer
 from maas.errors import FieldError, RefusedError
 from maas.text.tokenizer import Tokenizer, load_tokenizer
-from maas_lab.recipe import VocabularyRecipe
+from maas_lab.recipes.recipe import VocabularyRecipe
 from maas_lab.vocabulary import BEGIN_ID, END_ID, PAD_ID, UNKNOWN_ID, train_vocabulary
 
 Kind = Literal["words", "subwords", "characters", "checkpoint"]

@@ -17,15 +17,15 @@ import maas
 import maas_lab
 from maas.errors import FieldError, RefusedError
 from maas_lab.batch.archive import Archive, pack, packed_recipe, unpack
-from maas_lab.recipe import AnyRecipe, load_recipe
-from maas_lab.recipe_networks import BertRecipe
+from maas_lab.recipes.networks import BertRecipe
+from maas_lab.recipes.recipe import AnyRecipe, load_recipe
 
 RECIPES = Path(__file__).parents[4] / "scripts" / "recipes"
 PACK = """
 import sys
 from pathlib import Path
 from maas_lab.batch.archive import pack
-from maas_lab.recipe import load_recipe
+from maas_lab.recipes.recipe import load_recipe
 recipe = load_recipe(Path(sys.argv[1]), data=Path(sys.argv[2]))
 print(pack(recipe, Path(sys.argv[3])).sha256)
 """

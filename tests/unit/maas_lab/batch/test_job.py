@@ -24,7 +24,7 @@ from maas_lab.batch.start import main as start
 from maas_lab.batch.start import prepare, run_trainers, trainer_command
 from maas_lab.batch.store import RunStore
 from maas_lab.batch.submit import archive_key
-from maas_lab.recipe import AnyRecipe
+from maas_lab.recipes.recipe import AnyRecipe
 from maas_lab.runs import Run
 from maas_lab.train import train
 

@@ -25,7 +25,7 @@ from maas_lab.batch.logs import Pace, follow_job
 from maas_lab.batch.resources import TrainingTarget
 from maas_lab.batch.store import RunStore
 from maas_lab.batch.training import BatchTools, train_on_batch
-from maas_lab.recipe import AnyRecipe, load_recipe
+from maas_lab.recipes.recipe import AnyRecipe, load_recipe
 from maas_lab.runs import Run, list_runs
 
 RECIPES = Path(__file__).parents[4] / "scripts" / "recipes"

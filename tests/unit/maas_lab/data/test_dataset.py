@@ -9,7 +9,7 @@ from maas.errors import FieldError
 from maas_lab.data.dataset import load_texts, report
 from maas_lab.data.rows import Reading
 from maas_lab.data.text_sets import TEXT_SETS
-from maas_lab.recipe_data import TextData
+from maas_lab.recipes.data import TextData
 
 
 def recipe_of(folder: Path, content: str) -> TextData:

@@ -17,7 +17,7 @@ from maas_lab.data.libreoffice_help import RULE, read_libreoffice_help
 from maas_lab.data.message_catalog import parse_catalog
 from maas_lab.data.pair_splits import split_pairs
 from maas_lab.data.rows import PairReading
-from maas_lab.recipe_data import PairData
+from maas_lab.recipes.data import PairData
 
 HELP = "usr/share/libreoffice/help/{}/text/shared/{}.html"
 MESSAGES = "usr/lib/libreoffice/program/resource/zh_CN/LC_MESSAGES/a.mo"

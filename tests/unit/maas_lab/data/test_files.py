@@ -10,7 +10,7 @@ import pytest
 from maas.errors import FieldError
 from maas_lab.data.files import read_rows
 from maas_lab.data.rows import Reading
-from maas_lab.recipe_data import TextData
+from maas_lab.recipes.data import TextData
 
 RECIPE = TextData(source="rows", labels=("bad", "good"))
 STARS = TextData(source="rows", labels=("1", "5"), text_column="body", label_column="stars")

@@ -11,7 +11,7 @@ from maas_lab.data.dataset import load_pairs, report
 from maas_lab.data.pair_splits import PairRule, refuse_shared_sources, split_pairs
 from maas_lab.data.rows import Pair, PairReading
 from maas_lab.data.splits import fold
-from maas_lab.recipe_data import PairData
+from maas_lab.recipes.data import PairData
 
 RECIPE = PairData(source="./pairs")
 

@@ -16,7 +16,7 @@ from maas_lab.data.fashion_mnist import read_fashion_mnist
 from maas_lab.data.fetching import Archive
 from maas_lab.data.mnist import read_mnist
 from maas_lab.data.pictures import NAMES
-from maas_lab.recipe_data import ImageData
+from maas_lab.recipes.data import ImageData
 
 Pixels = npt.NDArray[np.uint8]
 RECIPE = ImageData(source="./pictures", labels=("nought", "one"), validation=0.2)

@@ -6,7 +6,7 @@ import pytest
 from maas.errors import FieldError, RefusedError
 from maas_lab.data.rows import Sample
 from maas_lab.data.splits import deduplicate, digest_rows, fold, refuse_overlap, split
-from maas_lab.recipe_data import TextData
+from maas_lab.recipes.data import TextData
 
 RECIPE = TextData(source="rows", labels=("bad", "good"))
 

@@ -15,7 +15,7 @@ from maas_lab.data.fetching import Archive
 from maas_lab.data.rows import Reading
 from maas_lab.data.text_sets import TEXT_SETS
 from maas_lab.data.vader import read_amazon_reviews
-from maas_lab.recipe_data import TextData
+from maas_lab.recipes.data import TextData
 
 SIGNS = ("negative", "positive")
 

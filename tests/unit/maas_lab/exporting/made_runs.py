@@ -14,7 +14,7 @@ import torch
 from maas.text.tokenizer import load_tokenizer
 from maas_lab.checkpoint import save_best
 from maas_lab.networks import build_network
-from maas_lab.recipe import (
+from maas_lab.recipes.recipe import (
     AnyRecipe,
     ImageClassification,
     Seq2SeqRecipe,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from maas_lab.networks.seq2seq_rnn import Seq2SeqRnn
 from maas_lab.networks.seq2seq_transformer import Seq2SeqTransformer
-from maas_lab.recipe_networks import Seq2SeqRnnRecipe, Seq2SeqTransformerRecipe
+from maas_lab.recipes.networks import Seq2SeqRnnRecipe, Seq2SeqTransformerRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from maas.errors import FieldError, RefusedError
 from maas_lab.networks import build_network
-from maas_lab.recipe import CosineTarget, FeatureExtraction, VocabularyRecipe
-from maas_lab.recipe_data import TextData
-from maas_lab.recipe_networks import BertRecipe
-from maas_lab.recipe_training import TrainingRecipe
+from maas_lab.recipes.data import TextData
+from maas_lab.recipes.networks import BertRecipe
+from maas_lab.recipes.recipe import CosineTarget, FeatureExtraction, VocabularyRecipe
+from maas_lab.recipes.training import TrainingRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

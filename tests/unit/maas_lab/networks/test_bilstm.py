@@ -6,7 +6,7 @@ from support.networks import text_recipe
 from torch import Tensor, nn
 
 from maas_lab.networks import build_network
-from maas_lab.recipe_networks import BiLstmRecipe
+from maas_lab.recipes.networks import BiLstmRecipe
 
 LENGTHS = (5, 1, 12, 0, 3)
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from maas.errors import FieldError
 from maas_lab.networks import build_network
-from maas_lab.recipe_networks import CnnRecipe
+from maas_lab.recipes.networks import CnnRecipe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from support.networks import check_all_parts_learn, check_graph, close, image_re
 from torch import nn
 
 from maas_lab.networks import build_network
-from maas_lab.recipe_networks import MlpRecipe
+from maas_lab.recipes.networks import MlpRecipe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from support.networks import (
 from torch import nn
 
 from maas_lab.networks import build_network
-from maas_lab.recipe_networks import GruRecipe, LstmRecipe
+from maas_lab.recipes.networks import GruRecipe, LstmRecipe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from support.networks import (
 from torch import nn
 
 from maas_lab.networks import build_network
-from maas_lab.recipe_networks import TransformerRecipe
+from maas_lab.recipes.networks import TransformerRecipe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from maas_lab.recipe_training import TrainingRecipe
+from maas_lab.recipes.training import TrainingRecipe
 from maas_lab.tasks.pictures import PictureRows, augment
 
 

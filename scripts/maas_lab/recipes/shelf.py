@@ -1,7 +1,7 @@
 """The recipes that ship with the software: what there is, and which file a name means.
 
-Imports `maas.errors` and `maas_lab.recipe`. They lie in scripts/recipes of the checkout; those
-whose name ends in `-base` are of the size that a GPU is for:
+Imports `maas.errors` and `maas_lab.recipes.recipe`. They lie in scripts/recipes of the checkout;
+those whose name ends in `-base` are of the size that a GPU is for:
 
     find_recipe("sentiment-lstm")                # scripts/recipes/sentiment-lstm.toml
     find_recipe("mine/stars.toml")               # that file
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from maas.errors import FieldError
-from maas_lab.recipe import load_recipe
-from maas_lab.recipe_data import is_known_set
+from maas_lab.recipes.data import is_known_set
+from maas_lab.recipes.recipe import load_recipe
 
 if TYPE_CHECKING:
-    from maas_lab.recipe import AnyRecipe
+    from maas_lab.recipes.recipe import AnyRecipe
 
-SHELF = Path(__file__).parents[1] / "recipes"
+SHELF = Path(__file__).parents[2] / "recipes"
 _LARGE = "-base"
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 

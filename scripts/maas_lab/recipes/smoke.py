@@ -15,13 +15,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from maas_lab.recipe import FeatureExtraction, TextClassification
-from maas_lab.recipe_data import is_known_set
-from maas_lab.recipe_networks import BertRecipe
+from maas_lab.recipes.data import is_known_set
+from maas_lab.recipes.networks import BertRecipe
+from maas_lab.recipes.recipe import FeatureExtraction, TextClassification
 
 if TYPE_CHECKING:
-    from maas_lab.recipe import AnyRecipe
-    from maas_lab.recipe_data import DataRecipe
+    from maas_lab.recipes.data import DataRecipe
+    from maas_lab.recipes.recipe import AnyRecipe
 
 NOTE = "A smoke run at toy size: it shows that every step works, and its figures mean nothing."
 _ROWS = 384

@@ -23,11 +23,11 @@ from support.recipes import (
 
 from maas.bundle.manifest import LABEL
 from maas.errors import FieldError
-from maas_lab.recipe import KINDS, AnyRecipe, TextClassification, decode_recipe, load_recipe
-from maas_lab.recipe_networks import BiLstmRecipe
-from maas_lab.recipe_networks import NetworkRecipe as Network
+from maas_lab.recipes.networks import BiLstmRecipe
+from maas_lab.recipes.networks import NetworkRecipe as Network
+from maas_lab.recipes.recipe import KINDS, AnyRecipe, TextClassification, decode_recipe, load_recipe
 
-RECIPES = Path(__file__).parents[3] / "scripts" / "recipes"
+RECIPES = Path(__file__).parents[4] / "scripts" / "recipes"
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)

@@ -1,6 +1,6 @@
 """A recipe: all that decides what a training run computes, typed and checked before any work.
 
-Imports msgspec, `maas.errors`, `maas.limits` and the other `maas_lab.recipe_…` modules, which hold
+Imports msgspec, `maas.errors`, `maas.limits` and the other modules of this room, which hold
 the types of its sections. One TOML file per model lies in scripts/recipes; the key `task` says
 which struct it is. The run keeps the canonical JSON of what was really used:
 
@@ -18,11 +18,11 @@ from msgspec import Meta, Struct
 from maas.bundle.manifest import TaskName
 from maas.errors import FieldError
 from maas.limits import LIMITS
-from maas_lab.recipe_data import ImageData, PairData, TextData, is_known_set
-from maas_lab.recipe_errors import explain, parse_toml
-from maas_lab.recipe_networks import BertRecipe, ImageNetwork, Seq2SeqNetwork, TextNetwork
-from maas_lab.recipe_parts import Seed
-from maas_lab.recipe_training import TrainingRecipe
+from maas_lab.recipes.data import ImageData, PairData, TextData, is_known_set
+from maas_lab.recipes.errors import explain, parse_toml
+from maas_lab.recipes.networks import BertRecipe, ImageNetwork, Seq2SeqNetwork, TextNetwork
+from maas_lab.recipes.parts import Seed
+from maas_lab.recipes.training import TrainingRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

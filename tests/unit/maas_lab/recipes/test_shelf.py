@@ -7,7 +7,7 @@ import pytest
 
 from maas.errors import FieldError
 from maas_lab.output import Output
-from maas_lab.recipe_shelf import SHELF, find_recipe, read_shelf
+from maas_lab.recipes.shelf import SHELF, find_recipe, read_shelf
 from maas_lab.views.recipes import shelf_view
 
 

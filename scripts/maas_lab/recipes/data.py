@@ -13,7 +13,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from maas.limits import LIMITS
-from maas_lab.recipe_parts import Label, Seed, Share, ShortText, Source
+from maas_lab.recipes.parts import Label, Seed, Share, ShortText, Source
 
 _SET_NAME = re.compile(r"[a-z][a-z0-9-]*")
 Labels = Annotated[tuple[Label, ...], Meta(min_length=2, max_length=LIMITS.labels)]

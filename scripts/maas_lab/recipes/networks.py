@@ -10,7 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from maas_lab.recipe_parts import Depth, Probability, Width
+from maas_lab.recipes.parts import Depth, Probability, Width
 
 Heads = Annotated[int, Meta(ge=1, le=64)]
 

@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from support.recipes import GOOD, NETWORKS, PAIRS, VECTORS, with_network, written
 
-from maas_lab.recipe import TextClassification, Translation, load_recipe
-from maas_lab.recipe_networks import BertRecipe
-from maas_lab.smoke import NOTE, smoke_variant
+from maas_lab.recipes.networks import BertRecipe
+from maas_lab.recipes.recipe import TextClassification, Translation, load_recipe
+from maas_lab.recipes.smoke import NOTE, smoke_variant
 
 if TYPE_CHECKING:
-    from maas_lab.recipe import AnyRecipe
+    from maas_lab.recipes.recipe import AnyRecipe
 
 
 def sizes(recipe: "AnyRecipe") -> list[int]:

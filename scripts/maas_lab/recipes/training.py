@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from maas_lab.recipe_parts import Count, Probability
+from maas_lab.recipes.parts import Count, Probability
 
 Betas = Annotated[float, Meta(ge=0.0, lt=1.0)]
 

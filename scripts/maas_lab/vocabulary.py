@@ -1,7 +1,7 @@
 """The vocabulary: which tokens have an id, learned from the training rows alone.
 
-Imports `tokenizers`, `maas.bundle.tokenizer_policy`, `maas.errors` and `maas_lab.recipes.recipe`. The
-same texts give the same bytes:
+Imports `tokenizers`, `maas.bundle.tokenizer_policy`, `maas.errors` and
+`maas_lab.recipes.recipe`. The same texts give the same bytes:
 
     content = train_vocabulary([row.text for row in dataset.train], recipe.vocabulary)
     write_file(run.tokenizer_file, content)

@@ -71,6 +71,11 @@ def balanced_weights(labels: "npt.NDArray[np.int64]", *, classes: int) -> "npt.N
     return (len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
 
+def weight_of(labels: "npt.NDArray[np.int64]", weights: "npt.NDArray[np.float32] | None") -> float:
+    """What rows count together: one each, or by the weights of their classes."""
+    return float(len(labels) if weights is None else weights[labels].sum())
+
+
 def as_weights(weights: "npt.NDArray[np.float32] | None", device: str) -> "Tensor | None":
     """The weights as a tensor where the logits are."""
     return None if weights is None else torch.from_numpy(weights).to(device)

@@ -18,10 +18,10 @@ from sklearn.linear_model import LogisticRegression
 from torch.nn import functional
 
 from maas_lab.data.dataset import load_pictures
-from maas_lab.evaluate import predict, score, validate
 from maas_lab.networks import build_network
 from maas_lab.runs import PictureRow
-from maas_lab.tasks.losses import as_weights, balanced_weights, class_loss
+from maas_lab.tasks.classes import Classes
+from maas_lab.tasks.losses import weight_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,9 +80,7 @@ class PictureRows:
 
     def units(self, indices: "Indices") -> float:
         """The weights of the rows, added up."""
-        if self.weights is None:
-            return float(len(indices))
-        return float(self.weights[self.labels[indices]].sum())
+        return weight_of(self.labels[indices], self.weights)
 
     def batch(self, indices: "Indices", *, device: str) -> PictureBatch:
         """Put rows together, as numbers from 0 to 1."""
@@ -100,12 +98,7 @@ class PictureTask:
     def __init__(self, recipe: "ImageClassification", dataset: "Dataset[Picture]") -> None:
         self.recipe = recipe
         self.dataset = dataset
-        self._labels = recipe.data.labels
-        self._weights = (
-            balanced_weights(self._indices(dataset.train), classes=len(self._labels))
-            if recipe.training.class_weights == "balanced"
-            else None
-        )
+        self._classes = Classes(recipe.data.labels, dataset.train, plan=recipe.training)
 
     @property
     def digest(self) -> str:
@@ -123,23 +116,19 @@ class PictureTask:
     def rows(self, samples: "Sequence[Picture]", _tokenizer: "RowTokenizer | None") -> PictureRows:
         """Stack pictures."""
         pixels = np.stack([sample.pixels for sample in samples]).transpose(0, 3, 1, 2)
-        return PictureRows(np.ascontiguousarray(pixels), self._indices(samples), self._weights)
+        return PictureRows(
+            np.ascontiguousarray(pixels), self._classes.indices(samples), self._classes.weights
+        )
 
     def loss(self, network: "nn.Module", batch: PictureBatch, *, training: bool) -> "Tensor":
         """The recipe's loss, summed; training moves, turns and mirrors pictures."""
         plan = self.recipe.training
         pixels = augment(batch.pixels, plan) if training else batch.pixels
-        return class_loss(
-            network(pixels),
-            batch.labels,
-            kind=plan.loss,
-            smoothing=plan.label_smoothing,
-            weights=as_weights(self._weights, str(pixels.device)),
-        )
+        return self._classes.loss(network(pixels), batch.labels)
 
     def validate(self, network: "nn.Module", rows: PictureRows, *, device: str) -> "Validation":
         """Look at all validation rows."""
-        return validate(predict(network, rows, device=device), rows.labels)
+        return self._classes.validate(network, rows, device=device)
 
     def measure(
         self,
@@ -150,8 +139,7 @@ class PictureTask:
         device: str,
     ) -> "Scores":
         """Accuracy, scores per class, calibration."""
-        rows = self.rows(samples, tokenizer)
-        return score(predict(network, rows, device=device), rows.labels, labels=self._labels)
+        return self._classes.measure(network, self.rows(samples, tokenizer), device=device)
 
     def baselines(self) -> dict[str, float]:
         """The majority, and logistic regression over pixels."""
@@ -182,10 +170,6 @@ class PictureTask:
             PictureRow(_shape(sample.pixels), sample.pixels.tobytes(), sample.label)
             for sample in self.dataset.test[:KEPT_ROWS]
         ]
-
-    def _indices(self, samples: "Sequence[Picture]") -> "npt.NDArray[np.int64]":
-        places = {name: place for place, name in enumerate(self._labels)}
-        return np.array([places[sample.label] for sample in samples], dtype=np.int64)
 
 
 def open_pictures(

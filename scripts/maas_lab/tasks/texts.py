@@ -10,24 +10,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 import torch
 
 from maas_lab.baseline import measure_baselines
 from maas_lab.batches import lengths_of, padded
 from maas_lab.data.dataset import load_texts
 from maas_lab.data.text_sets import load_transfer
-from maas_lab.evaluate import predict, score, validate
 from maas_lab.networks import build_network
 from maas_lab.recipes.networks import BertRecipe
 from maas_lab.runs import TextRow
 from maas_lab.tasks.checkpoints import checkpoint_folder, weights_digest
-from maas_lab.tasks.losses import as_weights, balanced_weights, class_loss
+from maas_lab.tasks.classes import Classes
+from maas_lab.tasks.losses import weight_of
 from maas_lab.vocabulary import UNKNOWN_ID, train_vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
     from torch import Tensor, nn
 
@@ -83,9 +83,7 @@ class TextRows:
 
     def units(self, indices: "Indices") -> float:
         """The weights of the rows, added up."""
-        if self.weights is None:
-            return float(len(indices))
-        return float(self.weights[self.labels[indices]].sum())
+        return weight_of(self.labels[indices], self.weights)
 
     def batch(self, indices: "Indices", *, device: str) -> TextBatch:
         """Pad rows to the longest of them."""
@@ -114,12 +112,7 @@ class TextTask:
         self.checkpoint = checkpoint_folder(named, cache=cache, say=say) if named else None
         self._cache = cache
         self._say = say
-        self._labels = recipe.data.labels
-        self._weights = (
-            balanced_weights(self._indices(dataset.train), classes=len(self._labels))
-            if recipe.training.class_weights == "balanced"
-            else None
-        )
+        self._classes = Classes(recipe.data.labels, dataset.train, plan=recipe.training)
 
     @property
     def digest(self) -> str:
@@ -140,7 +133,7 @@ class TextTask:
         """Encode rows by the very call that serving uses."""
         assert tokenizer is not None  # noqa: S101 - a text task's run has one
         ids = tokenizer.rows([sample.text for sample in samples])
-        return TextRows(ids, self._indices(samples), self._weights)
+        return TextRows(ids, self._classes.indices(samples), self._classes.weights)
 
     def loss(self, network: "nn.Module", batch: TextBatch, *, training: bool) -> "Tensor":
         """The recipe's loss, summed; training replaces some words by `[UNK]`."""
@@ -148,17 +141,11 @@ class TextTask:
         ids = batch.input_ids
         if training and plan.word_dropout:
             ids = _drop_words(ids, batch.attention_mask, plan.word_dropout)
-        return class_loss(
-            network(ids, batch.attention_mask),
-            batch.labels,
-            kind=plan.loss,
-            smoothing=plan.label_smoothing,
-            weights=as_weights(self._weights, str(ids.device)),
-        )
+        return self._classes.loss(network(ids, batch.attention_mask), batch.labels)
 
     def validate(self, network: "nn.Module", rows: TextRows, *, device: str) -> "Validation":
         """Look at all validation rows."""
-        return validate(predict(network, rows, device=device), rows.labels)
+        return self._classes.validate(network, rows, device=device)
 
     def measure(
         self,
@@ -169,8 +156,7 @@ class TextTask:
         device: str,
     ) -> "Scores":
         """Accuracy, scores per class, calibration."""
-        rows = self.rows(samples, tokenizer)
-        return score(predict(network, rows, device=device), rows.labels, labels=self._labels)
+        return self._classes.measure(network, self.rows(samples, tokenizer), device=device)
 
     def baselines(self) -> dict[str, float]:
         """The majority, and TF-IDF with logistic regression."""
@@ -183,7 +169,9 @@ class TextTask:
         found = {}
         for name in _TRANSFER.get(self.recipe.data.source, ()):
             if not self.recipe.data.train_rows:  # a smoke run has no use for it
-                samples = load_transfer(name, labels=self._labels, cache=self._cache, say=self._say)
+                samples = load_transfer(
+                    name, labels=self.recipe.data.labels, cache=self._cache, say=self._say
+                )
                 scores = self.measure(network, samples, tokenizer, device=device)
                 found[name] = scores.accuracy
         return found
@@ -191,10 +179,6 @@ class TextTask:
     def test_rows(self) -> list[TextRow]:
         """All test rows."""
         return [TextRow(sample.text, sample.label) for sample in self.dataset.test]
-
-    def _indices(self, samples: "Sequence[Sample]") -> "npt.NDArray[np.int64]":
-        places = {name: place for place, name in enumerate(self._labels)}
-        return np.array([places[sample.label] for sample in samples], dtype=np.int64)
 
 
 def open_texts(

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from maas_lab.networks.rows import BothWays, lengths_of, word_vectors
+
 if TYPE_CHECKING:
     from maas_lab.recipes.networks import Seq2SeqRnnRecipe
 
@@ -31,7 +33,7 @@ class Seq2SeqRnn(nn.Module):
     def __init__(self, recipe: "Seq2SeqRnnRecipe", *, vocabulary_size: int) -> None:
         super().__init__()
         embedding, hidden = recipe.embedding, recipe.hidden
-        self.embedding = nn.Embedding(vocabulary_size, embedding, padding_idx=0)
+        self.embedding = word_vectors(vocabulary_size, embedding)
         self.dropout = nn.Dropout(recipe.dropout)
         widths = [embedding] + [2 * hidden] * (recipe.layers - 1)
         self.encoder = nn.ModuleList(BothWays(width, hidden) for width in widths)
@@ -43,9 +45,6 @@ class Seq2SeqRnn(nn.Module):
         self.output = nn.Linear(embedding, vocabulary_size)
         # One matrix for the words that are read, are written, and may follow.
         self.output.weight = self.embedding.weight
-        nn.init.normal_(self.embedding.weight, std=0.1)
-        with torch.no_grad():
-            self.embedding.weight[0].zero_()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, target_ids: Tensor) -> Tensor:
         """What follows each token of a known target.
@@ -69,7 +68,7 @@ class Seq2SeqRnn(nn.Module):
             The memory: the source's states, float32 `[batch, source, 2 * hidden]`, and float32
             `[batch, 1, source]`, 0 for a token and far below 0 for padding.
         """
-        lengths = attention_mask.sum(dim=1, keepdim=True).clamp(min=1)
+        lengths = lengths_of(attention_mask)
         states = self.dropout(self.embedding(input_ids))
         for layer in self.encoder:
             states = self.dropout(layer(states, lengths))
@@ -118,36 +117,3 @@ class Seq2SeqRnn(nn.Module):
         mixed = torch.tanh(self.mixed(self.dropout(torch.cat([states, found], dim=2))))
         after = (lower_output, lower_cell, upper_output, upper_cell)
         return self.output(self.dropout(mixed)), tuple(part.squeeze(0) for part in after)
-
-
-class BothWays(nn.Module):
-    """Two LSTMs, of which the second reads each row backwards within its own length.
-
-    torch's own bidirectional LSTM would have to be packed for this, and packing cannot be exported.
-    """
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.forwards = nn.LSTM(width, hidden, batch_first=True)
-        self.backwards = nn.LSTM(width, hidden, batch_first=True)
-
-    def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
-        """Read rows in both directions.
-
-        Args:
-            words: float32 `[batch, sequence, width]`.
-            lengths: int64 `[batch, 1]`.
-
-        Returns:
-            float32 `[batch, sequence, 2 * hidden]`; for each word what stands before and after it.
-        """
-        ahead, _ = self.forwards(words)
-        back, _ = self.backwards(_reverse(words, lengths))
-        return torch.cat([ahead, _reverse(back, lengths)], dim=2)
-
-
-def _reverse(words: Tensor, lengths: Tensor) -> Tensor:
-    """Turn each row, float32 `[batch, sequence, width]`, around within its length."""
-    positions = torch.arange(words.shape[1], device=words.device).unsqueeze(0)
-    mirrored = (lengths - 1 - positions).clamp(min=0)
-    return words.gather(1, mirrored.unsqueeze(2).expand_as(words))

@@ -46,7 +46,7 @@ def build(recipe: NetworkRecipe) -> nn.Module:
     return build_network(text_recipe(recipe), vocabulary_size=VOCABULARY).eval()
 
 
-@pytest.fixture(params=RECIPES.values(), ids=RECIPES)
+@pytest.fixture(params=RECIPES.values(), ids=list(RECIPES))
 def recipe(request: pytest.FixtureRequest) -> NetworkRecipe:
     chosen: NetworkRecipe = request.param
     return chosen

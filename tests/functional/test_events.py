@@ -1,14 +1,19 @@
 """The sample events of both functions, which `sam local invoke` takes too."""
 
 import base64
+import io
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 from support.doors import LambdaContext
-from support.openapi import check_answer, operation_of, operations
+from support.kinds import KINDS, OTHERS
+from support.openapi import check_answer, narrowed, operation_of, operations
+from support.task_bundles import home_with
 from support.tiny import Home, make_home
 
 from maas.http.catalog_entry import build_catalog_handler
@@ -27,6 +32,15 @@ NAMES = [f"{file.parent.parent.name}/{file.stem}" for file in FILES]
 DOCUMENT = build_document()
 CONTEXT = LambdaContext()
 PINNED = ("path", "header", "query")
+MODELS = {
+    "digits": "image-classification",
+    "embed": "feature-extraction",
+    "translate": "translation",
+    "summarise": "summarization",
+}
+"""What the recipes of these names make, beside `sentiment`."""
+FILE = "inference/predict-picture"
+AS_BASE64 = {"inference/predict-base64", FILE}
 
 
 def read(name: str) -> "Event":
@@ -37,18 +51,32 @@ def read(name: str) -> "Event":
 HTTP = [name for name in NAMES if "httpMethod" in read(name)]
 
 
+def model_of(name: str) -> str:
+    """The model whose function an event is for; of the catalog's, the only one that it knows."""
+    asked = re.match(r"/models/(\w+)", read(name).get("path", ""))
+    return asked[1] if asked else "sentiment"
+
+
 @pytest.fixture(scope="module")
 def handlers(tmp_path_factory: pytest.TempPathFactory) -> "dict[str, Handler]":
     """Both functions over what the events need: versions 1 and 2, one of them promoted."""
     home: Home = make_home(tmp_path_factory.mktemp("home"))
     return {
-        "inference": build_handler(home.settings),
+        "sentiment": build_handler(home.settings),
         "catalog": build_catalog_handler(home.settings),
+    } | {
+        model: build_handler(
+            home_with(
+                tmp_path_factory.mktemp(model), partial(KINDS[kind].make, name=model)
+            ).settings
+        )
+        for model, kind in MODELS.items()
     }
 
 
 def answer_to(handlers: "dict[str, Handler]", name: str) -> "Event":
-    return handlers[name.partition("/")[0]](read(name), CONTEXT)
+    function = name.partition("/")[0]
+    return handlers[model_of(name) if function == "inference" else function](read(name), CONTEXT)
 
 
 @pytest.mark.parametrize("name", HTTP)
@@ -58,7 +86,8 @@ def test_it_is_answered_as_the_document_says(handlers: "dict[str, Handler]", nam
     assert answer["isBase64Encoded"] is False
     assert answer["headers"]["content-type"] == "application/json"
     assert answer["headers"]["x-request-id"] == CONTEXT.aws_request_id
-    check_answer(DOCUMENT, event["httpMethod"], event["path"], 200, json.loads(answer["body"]))
+    said = narrowed(DOCUMENT, MODELS.get(model_of(name), "text-classification"))
+    check_answer(said, event["httpMethod"], event["path"], 200, json.loads(answer["body"]))
 
 
 @pytest.mark.parametrize("function", ["inference", "catalog"])
@@ -82,6 +111,27 @@ def test_a_page_is_one(handlers: "dict[str, Handler]") -> None:
     assert [version["number"] for version in versions["versions"]] == [1]
     history = json.loads(answer_to(handlers, "catalog/history-page")["body"])
     assert (len(history["events"]), history["more"]) == (1, True)
+
+
+def test_every_kind_of_model_is_asked() -> None:
+    asked = {model_of(name) for name in HTTP if name.startswith("inference")}
+    assert asked == {"sentiment", *MODELS}
+    assert set(MODELS.values()) == set(OTHERS)
+
+
+def test_a_picture_is_asked_about_alike_as_a_file_and_in_base64(
+    handlers: "dict[str, Handler]",
+) -> None:
+    file, listed = read(FILE), json.loads(read("inference/predict-pictures")["body"])
+    assert file["headers"]["Content-Type"] == "image/png"
+    assert file["body"] == listed["inputs"][0]
+    for picture in listed["inputs"]:
+        assert Image.open(io.BytesIO(base64.b64decode(picture))).size == (28, 28)
+    alone, first = (
+        json.loads(answer_to(handlers, f"inference/predict-picture{more}")["body"])
+        for more in ("", "s")
+    )
+    assert alone[: listed["parameters"]["top_k"]] == first[0]
 
 
 def test_one_body_is_base64_of_text_beyond_ascii() -> None:
@@ -119,7 +169,7 @@ def test_it_has_the_shape_that_the_rest_api_sends(name: str) -> None:
     ):
         values = event[one]
         assert event[many] == (values and {key: [value] for key, value in values.items()})
-    assert event["isBase64Encoded"] is (name == "inference/predict-base64")
+    assert event["isBase64Encoded"] is (name in AS_BASE64)
 
 
 def test_the_route_tables_of_functions_and_samples_agree() -> None:

@@ -24,6 +24,7 @@ from maas.served import SERVED, ServedSet, ServedVersion, write_served
 from maas.settings import Settings
 
 if TYPE_CHECKING:
+    from support.task_bundles import TaskHome
     from support.tiny import Home
 
     from maas.http.gateway import Handler
@@ -32,16 +33,23 @@ MODEL = "sentiment"
 TABLE = "maas-registry"
 
 
-def routed(home: "Home", revision: int, **shares: int) -> Policy:
+def routed(home: "Home | TaskHome", revision: int, **shares: int) -> Policy:
     """A policy whose production routes to versions by percent: `routed(home, 3, v1=90, v2=10)`."""
     routes = tuple(
         Route(int(name[1:]), percent * WEIGHT_TOTAL // 100) for name, percent in shares.items()
     )
     digests = {number: bundle.digest for number, bundle in home.bundles.items()}
-    return Policy(MODEL, revision, {"production": routes}, digests)
+    return Policy(_model(home), revision, {"production": routes}, digests)
 
 
-def pack(home: "Home", models: Path, baked: Policy, *, carried: tuple[int, ...] = ()) -> Path:
+def _model(home: "Home | TaskHome") -> str:
+    """The one that all its bundles are of."""
+    return str(next(iter(home.bundles.values())).manifest.name)
+
+
+def pack(
+    home: "Home | TaskHome", models: Path, baked: Policy, *, carried: tuple[int, ...] = ()
+) -> Path:
     """Lay a served set as `maas package` does: one form of each version, and served.json.
 
     Args:
@@ -50,24 +58,29 @@ def pack(home: "Home", models: Path, baked: Policy, *, carried: tuple[int, ...] 
         baked: The policy of packaging time.
         carried: Versions that are packed; all of the home's where none is named.
     """
-    form = optimised_form()
+    form, model = optimised_form(), _model(home)
     numbers = carried or tuple(sorted(home.bundles))
     for number in numbers:
         bundle = home.bundles[number]
-        folder = models / MODEL / digest16(bundle.digest)
+        folder = models / model / digest16(bundle.digest)
         shutil.copytree(bundle.folder, folder, ignore=shutil.ignore_patterns("portable"))
     versions = tuple(ServedVersion(n, home.bundles[n].digest, form) for n in numbers)
-    served = ServedSet(1, MODEL, versions, baked)
-    (models / MODEL / SERVED).write_bytes(write_served(served))
+    served = ServedSet(1, model, versions, baked)
+    (models / model / SERVED).write_bytes(write_served(served))
     return models
 
 
 def function_environ(
-    models: Path, *, endpoint: str, table: str = TABLE, policy_ttl: float = 15.0
+    models: Path,
+    *,
+    endpoint: str,
+    model: str = MODEL,
+    table: str = TABLE,
+    policy_ttl: float = 15.0,
 ) -> dict[str, str]:
     """The variables of a function whose registry is a table."""
     return {
-        "MAAS_MODEL": MODEL,
+        "MAAS_MODEL": model,
         "MAAS_HOME": str(models.parent / "home-of-nobody"),
         "MAAS_BUNDLES": str(models),
         "MAAS_REGISTRY": f"dynamodb://{table}",
@@ -79,13 +92,9 @@ def function_environ(
     }
 
 
-def function_settings(
-    models: Path, *, endpoint: str, table: str = TABLE, policy_ttl: float = 15.0
-) -> Settings:
+def function_settings(models: Path, **options: Any) -> Settings:  # noqa: ANN401 - as above
     """The settings of `function_environ`."""
-    return Settings.parse(
-        function_environ(models, endpoint=endpoint, table=table, policy_ttl=policy_ttl)
-    )
+    return Settings.parse(function_environ(models, **options))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,13 @@ def slow_graph(weights: "npt.NDArray[np.float32]", *, slow_id: int) -> bytes:
         weights: float32 `[vocabulary, labels]`.
         slow_id: Every other token lets the loop end after one turn.
     """
-    turns = np.ones((len(weights), 1), dtype=np.int64)
-    turns[slow_id] = FOR_EVER
+    nodes = [*_sum_nodes("sums"), *loop_nodes("sums", "looped")]
+    more = loop_numbers(len(weights), slow_id=slow_id)
+    return _encoded(_model(nodes, weights, more=more, last="looped"))
+
+
+def loop_nodes(carried: str, looped: str) -> "list[onnx.NodeProto]":
+    """A loop that hands on what it is given, after as many turns as the slowest token asks for."""
     body = helper.make_graph(
         [
             helper.make_node("Identity", ["more"], ["more_out"]),
@@ -58,18 +63,22 @@ def slow_graph(weights: "npt.NDArray[np.float32]", *, slow_id: int) -> bytes:
             helper.make_tensor_value_info("carried_out", TensorProto.FLOAT, None),
         ],
     )
-    nodes = [
-        *_sum_nodes("sums"),
+    return [
         helper.make_node("Gather", ["turns", "input_ids"], ["turns_per_token"]),
         helper.make_node("ReduceMax", ["turns_per_token"], ["trips"], keepdims=0),
-        helper.make_node("Loop", ["trips", "always", "sums"], ["looped"], body=body),
+        helper.make_node("Loop", ["trips", "always", carried], [looped], body=body),
     ]
-    more = [
+
+
+def loop_numbers(words: int, *, slow_id: int) -> "list[onnx.TensorProto]":
+    """The numbers that the loop needs: every token but one asks for one turn."""
+    turns = np.ones((words, 1), dtype=np.int64)
+    turns[slow_id] = FOR_EVER
+    return [
         numpy_helper.from_array(turns, "turns"),
         numpy_helper.from_array(np.array(True), "always"),
         numpy_helper.from_array(np.array(1.0, dtype=np.float32), "keep"),
     ]
-    return _encoded(_model(nodes, weights, more=more, last="looped"))
 
 
 def short_graph(weights: "npt.NDArray[np.float32]", *, tokens: int) -> bytes:

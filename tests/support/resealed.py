@@ -1,17 +1,32 @@
 """Bundles under another manifest, and a home of one such bundle.
 
 bundle = resealed(bundle, structs.replace(bundle.manifest, labels=("yes", "no")))
+bundle = resealed(bundle, manifest_of(bundle))     # after its files were changed
 home = home_of(tmp_path, max_tokens=4)
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import structs
-from support.tiny import Home, TinyBundle, make_bundle, register_bundle, write_bundle
+from support.tiny import (
+    Home,
+    TinyBundle,
+    file_entry,
+    make_bundle,
+    register_bundle,
+    write_bundle,
+)
 
 from maas.assembly import build_registry
-from maas.bundle.manifest import Manifest, ModelLimits, bundle_digest, canonical_json, digest16
+from maas.bundle.manifest import (
+    FileEntry,
+    Manifest,
+    ModelLimits,
+    bundle_digest,
+    canonical_json,
+    digest16,
+)
 from maas.registry.addresses import ByNumber
 from maas.settings import Settings
 
@@ -19,13 +34,28 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from support.task_bundles import TaskBundle
 
-def resealed(bundle: TinyBundle, manifest: Manifest) -> TinyBundle:
+BundleT = TypeVar("BundleT", bound="TinyBundle | TaskBundle")
+
+
+def resealed(bundle: BundleT, manifest: Manifest) -> BundleT:
     """Give a bundle another manifest, and so another digest and folder."""
     folder = bundle.folder.with_name(digest16(bundle_digest(canonical_json(manifest))))
     bundle.folder.rename(folder)
     digest = write_bundle(folder, manifest)
     return replace(bundle, folder=folder, digest=digest, manifest=manifest)
+
+
+def manifest_of(bundle: "TinyBundle | TaskBundle") -> Manifest:
+    """A bundle's manifest with the digests of its files as they are now."""
+
+    def files(entries: "Sequence[FileEntry]") -> tuple[FileEntry, ...]:
+        return tuple(file_entry(bundle.folder, entry.path) for entry in entries)
+
+    said = bundle.manifest
+    forms = tuple(structs.replace(form, files=files(form.files)) for form in said.forms)
+    return structs.replace(said, files=files(said.files), forms=forms)
 
 
 def home_of(

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from support.graphs import OPSET, save_external
-from support.tiny import file_entry, write_bundle
+from support.resealed import manifest_of, resealed
+from support.tiny import file_entry, register_bundle, write_bundle
 
 from maas.assembly import Services, build_registry
 from maas.bundle.manifest import Form, Manifest, ModelLimits, digest16
 from maas.loading import optimised_form
 from maas.registry.addresses import ByNumber
-from maas.registry.records import Candidate, Verification
 from maas.settings import Settings
 from maas_lab.serving import build_local_app
 
@@ -58,11 +58,16 @@ class TaskHome:
 
     Attributes:
         settings: As the environment would say.
-        bundle: Version 1.
+        bundles: The bundles by version number.
     """
 
     settings: Settings
-    bundle: Any
+    bundles: dict[int, Any]
+
+    @property
+    def bundle(self) -> Any:  # noqa: ANN401 - each tiny model's own
+        """Version 1."""
+        return self.bundles[1]
 
     @property
     def path(self) -> str:
@@ -130,37 +135,38 @@ def seal(
     return folder, digest, manifest
 
 
-def home_with(path: "Path", make: "Callable[..., Any]", **options: object) -> TaskHome:
-    """Make a home with one model, and promote its one version.
+def home_with(
+    path: "Path",
+    make: "Callable[..., Any]",
+    *,
+    versions: int = 1,
+    damage: "Callable[[Any], object] | None" = None,
+    **options: object,
+) -> TaskHome:
+    """Make a home with one model, and promote its first version.
 
     Args:
         path: The home's folder.
-        make: Makes its bundle.
-        options: What it is told beside the folder.
+        make: Makes a bundle.
+        versions: How many; those after the first are of seeds that are as high as their numbers.
+        damage: Changes the files of the first before it is sealed and registered.
+        options: What the first is made with beside the folder.
     """
     settings = Settings.parse({"MAAS_HOME": str(path), "MAAS_ACTOR": "tests"})
     settings.bundles.mkdir(parents=True, exist_ok=True)
     bundle = make(settings.bundles, **options)
-    manifest = bundle.manifest
-    named = Settings.parse(
-        {"MAAS_HOME": str(path), "MAAS_ACTOR": "tests", "MAAS_MODEL": manifest.name}
-    )
+    if damage is not None:
+        damage(bundle)
+        bundle = resealed(bundle, manifest_of(bundle))
+    bundles = {1: bundle}
+    bundles |= {n: make(settings.bundles, seed=n) for n in range(2, versions + 1)}
+    model = bundle.manifest.name
+    named = Settings.parse({"MAAS_HOME": str(path), "MAAS_ACTOR": "tests", "MAAS_MODEL": model})
     with build_registry(named) as registry:
-        registry.register(
-            Candidate(
-                model=manifest.name,
-                digest=bundle.digest,
-                task=manifest.task,
-                inputs=manifest.inputs,
-                outputs=manifest.outputs,
-                verification=Verification(golden=2, max_difference=0.0, seconds=0.001),
-                labels=manifest.labels,
-                metrics=manifest.metrics,
-                lineage=manifest.lineage,
-            )
-        )
-        registry.promote(manifest.name, ByNumber(1))
-    return TaskHome(named, bundle)
+        for each in bundles.values():
+            register_bundle(registry, each)
+        registry.promote(model, ByNumber(1))
+    return TaskHome(named, bundles)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 MODEL = "pictures"
 LABELS = ("cat", "dog", "ship")
 WIDTH, HEIGHT = 6, 4
+_ENDS = {"black": 0.0, "white": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +105,29 @@ def png_of(width: int, height: int, *chunks: bytes, depth: int = 8, colour: int 
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(chunks) + chunk(b"IEND", b"")
 
 
-def image_graph(weights: "Floats", *, channels: int) -> bytes:
+def image_graph(weights: "Floats", *, channels: int, hazards: bool = False) -> bytes:
     """Pixels -> logits."""
     shape = ("batch", channels, HEIGHT, WIDTH)
+    numbers = {"weights": weights}
+    nodes = [
+        helper.make_node("Flatten", ["pixels"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["sums" if hazards else "logits"]),
+    ]
+    if hazards:
+        numbers |= {name: np.array(at, dtype=np.float32) for name, at in _ENDS.items()}
+        nodes += [
+            helper.make_node("ReduceMin", ["flat"], ["darkest"], axes=[1]),
+            helper.make_node("Sub", ["white", "darkest"], ["ink"]),
+            helper.make_node("Log", ["ink"], ["depth"]),  # without end where there is no ink
+            helper.make_node("Mul", ["depth", "black"], ["nothing"]),
+            helper.make_node("Add", ["sums", "nothing"], ["logits"]),
+        ]
     graph = helper.make_graph(
-        [
-            helper.make_node("Flatten", ["pixels"], ["flat"]),
-            helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
-        ],
+        nodes,
         "pictures",
         [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ("batch", weights.shape[1]))],
-        [numpy_helper.from_array(weights, "weights")],
+        [numpy_helper.from_array(value, name) for name, value in numbers.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
     onnx.checker.check_model(model)
@@ -124,15 +136,23 @@ def image_graph(weights: "Floats", *, channels: int) -> bytes:
 
 
 def make_image(
-    bundles: "Path", *, seed: int = 0, channels: Literal[1, 3] = 3, golden_shift: float = 0.0
+    bundles: "Path",
+    *,
+    name: str = MODEL,
+    seed: int = 0,
+    channels: Literal[1, 3] = 3,
+    golden_shift: float = 0.0,
+    hazards: bool = False,
 ) -> TinyImage:
     """Make a bundle where serving looks for it.
 
     Args:
         bundles: The folder of all bundles.
+        name: The model's.
         seed: Chooses the weights.
         channels: 1 is grey, 3 is red, green and blue.
         golden_shift: Added to the recorded answers.
+        hazards: Whether a picture that is all white is answered by what is no number.
     """
     size = channels * HEIGHT * WIDTH
     weights = np.random.default_rng(seed).normal(size=(size, len(LABELS))).astype(np.float32)
@@ -147,10 +167,10 @@ def make_image(
         lines.append(golden.encode())
     folder, digest, manifest = seal(
         bundles,
-        model=MODEL,
+        model=name,
         task="image-classification",
         labels=LABELS,
-        graph=image_graph(weights, channels=channels),
+        graph=image_graph(weights, channels=channels, hazards=hazards),
         files={GOLDEN: b"\n".join(lines) + b"\n"},
         inputs=(TensorSpec("pixels", "float32", ("batch", channels, HEIGHT, WIDTH)),),
         outputs=(TensorSpec("logits", "float32", ("batch", len(LABELS))),),

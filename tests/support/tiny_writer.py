@@ -22,6 +22,7 @@ from tokenizers.processors import TemplateProcessing
 from maas.bundle.golden import GOLDEN, GOLDEN_BEAMS, Golden
 from maas.bundle.manifest import ModelLimits
 from maas.bundle.writing_tokenizer import SPECIAL_TOKENS
+from maas.limits import LIMITS
 from maas.loading import TOKENIZER
 from maas.registry.records import TensorSpec
 
@@ -53,12 +54,13 @@ class TinyWriter(TaskBundle):
     emission: "Floats"
     transition: "Floats"
 
-    def write(self, text: str, *, beams: int = 1, most: int = MAX_NEW_TOKENS) -> str:
+    def write(self, text: str, *, beams: int = 1, most: int = LIMITS.new_tokens) -> str:
         """What is written, for texts of words and white space."""
         return spoken(self.ids(text, beams=beams, most=most))
 
-    def ids(self, text: str, *, beams: int = 1, most: int = MAX_NEW_TOKENS) -> list[int]:
+    def ids(self, text: str, *, beams: int = 1, most: int = LIMITS.new_tokens) -> list[int]:
         """The ids that are written, the end token included."""
+        most = min(most, self.manifest.limits.max_new_tokens)
         return search((self.emission, self.transition), text, beams=beams, most=most)
 
 
@@ -75,7 +77,7 @@ def search(
     words = text.lower().split()[: MAX_TOKENS - 1]
     source = [WORDS.index(word if word in WORDS else "[UNK]") for word in words] + [EOS]
     live: list[tuple[float, list[int]]] = [(0.0, [])]
-    for step in range(min(most, MAX_NEW_TOKENS)):
+    for step in range(most):
         read = source[step] if step < len(source) else EOS
         grown = []
         for score, ids in live:
@@ -262,28 +264,36 @@ def _body(rows: str, last: str) -> "onnx.GraphProto":
 def make_writer(
     bundles: "Path",
     *,
+    name: str = MODEL,
     seed: int = 0,
     task: str = "translation",
     golden_seed: int | None = None,
     stays: bool = False,
+    hazards: bool = False,
 ) -> TinyWriter:
     """Make a bundle where serving looks for it.
 
     Args:
         bundles: The folder of all bundles.
+        name: The model's.
         seed: Chooses the weights.
         task: `translation` or `summarization`.
         golden_seed: Other weights, by which the golden requests were recorded.
         stays: Never end a text.
+        hazards: Never end a text, of which as much may be written as any model may; and answer a
+            word that is not known by what is no number.
     """
-    tables = writer_weights(seed, stays=stays)
+    tables = writer_weights(seed, stays=stays or hazards)
+    most = LIMITS.new_tokens if hazards else MAX_NEW_TOKENS
+    if hazards:
+        tables[0][UNK] = np.nan
     recorded = tables if golden_seed is None else writer_weights(golden_seed)
     lines = [
         Golden(
             texts=texts,
-            outputs=tuple(spoken(search(recorded, text)) for text in texts),
+            outputs=tuple(spoken(search(recorded, text, most=most)) for text in texts),
             beam_outputs=tuple(
-                spoken(search(recorded, text, beams=GOLDEN_BEAMS)) for text in texts
+                spoken(search(recorded, text, beams=GOLDEN_BEAMS, most=most)) for text in texts
             ),
         ).encode()
         for texts in GOLDEN_TEXTS
@@ -291,18 +301,18 @@ def make_writer(
     text = ("batch", "sequence")
     folder, digest, manifest = seal(
         bundles,
-        model=MODEL,
+        model=name,
         task=task,
-        graph=writer_graph(*tables),
+        graph=writer_graph(*tables, turns=most),
         files={GOLDEN: b"\n".join(lines) + b"\n", TOKENIZER: writer_tokenizer().encode()},
         inputs=(
-            *(TensorSpec(name, "int64", text) for name in INPUTS),
-            *(TensorSpec(name, "int64", (1,)) for name in ("beams", "max_new_tokens")),
+            *(TensorSpec(each, "int64", text) for each in INPUTS),
+            *(TensorSpec(each, "int64", (1,)) for each in ("beams", "max_new_tokens")),
         ),
         outputs=(
             TensorSpec("output_ids", "int64", ("batch", "length")),
             TensorSpec("scores", "float32", ("batch",)),
         ),
-        limits=ModelLimits(max_tokens=MAX_TOKENS, max_new_tokens=MAX_NEW_TOKENS),
+        limits=ModelLimits(max_tokens=MAX_TOKENS, max_new_tokens=most),
     )
     return TinyWriter(folder, digest, manifest, *tables)

@@ -1,0 +1,101 @@
+"""The kinds of model that are served: a tiny one of each, how it is asked, what it answers.
+
+@pytest.mark.parametrize("kind", KINDS)
+home = home_of_kind(tmp_path, kind, versions=2)
+client.post(home.path, json=KINDS[kind].body)          # a good request
+check_kind(kind, home.bundle, response.json())         # by numpy or Python alone
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from support.task_bundles import TaskHome, home_with
+from support.tiny import make_bundle
+from support.tiny_embedding import make_embedding
+from support.tiny_image import LABELS, in_base64, make_image, picture, png
+from support.tiny_writer import make_writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+TEXT = "a good film"
+LEVELS = picture(7)
+MOST = 4
+"""Tokens that a good request lets a model write, so that one which never ends is as quick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of model.
+
+    Attributes:
+        make: Makes a tiny one's bundle.
+        body: A good request.
+        wanted: What a bundle's model must answer to it.
+    """
+
+    make: "Callable[..., Any]"
+    body: dict[str, Any]
+    wanted: "Callable[[Any], Any]"
+
+
+def _scored(labels: "Sequence[str]", logits: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    powers = np.exp(np.asarray(logits, dtype=np.float64))
+    scores = zip(labels, (powers / powers.sum()).tolist(), strict=True)
+    return [
+        {"label": label, "score": score}
+        for label, score in sorted(scores, key=lambda each: -each[1])
+    ]
+
+
+def _writes(task: str, key: str) -> Kind:
+    how = {"generate_parameters": {"max_new_tokens": MOST}}
+    return Kind(
+        partial(make_writer, task=task),
+        {"inputs": TEXT, "parameters": how},
+        lambda bundle: [{key: bundle.write(TEXT, most=MOST)}],
+    )
+
+
+KINDS = {
+    "text-classification": Kind(
+        make_bundle,
+        {"inputs": TEXT},
+        lambda bundle: [_scored(bundle.manifest.labels, bundle.logits([TEXT])[0])],
+    ),
+    "image-classification": Kind(
+        make_image,
+        {"inputs": in_base64(png(LEVELS))},
+        lambda bundle: _scored(LABELS, bundle.logits(LEVELS)),
+    ),
+    "feature-extraction": Kind(
+        make_embedding, {"inputs": TEXT}, lambda bundle: bundle.vectors([TEXT]).tolist()
+    ),
+    "translation": _writes("translation", "translation_text"),
+    "summarization": _writes("summarization", "summary_text"),
+}
+"""By the name that a manifest gives it."""
+OTHERS = tuple(KINDS)[1:]
+"""All but text classification."""
+
+
+def home_of_kind(path: "Path", kind: str, **options: Any) -> TaskHome:  # noqa: ANN401
+    """A home of one model; options are `home_with`'s."""
+    return home_with(path, KINDS[kind].make, **options)
+
+
+def check_kind(kind: str, bundle: Any, answer: object) -> None:  # noqa: ANN401
+    """Hold an answer to the good request against what this bundle's model must answer."""
+    wanted = dict(_leaves(KINDS[kind].wanted(bundle)))
+    assert dict(_leaves(answer)) == pytest.approx(wanted, abs=2e-6)
+
+
+def _leaves(value: object, place: str = "") -> "list[tuple[str, object]]":
+    if isinstance(value, dict | list):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        return [leaf for at, each in parts for leaf in _leaves(each, f"{place}/{at}")]
+    return [(place, value)]

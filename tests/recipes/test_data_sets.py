@@ -22,7 +22,7 @@ from maas_lab.data.dataset import (
     load_transfer,
 )
 from maas_lab.data.debian_synopses import stem
-from maas_lab.data.known_sets import PAIR_SETS, PICTURE_SETS
+from maas_lab.data.known_sets import PAIR_SETS, PICTURE_SETS, about_set
 from maas_lab.data.splits import fold
 from maas_lab.data.text_sets import TEXT_SETS
 from maas_lab.recipes.data import ImageData, PairData, TextData
@@ -86,6 +86,7 @@ def shared(dataset: Dataset[Any], key: Callable[[Any], Hashable]) -> set[Hashabl
 )
 def test_pinned_sets_have_exactly_these_rows(name: str, expected: tuple[int, int, int]) -> None:
     assert sizes(loaded(name)) == expected
+    assert about_set(name).rows == sum(expected)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,7 @@ def test_pinned_sets_have_exactly_these_rows(name: str, expected: tuple[int, int
 def test_debians_sets_have_about_these_rows(name: str, expected: tuple[int, int, int]) -> None:
     for found, wanted in zip(sizes(loaded(name)), expected, strict=True):
         assert found == pytest.approx(wanted, rel=0.3)
+    assert about_set(name).rows == pytest.approx(sum(expected), rel=0.3)
 
 
 @pytest.mark.parametrize("name", [*TEXT_SETS, *PICTURE_SETS, *PAIR_SETS])

@@ -2,7 +2,7 @@
 
 Every data set's module says so once, and the card of each run repeats it:
 
-    ABOUT = About(title="…", licence="MIT", citation="…", redistribution="yes, with the notice")
+    ABOUT = About(title="…", licence="MIT", citation="…", redistribution="yes, with it", rows=9)
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,15 @@ class About:
         citation: Whom to cite, or nothing.
         redistribution: Whether the data may be passed on. What may be used and not passed on is
             fetched where it is needed, and is in no repository and no bundle.
+        rows: How many can be used, about; what is read from a moving archive grows. 0 where nobody
+            has counted.
     """
 
     title: str
     licence: str
     citation: str
     redistribution: str
+    rows: int = 0
 
 
 def about_file(name: str) -> About:

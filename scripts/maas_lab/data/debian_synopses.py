@@ -33,6 +33,7 @@ ABOUT = About(
     licence="Debian's descriptions of packages, each under the terms of its package",
     citation="The Debian Project: package descriptions.",
     redistribution="As each package allows; not by us. Fetched where they are needed.",
+    rows=26_592,
 )
 _EMPTY_PACKAGE = re.compile(r"transitional|meta-?package|dummy package", re.IGNORECASE)
 _PART = re.compile(r"^(lib|librust-|golang-|node-)|-(dev|doc|data|dbg|dbgsym)$")

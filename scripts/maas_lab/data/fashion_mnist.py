@@ -30,6 +30,7 @@ ABOUT = About(
         "Benchmarking Machine Learning Algorithms. arXiv:1708.07747."
     ),
     redistribution="Yes, with the MIT notice of Zalando SE.",
+    rows=70_000,
 )
 _PACKAGE = "dataset-fashion-mnist"
 _FOLDER = "usr/share/datasets/fashion-mnist/"

@@ -1,9 +1,10 @@
-"""The data sets of pictures and of pairs by their names; those of texts are in `text_sets`.
+"""The data sets by their names: readers of pictures and of pairs, and every set's title page.
 
 Imports the modules of this room below it:
 
     about, read = PICTURE_SETS["mnist"]
     about, read, rule = PAIR_SETS["debian-synopses"]
+    about_set("mnist").rows                      # 70000
 """
 
 from collections.abc import Callable
@@ -12,7 +13,10 @@ from typing import TYPE_CHECKING
 from maas_lab.data import debian_synopses, fashion_mnist, libreoffice_help, mnist
 from maas_lab.data.pair_splits import PairRule
 from maas_lab.data.pictures import PictureFiles
+from maas_lab.data.plain_texts import ABOUT as ABOUT_MIXED
+from maas_lab.data.plain_texts import MIXED
 from maas_lab.data.rows import PairReading
+from maas_lab.data.text_sets import TEXT_SETS
 
 if TYPE_CHECKING:
     from maas_lab.data.about import About
@@ -37,3 +41,12 @@ PAIR_SETS: "dict[str, tuple[About, PairReader, PairRule]]" = {
     ),
 }
 """Title page, reader and rule of the split of each."""
+
+
+def about_set(name: str) -> "About":
+    """The title page of any data set that comes with a name."""
+    if name in TEXT_SETS:
+        return TEXT_SETS[name].about
+    if name in PICTURE_SETS:
+        return PICTURE_SETS[name][0]
+    return ABOUT_MIXED if name == MIXED else PAIR_SETS[name][0]

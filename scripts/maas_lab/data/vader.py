@@ -35,18 +35,21 @@ MOVIES = About(
     licence="MIT",
     citation=_CITATION,
     redistribution=_REDISTRIBUTION,
+    rows=10_566,
 )
 PRODUCTS = About(
     "Sentences of 300 Amazon product reviews (Hu & Liu), each rated from -4 to 4 by 20 people",
     licence="MIT",
     citation=_CITATION,
     redistribution=_REDISTRIBUTION,
+    rows=3_600,
 )
 TWEETS = About(
     "Tweets, each rated from -4 to 4 by 20 people",
     licence="MIT",
     citation=_CITATION,
     redistribution=_REDISTRIBUTION,
+    rows=4_136,
 )
 ARCHIVE = Archive(
     package="vaderSentiment",

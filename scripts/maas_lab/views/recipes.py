@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group
 
+from maas_lab.data.known_sets import about_set
 from maas_lab.output import View, table
 
 if TYPE_CHECKING:
@@ -28,12 +29,14 @@ def shelf_view(shelf: "Sequence[ShelvedRecipe]") -> View:
     data = []
     for shelved in shelf:
         recipe = shelved.recipe
+        size = about_set(recipe.data.source).rows if shelved.complete else None
         rows.append(
             (
                 shelved.name,
                 recipe.task,
                 shelved.architecture,
                 recipe.data.source if shelved.complete else "--data FILE",
+                f"{size:,}" if size else "",
                 f"{recipe.minutes:g}" if recipe.minutes else "not measured",
                 ", ".join(f"{metric} {value:g}" for metric, value in shelved.target.items()),
             )
@@ -46,11 +49,12 @@ def shelf_view(shelf: "Sequence[ShelvedRecipe]") -> View:
                 "task": recipe.task,
                 "architecture": shelved.architecture,
                 "data": recipe.data.source if shelved.complete else None,
+                "rows": size,
                 "minutes": recipe.minutes or None,
                 "target": shelved.target,
             }
         )
-    columns = ("recipe", "task", "architecture", "data", "minutes", "target")
+    columns = ("recipe", "task", "architecture", "data", "rows", "minutes", "target")
     return View({"recipes": data}, Group(table(*columns, rows=rows), _HINT))
 
 

@@ -29,7 +29,7 @@ def test_a_name_that_is_not_there_names_those_that_are() -> None:
     assert caught.value.exit_code == 2
 
 
-def test_the_list_says_task_architecture_data_minutes_and_target(
+def test_the_list_says_task_architecture_data_size_minutes_and_target(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     # Given a recipe that was measured, and one that was not
@@ -44,11 +44,12 @@ def test_the_list_says_task_architecture_data_minutes_and_target(
 
     # Then each is one line, and one object
     lines = capsys.readouterr().out.splitlines()
-    words = ["text-classification", "bilstm", "movie-reviews", "2.5", "accuracy", "0.77"]
+    words = ["text-classification", "bilstm", "movie-reviews", "10,566", "2.5", "accuracy", "0.77"]
     assert lines[1].split() == ["measured", *words]
     assert "not measured" in lines[2]
     listed = view.data["recipes"]
     assert isinstance(listed, list)
     measured, new = listed
     assert measured["target"] == new["target"] == {"accuracy": 0.77}
+    assert measured["rows"] == 10_566
     assert (measured["minutes"], new["minutes"]) == (2.5, None)

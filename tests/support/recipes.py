@@ -114,7 +114,7 @@ NETWORKS = {
     'architecture = "mlp"\nhidden = []': PICTURES,
     'architecture = "cnn"\nchannels = [8, 16, 32]\nhidden = 16': PICTURES,
     'architecture = "seq2seq-rnn"\nembedding = 16\nhidden = 8\nlayers = 1': PAIRS,
-    'architecture = "seq2seq-rnn"\n': SUMMARIES,
+    'architecture = "seq2seq-rnn"\ncopy = true': SUMMARIES,
     'architecture = "seq2seq-transformer"\nwidth = 16\nheads = 4\ncopy = true': SUMMARIES,
     'architecture = "seq2seq-transformer"\nlayers = 1\ndecoder_layers = 2': PAIRS,
     'architecture = "bert"\ncheckpoint = "./mine"': VECTORS,

@@ -1,4 +1,4 @@
-"""A bidirectional LSTM that reads a text and an LSTM with attention that writes another.
+"""A bidirectional LSTM that reads a text, and an LSTM with attention that writes or copies another.
 
 Imports torch and `maas_lab.recipes.networks`. `forward` learns with the whole target at once;
 `encode`, `start` and `step` write it token by token and come to the same numbers.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from maas_lab.networks.pointer import Pointer
 from maas_lab.networks.rows import BothWays, lengths_of, word_vectors
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class Seq2SeqRnn(nn.Module):
 
     The lower layer of the decoder reads the tokens, its state looks up the source, and the upper
     layer reads state and finding. So the attention never waits for the upper layer, and learning
-    takes all tokens of a target at once.
+    takes all tokens of a target at once. With `copy` a token's probability mixes two: writing it
+    from the vocabulary, and copying it from where the attention looks.
     """
 
     def __init__(self, recipe: "Seq2SeqRnnRecipe", *, vocabulary_size: int) -> None:
@@ -45,6 +47,7 @@ class Seq2SeqRnn(nn.Module):
         self.output = nn.Linear(embedding, vocabulary_size)
         # One matrix for the words that are read, are written, and may follow.
         self.output.weight = self.embedding.weight
+        self.pointer = Pointer(3 * hidden) if recipe.copy else None
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, target_ids: Tensor) -> Tensor:
         """What follows each token of a known target.
@@ -55,7 +58,7 @@ class Seq2SeqRnn(nn.Module):
             target_ids: int64 `[batch, target]`, from the token that begins a text.
 
         Returns:
-            Logits, float32 `[batch, target, vocabulary]`.
+            float32 `[batch, target, vocabulary]`: logits, with `copy` log-probabilities.
         """
         memory = self.encode(input_ids, attention_mask)
         logits, _ = self._decode(memory, self.start(memory), target_ids)
@@ -65,14 +68,16 @@ class Seq2SeqRnn(nn.Module):
         """Read the source once, for all steps.
 
         Returns:
-            The memory: the source's states, float32 `[batch, source, 2 * hidden]`, and float32
-            `[batch, 1, source]`, 0 for a token and far below 0 for padding.
+            The memory: the source's states, float32 `[batch, source, 2 * hidden]`; float32
+            `[batch, 1, source]`, 0 for a token and far below 0 for padding; with `copy` also the
+            ids, int64 `[batch, source]`.
         """
         lengths = lengths_of(attention_mask)
         states = self.dropout(self.embedding(input_ids))
         for layer in self.encoder:
             states = self.dropout(layer(states, lengths))
-        return states, ((1 - attention_mask) * _FAR).unsqueeze(1)
+        far = ((1 - attention_mask) * _FAR).unsqueeze(1)
+        return (states, far) if self.pointer is None else (states, far, input_ids)
 
     def start(self, memory: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The state before the first token.
@@ -80,7 +85,7 @@ class Seq2SeqRnn(nn.Module):
         Returns:
             Output and cell of the lower layer, then of the upper, float32 `[batch, hidden]` each.
         """
-        source, far = memory
+        source, far, *_ = memory
         mean = (torch.softmax(far, dim=2) @ source).squeeze(1)
         return torch.tanh(self.first(mean)).chunk(4, dim=1)
 
@@ -95,8 +100,7 @@ class Seq2SeqRnn(nn.Module):
             tokens: int64 `[rows]`.
 
         Returns:
-            Logits of what may follow, float32 `[rows, vocabulary]`, and the state for the next
-            step.
+            What may follow, float32 `[rows, vocabulary]`, and the state for the next step.
         """
         logits, state = self._decode(memory, state, tokens[:, None])
         return logits[:, 0], state
@@ -105,7 +109,7 @@ class Seq2SeqRnn(nn.Module):
         self, memory: tuple[Tensor, ...], state: tuple[Tensor, ...], tokens: Tensor
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Read tokens, int64 `[rows, tokens]`."""
-        source, far = memory
+        source, far, *ids = memory
         # torch's LSTM wants its state as [layers, rows, hidden].
         lower_output, lower_cell, upper_output, upper_cell = (part.unsqueeze(0) for part in state)
         words = self.dropout(self.embedding(tokens))
@@ -114,6 +118,9 @@ class Seq2SeqRnn(nn.Module):
         found = weights @ source
         read = self.dropout(torch.cat([asked, found], dim=2))
         states, (upper_output, upper_cell) = self.upper(read, (upper_output, upper_cell))
-        mixed = torch.tanh(self.mixed(self.dropout(torch.cat([states, found], dim=2))))
+        known = self.dropout(torch.cat([states, found], dim=2))
+        logits = self.output(self.dropout(torch.tanh(self.mixed(known))))
+        if self.pointer is not None:
+            logits = self.pointer(known, logits, weights, *ids)
         after = (lower_output, lower_cell, upper_output, upper_cell)
-        return self.output(self.dropout(mixed)), tuple(part.squeeze(0) for part in after)
+        return logits, tuple(part.squeeze(0) for part in after)

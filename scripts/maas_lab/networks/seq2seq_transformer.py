@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from maas_lab.networks.pointer import Pointer
+
 if TYPE_CHECKING:
     from maas_lab.recipes.networks import Seq2SeqTransformerRecipe
 
 _FAR = -1e9  # not infinity: a row of padding alone would become NaN
-_LEAST = 1e-9  # the probability of what can neither be written nor copied
 
 
 class Seq2SeqTransformer(nn.Module):
@@ -42,7 +43,7 @@ class Seq2SeqTransformer(nn.Module):
         self.decoder = nn.ModuleList(DecoderLayer(*sizes) for _ in range(recipe.decoder_layers))
         self.decoder_norm = nn.LayerNorm(width)
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
-        self.pointer = Pointer(width) if recipe.copy else None
+        self.pointer = OwnPointer(width) if recipe.copy else None
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, target_ids: Tensor) -> Tensor:
@@ -126,7 +127,9 @@ class Seq2SeqTransformer(nn.Module):
         states = self.decoder_norm(states)
         logits = functional.linear(states, self.embedding.weight, self.bias)
         if self.pointer is not None:
-            logits = self.pointer(states, logits, *known[-2:], source_far)
+            keys, input_ids = known[-2:]
+            weights = self.pointer.look(states, keys, source_far)
+            logits = self.pointer(states, logits, weights, input_ids)
         return logits, (count + tokens.shape[1], *caches)
 
     def _embed(self, tokens: Tensor, count: Tensor) -> Tensor:
@@ -239,23 +242,15 @@ class Thought(nn.Module):
         return thought
 
 
-class Pointer(nn.Module):
-    """Mixes the probability of writing a token with that of copying it from the source."""
+class OwnPointer(Pointer):
+    """A pointer with an attention of its own: the layers' heads each look at something else."""
 
     def __init__(self, width: int) -> None:
-        super().__init__()
+        super().__init__(width)
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
-        self.gate = nn.Linear(width, 1)
 
-    def forward(
-        self, states: Tensor, logits: Tensor, keys: Tensor, input_ids: Tensor, far: Tensor
-    ) -> Tensor:
-        """Log-probabilities, float32 `[rows, tokens, vocabulary]` like `logits`."""
+    def look(self, states: Tensor, keys: Tensor, far: Tensor) -> Tensor:
+        """Which token of the source would be copied, float32 `[rows, tokens, source]`."""
         fit = self.query(states) @ keys.transpose(1, 2) / math.sqrt(states.shape[2])
-        # Probabilities are float32, also where training computes in fewer bits.
-        copied = torch.softmax(fit.float() + far, dim=2)
-        share = torch.sigmoid(self.gate(states).float())
-        written = torch.softmax(logits.float(), dim=2) * (1 - share)
-        places = input_ids.unsqueeze(1).expand_as(copied)
-        return written.scatter_add(2, places, copied * share).clamp(min=_LEAST).log()
+        return torch.softmax(fit.float() + far, dim=2)

@@ -139,6 +139,8 @@ class Seq2SeqRnnRecipe(NetworkRecipe, frozen=True, tag="seq2seq-rnn"):
     """Layers of the encoder."""
     dropout: Probability = 0.2
     """Share of the numbers that training sets to zero (0 to 0.95)."""
+    copy: bool = False
+    """Whether the decoder may also copy tokens of the source."""
 
 
 class Seq2SeqTransformerRecipe(NetworkRecipe, frozen=True, tag="seq2seq-transformer"):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VOCABULARY = 40
-KINDS = ("transformer", "copying", "rnn")
+KINDS = ("transformer", "rnn", "copying transformer", "copying rnn")
 _PAD, _BOS, _EOS = 0, 2, 3
 
 Network = Seq2SeqRnn | Seq2SeqTransformer
@@ -28,13 +28,14 @@ Network = Seq2SeqRnn | Seq2SeqTransformer
 def tiny_writer(kind: str, *, seed: int = 0, vocabulary: int = VOCABULARY) -> Network:
     """A network of random weights, loud enough that its answers differ."""
     torch.manual_seed(seed)
+    copy = kind.startswith("copying ")
     network: Network
-    if kind == "rnn":
-        recipe = Seq2SeqRnnRecipe(embedding=12, hidden=10, layers=2)
+    if kind.endswith("rnn"):
+        recipe = Seq2SeqRnnRecipe(embedding=12, hidden=10, layers=2, copy=copy)
         network = Seq2SeqRnn(recipe, vocabulary_size=vocabulary)
     else:
         sizes = Seq2SeqTransformerRecipe(
-            width=16, heads=2, layers=2, decoder_layers=2, feedforward=24, copy=kind == "copying"
+            width=16, heads=2, layers=2, decoder_layers=2, feedforward=24, copy=copy
         )
         network = Seq2SeqTransformer(sizes, vocabulary_size=vocabulary)
     with torch.no_grad():

@@ -23,15 +23,19 @@ LENGTHS = (5, 1, 12, 3)
 
 def build(name: str) -> Network:
     torch.manual_seed(0)
-    if name == "rnn":
-        sizes: Any = SimpleNamespace(embedding=16, hidden=8, layers=2, dropout=0.3)
+    copy = name.startswith("copying ")
+    if name.endswith("rnn"):
+        sizes: Any = SimpleNamespace(embedding=16, hidden=8, layers=2, dropout=0.3, copy=copy)
         return Seq2SeqRnn(sizes, vocabulary_size=VOCABULARY).eval()
     sizes = SimpleNamespace(width=16, heads=4, layers=2, decoder_layers=3, feedforward=32)
-    sizes.dropout, sizes.copy = 0.3, name == "copying transformer"
+    sizes.dropout, sizes.copy = 0.3, copy
     return Seq2SeqTransformer(sizes, vocabulary_size=VOCABULARY).eval()
 
 
-@pytest.fixture(params=["transformer", "copying transformer", "rnn"])
+COPYING = ("copying transformer", "copying rnn")
+
+
+@pytest.fixture(params=["transformer", "rnn", *COPYING])
 def network(request: pytest.FixtureRequest) -> Network:
     return build(request.param)
 
@@ -141,8 +145,9 @@ def test_all_parts_learn(network: Network) -> None:
     assert all(weight.grad is not None for weight in network.parameters())
 
 
-def test_copying_gives_log_probabilities_and_prefers_the_source() -> None:
-    network = build("copying transformer")
+@pytest.mark.parametrize("name", COPYING)
+def test_copying_gives_log_probabilities_and_prefers_the_source(name: str) -> None:
+    network = build(name)
     ids, mask = random_rows()
     nn.init.constant_(network.get_parameter("pointer.gate.bias"), 20.0)
 

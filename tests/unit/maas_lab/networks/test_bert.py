@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 import safetensors.torch
 import torch
@@ -129,10 +130,10 @@ def embedding_recipe(name: str = "tiny-bert") -> FeatureExtraction:
     )
 
 
-def classifier(checkpoint: "Path", *, load: bool = True) -> nn.Module:
+def classifier(checkpoint: "Path", *, load: bool = True, first_layers: int = 0) -> nn.Module:
     torch.manual_seed(0)
     return build_network(
-        text_recipe(BertRecipe(checkpoint=checkpoint.name)),
+        text_recipe(BertRecipe(checkpoint=checkpoint.name, first_layers=first_layers)),
         vocabulary_size=VOCABULARY,
         checkpoint=checkpoint,
         weights=load,
@@ -279,6 +280,39 @@ def test_the_vector_of_the_first_text_is_added_to_each_token(checkpoint: "Path")
 
     types = tensors["embeddings.token_type_embeddings.weight"]
     close(positions, tensors["embeddings.position_embeddings.weight"] + types[0])
+
+
+def test_a_classifier_may_keep_the_first_layers_alone(checkpoint: "Path", tmp_path: "Path") -> None:
+    # Given a checkpoint that never had the second layer
+    first = {name: tensor for name, tensor in weights().items() if "layer.1" not in name}
+    shorter = write(tmp_path / "shorter", first, {**CONFIG, "num_hidden_layers": 1})
+    rows = random_rows()
+
+    kept = classifier(checkpoint, first_layers=1)
+
+    close(kept(*rows), classifier(shorter)(*rows))
+    # A run knows its layers without the checkpoint's weights
+    assert (
+        kept.state_dict().keys()
+        == classifier(checkpoint, first_layers=1, load=False).state_dict().keys()
+    )
+
+
+def test_layers_that_there_are_not_are_refused(checkpoint: "Path") -> None:
+    with pytest.raises(FieldError, match="has 2 layers") as refused:
+        classifier(checkpoint, first_layers=3)
+    assert refused.value.field == "network.first_layers"
+
+    with pytest.raises(ValueError, match="`checkpoint` where"):
+        BertRecipe(first_layers=1)
+
+
+def test_vectors_are_those_of_all_layers(checkpoint: "Path") -> None:
+    recipe = embedding_recipe()
+    network = msgspec.structs.replace(recipe.network, first_layers=1)
+
+    with pytest.raises(FieldError, match="all layers"):
+        build_network(msgspec.structs.replace(recipe, network=network), checkpoint=checkpoint)
 
 
 KEY = "encoder.layer.1.attention.self.key.weight"

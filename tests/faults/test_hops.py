@@ -1,17 +1,19 @@
 """F21, F22, F24: anything may be raised anywhere, and the next request is answered.
 
 Each hop of a request fails in turn: finding the service, choosing and opening the version, the
-model, the answer's encoding, the catalog's registry, and the log that is written of it.
+task, its session, the answer's encoding, the catalog's registry, and the log that is written of it.
 """
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, cast
 
+import onnxruntime
 import pytest
 from support import effort
 from support.doors import REQUEST_ID, LambdaContext, rest_event
+from support.kinds import KINDS, OTHERS, check_kind, home_of_kind
 from support.tiny import Home, make_home, open_client
 
 from maas.http.app import App
@@ -20,11 +22,12 @@ from maas.http.entry import build_handler
 from maas.http.gateway import guarded, new_id
 from maas.observe import Observer
 from maas.service import Service, Turn
-from maas.tasks.classify import ClassifyRequest, ClassifyResponse
 from maas.tasks.labels import LabelScore
 from maas.tasks.task import Task
 
 if TYPE_CHECKING:
+    from support.task_bundles import TaskHome
+
     from maas.assembly import Services
     from maas.registry.addresses import VersionAddress
     from maas.registry.reader import Reader
@@ -41,7 +44,7 @@ class FaultyServices:
 
     Attributes:
         fault: What is raised, or None for none.
-        hop: Where: services, turn, predict or answer.
+        hop: Where: services, turn, predict, session or answer.
     """
 
     def __init__(self, services: "Services") -> None:
@@ -83,14 +86,19 @@ class FaultyTask:
         self._faults = faults
         self._task = task
 
-    def predict(self, request: ClassifyRequest, *, deadline: float) -> ClassifyResponse:
+    def predict(self, request: Any, *, deadline: float) -> Any:  # noqa: ANN401 - each task's own
         self._faults.reach("predict")
-        answer: ClassifyResponse = self._task.predict(request, deadline=deadline)
+        answer = self._task.predict(request, deadline=deadline)
         if self._faults.fault is None:
             return answer
-        # A label that is no text: the encoder is the last hop.
-        rows = ((LabelScore(cast("str", Panic), 0.5),),)
-        return replace(answer, rows=rows)
+        # A label, a text or a number that is none: the encoder is the last hop.
+        first = fields(answer)[0].name
+        bad: dict[str, object] = {
+            "rows": ((LabelScore(cast("str", Panic), 0.5),),),
+            "texts": (Panic,),
+            "vectors": ((Panic,),),
+        }
+        return replace(answer, **{first: bad[first]})
 
 
 FAULTS = (
@@ -137,6 +145,46 @@ def test_f21_what_nobody_foresaw_is_a_500_that_tells_nothing(
     effort.count("faults")
     failed = [json.loads(line) for line in log.getvalue().splitlines() if '"failed"' in line]
     assert [line["request_id"] for line in failed] == [body["request_id"]]
+    for secret in ("canary", "/srv", "Traceback"):
+        assert secret not in response.text + log.getvalue()
+
+
+@pytest.fixture(scope="module", params=OTHERS)
+def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> "TaskHome":
+    """A home of each other kind of model."""
+    return home_of_kind(tmp_path_factory.mktemp("home"), request.param)
+
+
+@pytest.mark.parametrize("hop", ["predict", "session", "answer"])
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+def test_f21_f22_every_kind_of_model_survives_it_too(
+    other: "TaskHome",
+    log: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+    hop: str,
+    fault: BaseException,
+) -> None:
+    kind, services = other.bundle.manifest.task, FaultyServices(other.services())
+    run = onnxruntime.InferenceSession.run
+
+    def faulty_run(*arguments: Any) -> Any:  # noqa: ANN401 - the library's own
+        services.reach("session")
+        return run(*arguments)
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", faulty_run)
+    with open_client(cast("Services", services)) as client:
+        check_kind(kind, other.bundle, client.post(other.path, json=KINDS[kind].body).json())
+        services.fault, services.hop = fault, hop
+        response = client.post(other.path, json=KINDS[kind].body)
+        # What the library raises as an error is the model's failure, all else is ours
+        models = hop == "session" and isinstance(fault, Exception)
+        body = response.json()
+        assert response.status_code == 500
+        assert body["code"] == ("model_failed" if models else "internal")
+        assert body["request_id"] == response.headers["x-request-id"]
+        services.fault = None
+        check_kind(kind, other.bundle, client.post(other.path, json=KINDS[kind].body).json())
+    effort.count("faults")
     for secret in ("canary", "/srv", "Traceback"):
         assert secret not in response.text + log.getvalue()
 

@@ -1,7 +1,8 @@
 """F18, F20, F22, F23, F26: a model that never ends, panics or answers NaN; and events of others.
 
 Through both doors, with real libraries: a function's handler, and the laptop's server on a socket.
-Requests beside a failing one, and the next one, are answered as ever.
+Requests beside a failing one, and the next one, are answered as ever. So are those to models of
+other kinds, whose work is long because much is asked of them: beams, or pictures to decode.
 """
 
 import io
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import uvicorn
+from PIL import Image
 from support import effort
 from support.doors import LambdaContext, rest_event
+from support.kinds import KINDS, OTHERS, check_kind, home_of_kind
 from support.tiny import (
     FOREVER_WORD,
     NAN_WORD,
@@ -26,6 +29,7 @@ from support.tiny import (
     TinyBundle,
     make_home,
 )
+from support.tiny_image import HEIGHT, WIDTH, encoded, in_base64
 
 from maas.bundle.verify import Bundle, verify_bundle
 from maas.http.catalog_entry import build_catalog_handler
@@ -36,6 +40,9 @@ from maas_lab.serving import build_local_app
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from support.task_bundles import TaskHome
 
 GOOD = "a good film"
 LATE = 0.25
@@ -71,18 +78,19 @@ class Said:
 
 
 if TYPE_CHECKING:
-    Ask = Callable[..., Said]  # inputs, path=
+    Ask = Callable[..., Said]  # inputs or a body, path=
     Door = Callable[[Home, float], AbstractContextManager[Ask]]
 
 
 @contextmanager
-def function(home: Home, deadline: float) -> "Iterator[Ask]":
+def function(home: "Home | TaskHome", deadline: float) -> "Iterator[Ask]":
     """A function whose requests have so many seconds."""
     handler = build_handler(home.settings)
     remaining = int((deadline + LIMITS.deadline_margin_seconds) * 1000)
 
     def ask(inputs: object, path: str = "/models/sentiment") -> Said:
-        event, started = rest_event(path=path, body={"inputs": inputs}), time.monotonic()
+        body = inputs if isinstance(inputs, dict) else {"inputs": inputs}
+        event, started = rest_event(path=path, body=body), time.monotonic()
         answer = handler(event, LambdaContext(remaining_milliseconds=remaining))
         spent = time.monotonic() - started
         return Said(answer["statusCode"], answer["headers"], json.loads(answer["body"]), spent)
@@ -178,6 +186,45 @@ def test_f18_f22_f23_a_model_that_fails_on_a_text_answers_the_next_one(
     if door is function:  # which counts what it answered
         metrics = [json.loads(line) for line in written.out.splitlines() if '"_aws"' in line]
         assert [metric["Errors"] for metric in metrics[-4:]] == [[1], [0], [1], [0]]
+
+
+# As much as may be asked: the most texts, beams and tokens, and as many pixels in all
+LONGEST = {"generate_parameters": {"num_beams": LIMITS.beams, "max_new_tokens": LIMITS.new_tokens}}
+LARGE = Image.new("RGB", (LIMITS.request_pixels // LIMITS.images // 1_024, 1_024))
+WHITE = Image.new("RGB", (WIDTH, HEIGHT), "white")
+NO_NUMBER, TOO_LONG = (500, "model_output_invalid"), (504, "deadline_exceeded")
+OTHER_HAZARDS: "dict[str, list[tuple[dict[str, Any], tuple[int, str]]]]" = {
+    "image-classification": [
+        ({"inputs": in_base64(encoded(WHITE))}, NO_NUMBER),
+        ({"inputs": [in_base64(encoded(LARGE))] * LIMITS.images}, TOO_LONG),
+    ],
+    "feature-extraction": [
+        ({"inputs": ["good", NAN_WORD]}, NO_NUMBER),
+        ({"inputs": ["good", FOREVER_WORD]}, TOO_LONG),
+    ],
+    "translation": [
+        ({"inputs": ["good", NAN_WORD]}, NO_NUMBER),
+        ({"inputs": ["good"] * LIMITS.texts, "parameters": LONGEST}, TOO_LONG),
+    ],
+    "summarization": [({"inputs": ["good"] * LIMITS.texts, "parameters": LONGEST}, TOO_LONG)],
+}
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize("kind", OTHERS)
+def test_f18_f23_a_model_of_another_kind_that_fails_answers_the_next_one(
+    tmp_path: "Path", kind: str
+) -> None:
+    home = home_of_kind(tmp_path, kind, hazards=True)
+    with function(home, 10) as plenty, function(home, 0.15) as ask:
+        check_kind(kind, home.bundle, plenty(KINDS[kind].body, home.path).body)
+        for body, (status, code) in OTHER_HAZARDS[kind]:
+            said = (ask if status == 504 else plenty)(body, home.path)
+            assert (said.status, said.code) == (status, code)
+            assert status != 504 or said.seconds < 0.15 + LATE
+            assert said.headers.get("retry-after") == ("1" if status == 504 else None)
+            check_kind(kind, home.bundle, plenty(KINDS[kind].body, home.path).body)
+            effort.count("faults")
 
 
 @pytest.mark.usefixtures("log")

@@ -49,7 +49,7 @@ DOCUMENT = build_document()
 OPERATIONS = [(path, method) for path, method, _ in operations(DOCUMENT)]
 SINGLE = {"/health", "/catalog/openapi.json"}  # there is one way to ask them well
 # Ways of naming a version that disagree are 400, which no schema can say.
-ACCEPTED = ["2xx", 400, 403, 404]
+ACCEPTED: list[str | int] = ["2xx", 400, 403, 404]
 # Nor that a text is too long for its tokenizer and must not be cut, or that one language is absent.
 UNSAID = {"feature-extraction": [422], "translation": [422], "summarization": [422]}
 PICTURES = [png(LEVELS), jpeg(LEVELS)]

@@ -7,10 +7,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 from support.doors import rest_event
 from support.effort import count, examples
 from support.function import Ended, run_function
 from support.reference import TOKENS, reference_home, reference_text
+from support.task_bundles import home_with
+from support.tiny_image import encoded, in_base64, make_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +102,25 @@ def test_f16_above_a_ceiling_it_says_so_and_answers_the_next_small_request(
     elif large["statusCode"] != 200:
         problem(large, "model_failed", "internal")
     count("requests", 3)
+
+
+def test_f16_a_picture_for_which_there_is_no_memory_is_not_called_damaged(
+    tmp_path: "Path",
+) -> None:
+    home = home_with(tmp_path / "home", make_image)
+    small, large = (
+        rest_event(path=home.path, body={"inputs": in_base64(encoded(Image.new("RGB", size)))})
+        for size in ((6, 4), (4_096, 4_096))
+    )
+    ended = run_function(
+        "inference", home.environ, TOOLS, small, "ceiling(20)", large, small, cwd=tmp_path
+    )
+    before, refused, after = ended.answers
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert before["statusCode"] == after["statusCode"] == 200
+    assert before["body"] == after["body"]
+    problem(refused, "internal")
+    count("faults")
 
 
 @pytest.mark.parametrize("megabytes", [0, 9])

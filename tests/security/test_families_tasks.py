@@ -4,6 +4,7 @@ Each is refused alike by ASGI and by both kinds of events, by a 4xx with the one
 250 ms of work, and a good request by the same process follows.
 """
 
+import base64
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,14 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Doors]":
 
 
 @pytest.fixture(scope="module")
+def summaries(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Doors]":
+    home = home_with(tmp_path_factory.mktemp("home"), make_writer, task="summarization")
+    good = Sent(b'{"inputs":"a fine film"}', path=WRITER)
+    with open_doors(home, good=good) as doors:
+        yield doors
+
+
+@pytest.fixture(scope="module")
 def vectors(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Doors]":
     home = home_with(tmp_path_factory.mktemp("home"), make_embedding)
     good = Sent(b'{"inputs":"a fine film"}', path=VECTORS)
@@ -91,6 +100,14 @@ def test_p4_family_3_no_object(request: pytest.FixtureRequest, task: str, body: 
 )
 def test_p4_family_18_other_types(pictures: Doors, headers: dict[str, str]) -> None:
     pictures.refuse(Sent(FILE, path=PICTURES, headers=headers), 415, "unsupported_media_type")
+
+
+def test_p4_family_18_a_body_that_is_not_what_its_type_says(pictures: Doors) -> None:
+    said = b'{"inputs":"%s"}' % in_base64(FILE).encode()
+    pictures.refuse(Sent(FILE, path=PICTURES), 400, "bad_request")
+    for kind in ("image/png", "image/jpeg", "application/octet-stream"):
+        sent = Sent(said, path=PICTURES, headers={"content-type": kind})
+        pictures.refuse(sent, 422, "invalid_field", "inputs")
 
 
 # ---- Images -------------------------------------------------------------------------------------
@@ -190,6 +207,23 @@ def test_p4_s9_family_8_inputs_that_are_no_images(
     pictures.refuse({"inputs": inputs}, 422, "invalid_field", field)
 
 
+@pytest.mark.parametrize(
+    ("coded", "remedy"),
+    [
+        ("data:image/png;base64," + in_base64(FILE), "nothing such as data: before it"),
+        (base64.encodebytes(FILE).decode(), "in one line"),
+        (in_base64(FILE[:-20]), "save it as a plain PNG or JPEG"),
+        (in_base64(FILE.replace(b"IDAT", b"IDAt")), "save it as a plain PNG or JPEG"),
+        (in_base64(b"GIF89a"), "neither a PNG nor a JPEG"),
+    ],
+)
+def test_p4_a_refusal_of_a_picture_says_what_to_do(
+    pictures: Doors, coded: str, remedy: str
+) -> None:
+    answer = pictures.refuse({"inputs": coded}, 422, "invalid_field", "inputs")
+    assert remedy in answer.json["error"]
+
+
 @settings(max_examples=examples(60, 3_000), deadline=None)
 @given(st.data())
 def test_p4_any_change_of_a_picture_is_answered_or_refused(
@@ -254,11 +288,25 @@ def test_p4_family_25_options_of_what_is_written(
         ("a" * (LIMITS.text_characters + 1), "inputs"),
     ],
 )
-@pytest.mark.parametrize("task", ["writer", "vectors"])
+@pytest.mark.parametrize("task", ["writer", "summaries", "vectors"])
 def test_p4_families_8_9_10_13_texts(
     request: pytest.FixtureRequest, task: str, inputs: object, field: str
 ) -> None:
     request.getfixturevalue(task).refuse({"inputs": inputs}, 422, "invalid_field", field)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"src_lang": "de", "tgt_lang": "en"}, "parameters.src_lang"),
+        ({"generate_parameters": {"num_beams": 9}}, "parameters.generate_parameters.num_beams"),
+        ({"truncation": "none"}, "parameters.truncation"),
+    ],
+)
+def test_p4_family_25_options_of_summaries(
+    summaries: Doors, options: dict[str, Any], field: str
+) -> None:
+    summaries.refuse({"inputs": "a film", "parameters": options}, 422, "invalid_field", field)
 
 
 def test_p3_family_11_the_most_that_can_be_asked_for_is_written(writer: Doors) -> None:

@@ -70,6 +70,12 @@ class TaskHome:
         return self.bundles[1]
 
     @property
+    def environ(self) -> dict[str, str]:
+        """The variables that make these settings."""
+        home = str(self.settings.home)
+        return {"MAAS_HOME": home, "MAAS_ACTOR": "tests", "MAAS_MODEL": str(self.settings.model)}
+
+    @property
     def path(self) -> str:
         """Where the model is asked."""
         return f"/models/{self.settings.model}"

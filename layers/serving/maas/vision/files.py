@@ -86,7 +86,7 @@ def _read_png(data: bytes, field: str) -> PictureFile:
         if name == b"IHDR" and len(content) == 13 and size is None:
             size = struct.unpack(">II", content[:8])
         elif size is None or name == b"IHDR":
-            raise _damaged(field)
+            raise damaged(field)
         if name == b"acTL" and struct.unpack(">I", content[:4].rjust(4, b"\0"))[0] > 1:
             raise FieldError("is animated; send one picture", field=field)
         if name == b"eXIf":
@@ -94,7 +94,7 @@ def _read_png(data: bytes, field: str) -> PictureFile:
         if name in _KEPT_CHUNKS:
             kept.append(data[start - 8 : end + 4])
     if size is None:
-        raise _damaged(field)
+        raise damaged(field)
     return PictureFile("png", *size, turn, b"".join(kept))
 
 
@@ -103,16 +103,16 @@ def _chunks(data: bytes, field: str) -> "Iterator[tuple[bytes, int, int]]":
     at = len(_PNG)
     for _ in range(_PARTS):
         if at + 12 > len(data):
-            raise _damaged(field)
+            raise damaged(field)
         length = int.from_bytes(data[at : at + 4], "big")
         name, start = data[at + 4 : at + 8], at + 8
         at = start + length + 4
         if at > len(data):
-            raise _damaged(field)
+            raise damaged(field)
         yield name, start, start + length
         if name == b"IEND":
             return
-    raise _damaged(field)
+    raise damaged(field)
 
 
 def _read_jpeg(data: bytes, field: str) -> PictureFile:
@@ -125,7 +125,7 @@ def _read_jpeg(data: bytes, field: str) -> PictureFile:
             height, width = struct.unpack(">HH", content[1:5])
             size = width, height
         elif marker in _FRAMES:
-            raise _damaged(field)
+            raise damaged(field)
         if marker == _EXIF and content.startswith(b"Exif\0\0"):
             turn = _turn(content[6:])
         if marker in _KEPT_SEGMENTS:
@@ -133,10 +133,10 @@ def _read_jpeg(data: bytes, field: str) -> PictureFile:
         if marker == _SCAN:
             last = data.find(bytes((0xFF, _END)), start)
             if last < 0 or size is None or data.count(bytes((0xFF, _SCAN)), start, last) >= _SCANS:
-                raise _damaged(field)
+                raise damaged(field)
             kept.append(data[start - 4 : last + 2])
             return PictureFile("jpeg", *size, turn, b"".join(kept))
-    raise _damaged(field)
+    raise damaged(field)
 
 
 def _segments(data: bytes, field: str) -> "Iterator[tuple[int, int, int]]":
@@ -144,7 +144,7 @@ def _segments(data: bytes, field: str) -> "Iterator[tuple[int, int, int]]":
     at = 2
     for _ in range(_PARTS):
         if at + 4 > len(data) or data[at] != 0xFF:
-            raise _damaged(field)
+            raise damaged(field)
         marker = data[at + 1]
         if marker == 0xFF:  # as many as somebody likes may stand before a marker
             at += 1
@@ -154,11 +154,11 @@ def _segments(data: bytes, field: str) -> "Iterator[tuple[int, int, int]]":
             continue
         start, at = at + 4, at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if at < start or at > len(data) or marker in (_START, _END):
-            raise _damaged(field)
+            raise damaged(field)
         yield marker, start, at
         if marker == _SCAN:
             return
-    raise _damaged(field)
+    raise damaged(field)
 
 
 def _turn(exif: bytes) -> int:
@@ -173,5 +173,7 @@ def _turn(exif: bytes) -> int:
     return 1
 
 
-def _damaged(field: str) -> FieldError:
-    return FieldError("is cut off or damaged, or not read here", field=field)
+def damaged(field: str) -> FieldError:
+    """What is told of a file that cannot be read to its end."""
+    said = "is cut off or damaged, or not read here; save it as a plain PNG or JPEG"
+    return FieldError(said, field=field)

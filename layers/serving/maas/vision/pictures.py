@@ -20,7 +20,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from maas.errors import FieldError
+from maas.vision.files import damaged
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -61,8 +61,10 @@ def decode(file: "PictureFile", wanted: "ImageInput", *, field: str) -> "npt.NDA
             raise ValueError("size")  # noqa: TRY301 - as if the library had said it
         picture.load()
         plain = _plain(picture)
+    except MemoryError:  # the machine's fault, and not the file's
+        raise
     except Exception:  # noqa: BLE001 - the library's errors share no base but Exception
-        raise FieldError("is cut off or damaged, or not read here", field=field) from None
+        raise damaged(field) from None
     if file.turn in _TURNS:
         plain = plain.transpose(_TURNS[file.turn])
     plain = plain.resize((wanted.width, wanted.height), Image.Resampling.BILINEAR)

@@ -63,4 +63,7 @@ def _bytes(text: str, field: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):  # a character beyond ASCII is the latter
-        raise FieldError("is not base64", field=field) from None
+        raise FieldError(
+            "is not a file in base64: send it in one line, with nothing such as data: before it",
+            field=field,
+        ) from None

@@ -20,7 +20,7 @@ import uvicorn
 from PIL import Image
 from support import effort
 from support.doors import LambdaContext, rest_event
-from support.kinds import KINDS, OTHERS, check_kind, home_of_kind
+from support.kinds import KINDS, check_kind, home_of_kind
 from support.tiny import (
     FOREVER_WORD,
     NAN_WORD,
@@ -211,7 +211,7 @@ OTHER_HAZARDS: "dict[str, list[tuple[dict[str, Any], tuple[int, str]]]]" = {
 
 
 @pytest.mark.usefixtures("log")
-@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("kind", OTHER_HAZARDS)
 def test_f18_f23_a_model_of_another_kind_that_fails_answers_the_next_one(
     tmp_path: "Path", kind: str
 ) -> None:

@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 from support import effort
 from support.doors import REQUEST_ID, LambdaContext, rest_event
-from support.kinds import KINDS, OTHERS, check_kind, home_of_kind
+from support.kinds import KINDS, check_kind, home_of_kind
 from support.tiny import Home, make_home, open_client
 
 from maas.http.app import App
@@ -149,22 +149,22 @@ def test_f21_what_nobody_foresaw_is_a_500_that_tells_nothing(
         assert secret not in response.text + log.getvalue()
 
 
-@pytest.fixture(scope="module", params=OTHERS)
-def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> "TaskHome":
-    """A home of each other kind of model."""
+@pytest.fixture(scope="module", params=KINDS)
+def each(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> "TaskHome":
+    """A home of each kind of model."""
     return home_of_kind(tmp_path_factory.mktemp("home"), request.param)
 
 
 @pytest.mark.parametrize("hop", ["predict", "session", "answer"])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 def test_f21_f22_every_kind_of_model_survives_it_too(
-    other: "TaskHome",
+    each: "TaskHome",
     log: io.StringIO,
     monkeypatch: pytest.MonkeyPatch,
     hop: str,
     fault: BaseException,
 ) -> None:
-    kind, services = other.bundle.manifest.task, FaultyServices(other.services())
+    kind, services = each.bundle.manifest.task, FaultyServices(each.services())
     run = onnxruntime.InferenceSession.run
 
     def faulty_run(*arguments: Any) -> Any:  # noqa: ANN401 - the library's own
@@ -173,9 +173,9 @@ def test_f21_f22_every_kind_of_model_survives_it_too(
 
     monkeypatch.setattr(onnxruntime.InferenceSession, "run", faulty_run)
     with open_client(cast("Services", services)) as client:
-        check_kind(kind, other.bundle, client.post(other.path, json=KINDS[kind].body).json())
+        check_kind(kind, each.bundle, client.post(each.path, json=KINDS[kind].body).json())
         services.fault, services.hop = fault, hop
-        response = client.post(other.path, json=KINDS[kind].body)
+        response = client.post(each.path, json=KINDS[kind].body)
         # What the library raises as an error is the model's failure, all else is ours
         models = hop == "session" and isinstance(fault, Exception)
         body = response.json()
@@ -183,7 +183,7 @@ def test_f21_f22_every_kind_of_model_survives_it_too(
         assert body["code"] == ("model_failed" if models else "internal")
         assert body["request_id"] == response.headers["x-request-id"]
         services.fault = None
-        check_kind(kind, other.bundle, client.post(other.path, json=KINDS[kind].body).json())
+        check_kind(kind, each.bundle, client.post(each.path, json=KINDS[kind].body).json())
     effort.count("faults")
     for secret in ("canary", "/srv", "Traceback"):
         assert secret not in response.text + log.getvalue()

@@ -25,6 +25,7 @@ import pytest
 from support import effort
 from support.doors import LambdaContext, rest_event
 from support.function import function_environ, pack, routed, run_function
+from support.kinds import KINDS, home_of_kind
 from support.needs import missing
 from support.tiny import FOREVER_WORD, NAN_WORD, PANIC_TEXT, Home, make_home, open_client
 
@@ -303,6 +304,42 @@ FAULTS: "dict[str, tuple[Any, int]]" = {
     "panic": (rest_event(body={"inputs": PANIC_TEXT}), 500),
     "for ever": (rest_event(body={"inputs": FOREVER_WORD}), 504),
 }
+
+
+@pytest.mark.parametrize("kind", ["image-classification", "feature-extraction", "translation"])
+def test_p5_after_many_faults_of_another_kind_of_model_nothing_has_grown(
+    tmp_path: Path, log: io.StringIO, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(logging.getLogger("maas"), "propagate", False)  # pytest would keep all
+    home = home_of_kind(tmp_path, kind, hazards=True)
+    handler, margin = build_handler(home.settings), int(LIMITS.deadline_margin_seconds * 1000)
+    asked = [
+        (KINDS[kind].body, 200, 15_000),
+        ({"inputs": "", "parameters": {"generate_parameters": {"num_beams": 9}}}, 422, 15_000),
+        *(
+            (body, status, margin + 3 if status == 504 else 15_000)
+            for body, (status, _) in KINDS[kind].hazards
+        ),
+    ]
+
+    def go_through(times: int) -> None:
+        for _ in range(times):
+            for body, status, left in asked:
+                event = rest_event(path=home.path, body=body)
+                answer = handler(event, LambdaContext(remaining_milliseconds=left))
+                assert answer["statusCode"] == status
+        effort.count("faults", 3 * times)
+        effort.count("requests", 4 * times)
+        log.seek(0)
+        log.truncate()
+
+    go_through(10)
+    before = in_use()
+    go_through(effort.examples(40, 400))
+    after = in_use()
+    assert after[0] <= before[0]
+    assert after[1] <= before[1]
+    assert after[2] - before[2] < 8, (before, after)
 
 
 @pytest.mark.usefixtures("capfd")

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import uvicorn
-from PIL import Image
 from support import effort
 from support.doors import LambdaContext, rest_event
 from support.kinds import KINDS, check_kind, home_of_kind
@@ -29,7 +28,6 @@ from support.tiny import (
     TinyBundle,
     make_home,
 )
-from support.tiny_image import HEIGHT, WIDTH, encoded, in_base64
 
 from maas.bundle.verify import Bundle, verify_bundle
 from maas.http.catalog_entry import build_catalog_handler
@@ -188,37 +186,15 @@ def test_f18_f22_f23_a_model_that_fails_on_a_text_answers_the_next_one(
         assert [metric["Errors"] for metric in metrics[-4:]] == [[1], [0], [1], [0]]
 
 
-# As much as may be asked: the most texts, beams and tokens, and as many pixels in all
-LONGEST = {"generate_parameters": {"num_beams": LIMITS.beams, "max_new_tokens": LIMITS.new_tokens}}
-LARGE = Image.new("RGB", (LIMITS.request_pixels // LIMITS.images // 1_024, 1_024))
-WHITE = Image.new("RGB", (WIDTH, HEIGHT), "white")
-NO_NUMBER, TOO_LONG = (500, "model_output_invalid"), (504, "deadline_exceeded")
-OTHER_HAZARDS: "dict[str, list[tuple[dict[str, Any], tuple[int, str]]]]" = {
-    "image-classification": [
-        ({"inputs": in_base64(encoded(WHITE))}, NO_NUMBER),
-        ({"inputs": [in_base64(encoded(LARGE))] * LIMITS.images}, TOO_LONG),
-    ],
-    "feature-extraction": [
-        ({"inputs": ["good", NAN_WORD]}, NO_NUMBER),
-        ({"inputs": ["good", FOREVER_WORD]}, TOO_LONG),
-    ],
-    "translation": [
-        ({"inputs": ["good", NAN_WORD]}, NO_NUMBER),
-        ({"inputs": ["good"] * LIMITS.texts, "parameters": LONGEST}, TOO_LONG),
-    ],
-    "summarization": [({"inputs": ["good"] * LIMITS.texts, "parameters": LONGEST}, TOO_LONG)],
-}
-
-
 @pytest.mark.usefixtures("log")
-@pytest.mark.parametrize("kind", OTHER_HAZARDS)
-def test_f18_f23_a_model_of_another_kind_that_fails_answers_the_next_one(
+@pytest.mark.parametrize("kind", KINDS)
+def test_f18_f23_every_kind_of_model_that_fails_answers_the_next_one(
     tmp_path: "Path", kind: str
 ) -> None:
     home = home_of_kind(tmp_path, kind, hazards=True)
     with function(home, 10) as plenty, function(home, 0.15) as ask:
         check_kind(kind, home.bundle, plenty(KINDS[kind].body, home.path).body)
-        for body, (status, code) in OTHER_HAZARDS[kind]:
+        for body, (status, code) in KINDS[kind].hazards:
             said = (ask if status == 504 else plenty)(body, home.path)
             assert (said.status, said.code) == (status, code)
             assert status != 504 or said.seconds < 0.15 + LATE

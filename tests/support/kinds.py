@@ -4,6 +4,7 @@
 home = home_of_kind(tmp_path, kind, versions=2)
 client.post(home.path, json=KINDS[kind].body)          # a good request
 check_kind(kind, home.bundle, response.json())         # by numpy or Python alone
+home = home_of_kind(tmp_path, kind, hazards=True)      # which KINDS[kind].hazards make fail
 """
 
 from dataclasses import dataclass
@@ -12,11 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.task_bundles import TaskHome, home_with
-from support.tiny import make_bundle
+from support.tiny import FOREVER_WORD, NAN_WORD, make_bundle
 from support.tiny_embedding import make_embedding
-from support.tiny_image import LABELS, in_base64, make_image, picture, png
+from support.tiny_image import (
+    HEIGHT,
+    LABELS,
+    WIDTH,
+    encoded,
+    in_base64,
+    make_image,
+    picture,
+    png,
+)
 from support.tiny_writer import make_writer
+
+from maas.limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +39,11 @@ TEXT = "a good film"
 LEVELS = picture(7)
 MOST = 4
 """Tokens that a good request lets a model write, so that one which never ends is as quick."""
+# As much as may be asked: the most texts, beams and tokens, and as many pixels in all
+LONGEST = {"generate_parameters": {"num_beams": LIMITS.beams, "max_new_tokens": LIMITS.new_tokens}}
+LARGE = Image.new("RGB", (LIMITS.request_pixels // LIMITS.images // 1_024, 1_024))
+WHITE = Image.new("RGB", (WIDTH, HEIGHT), "white")
+NO_NUMBER, TOO_LONG = (500, "model_output_invalid"), (504, "deadline_exceeded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +54,14 @@ class Kind:
         make: Makes a tiny one's bundle.
         body: A good request.
         wanted: What a bundle's model must answer to it.
+        hazards: What it fails on that was made with `hazards`: bodies, each with what it is
+            answered where there is a moment, but not much more.
     """
 
     make: "Callable[..., Any]"
     body: dict[str, Any]
     wanted: "Callable[[Any], Any]"
+    hazards: "tuple[tuple[dict[str, Any], tuple[int, str]], ...]"
 
 
 def _scored(labels: "Sequence[str]", logits: Any) -> list[dict[str, Any]]:  # noqa: ANN401
@@ -58,7 +79,17 @@ def _writes(task: str, key: str) -> Kind:
         partial(make_writer, task=task),
         {"inputs": TEXT, "parameters": how},
         lambda bundle: [{key: bundle.write(TEXT, most=MOST)}],
+        (
+            ({"inputs": [TEXT, NAN_WORD]}, NO_NUMBER),
+            ({"inputs": [TEXT] * LIMITS.texts, "parameters": LONGEST}, TOO_LONG),
+        ),
     )
+
+
+_OF_TEXTS = (
+    ({"inputs": [TEXT, NAN_WORD]}, NO_NUMBER),
+    ({"inputs": [TEXT, FOREVER_WORD]}, TOO_LONG),
+)
 
 
 KINDS = {
@@ -66,14 +97,22 @@ KINDS = {
         make_bundle,
         {"inputs": TEXT},
         lambda bundle: [_scored(bundle.manifest.labels, bundle.logits([TEXT])[0])],
+        _OF_TEXTS,
     ),
     "image-classification": Kind(
         make_image,
         {"inputs": in_base64(png(LEVELS))},
         lambda bundle: _scored(LABELS, bundle.logits(LEVELS)),
+        (
+            ({"inputs": in_base64(encoded(WHITE))}, NO_NUMBER),
+            ({"inputs": [in_base64(encoded(LARGE))] * LIMITS.images}, TOO_LONG),
+        ),
     ),
     "feature-extraction": Kind(
-        make_embedding, {"inputs": TEXT}, lambda bundle: bundle.vectors([TEXT]).tolist()
+        make_embedding,
+        {"inputs": TEXT},
+        lambda bundle: bundle.vectors([TEXT]).tolist(),
+        _OF_TEXTS,
     ),
     "translation": _writes("translation", "translation_text"),
     "summarization": _writes("summarization", "summary_text"),

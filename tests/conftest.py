@@ -95,11 +95,16 @@ def home(tmp_path: "Path") -> Home:
     return make_home(tmp_path / "home")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _observer() -> None:
+    """The first one, whose stream Powertools keeps for the process: none that a test closes."""
+    Observer("INFO", metrics=False)
+
+
 @pytest.fixture
 def log() -> "Iterator[io.StringIO]":
     """What the logger of `maas` writes, whichever observer a test makes first."""
     text = io.StringIO()
-    Observer("INFO", metrics=False)  # Powertools keeps one handler per process
     handlers = [
         h for h in logging.getLogger("maas").handlers if isinstance(h, logging.StreamHandler)
     ]

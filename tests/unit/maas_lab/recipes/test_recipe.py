@@ -347,7 +347,7 @@ def test_a_key_that_would_do_nothing_is_refused(tmp_path: Path, recipe: str, key
     text = (RECIPES / f"{recipe}.toml").read_text()
     name = key.partition(" ")[0]
     kept = "\n".join(line for line in text.splitlines() if not line.startswith(name))
-    path.write_text(kept.replace("threads = 1", f"threads = 1\n{key}"))
+    path.write_text(kept.replace("[training]", f"[training]\n{key}"))
 
     with pytest.raises(FieldError, match=key.splitlines()[-1].partition(" ")[0]):
         load_recipe(path)

@@ -51,7 +51,7 @@ def smoke_variant(recipe: "AnyRecipe") -> "AnyRecipe":
         kind = "words" if vocabulary.kind == "checkpoint" else vocabulary.kind
         recipe = replace(
             recipe,
-            network=replace(recipe.network, checkpoint=""),
+            network=replace(recipe.network, checkpoint="", first_layers=0),
             vocabulary=replace(vocabulary, kind=kind),
         )
     large = isinstance(recipe, FeatureExtraction)

@@ -46,7 +46,7 @@ def test_every_architecture_has_a_small_variant_of_the_same_kind(
 
 
 def test_a_classifier_begins_with_fresh_weights(tmp_path: Path) -> None:
-    section = 'architecture = "bert"\ncheckpoint = "all-minilm-l6-v2"'
+    section = 'architecture = "bert"\ncheckpoint = "all-minilm-l6-v2"\nfirst_layers = 3'
     text = with_network(section, GOOD).replace("size = 10_000", 'kind = "checkpoint"')
     text = re.sub(r"word_dropout = .*", "", text)
 

@@ -26,12 +26,11 @@ from maas_lab.scaffold import Task, make_model
 pytestmark = pytest.mark.recipes
 CACHE = Path(__file__).parents[2] / ".maas" / "cache"
 SHELF = read_shelf()
-SMALL = [shelved for shelved in SHELF if not shelved.large]
 SECONDS = 20
 """Of computing, not of waiting for others on a busy machine; measured were 2 to 4."""
 
 
-@pytest.mark.parametrize("shelved", SMALL, ids=lambda shelved: shelved.name)
+@pytest.mark.parametrize("shelved", SHELF, ids=lambda shelved: shelved.name)
 def test_a_recipe_at_toy_size_becomes_a_model_that_answers(
     shelved: ShelvedRecipe, tmp_path: Path
 ) -> None:
@@ -123,7 +122,7 @@ def test_the_rows_of_every_recipe_are_a_set_that_was_looked_through_for_leaks() 
 
 
 def test_there_is_a_recipe_for_every_task() -> None:
-    assert {shelved.recipe.task for shelved in SMALL} == PLAUSIBLE.keys()
+    assert {shelved.recipe.task for shelved in SHELF} == PLAUSIBLE.keys()
 
 
 def test_build_models_goes_on_after_a_failure_and_keeps_what_is_finished(tmp_path: Path) -> None:

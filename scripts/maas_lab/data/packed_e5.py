@@ -55,7 +55,6 @@ class _Sizes:
     layers: int
     heads: int
     feedforward: int
-    rows: int
     positions: int
     epsilon: float
 
@@ -131,11 +130,11 @@ def _is_sign(letter: str) -> bool:
 
 
 def _read_sizes(cursor: _Cursor) -> _Sizes:
-    _version, width, layers, heads, feedforward, rows, positions, _types = cursor.read("I7i")
+    _version, width, layers, heads, feedforward, _rows, positions, _types = cursor.read("I7i")
     epsilon, block = cursor.read("fi")
     if block != _BLOCK:
         raise RefusedError(f"A packed multilingual-e5-small has blocks of {_BLOCK}, not {block}.")
-    return _Sizes(width, layers, heads, feedforward, rows, positions, epsilon)
+    return _Sizes(width, layers, heads, feedforward, positions, epsilon)
 
 
 def _read_pieces(cursor: _Cursor) -> tuple[list[str], "Floats", tuple[int, ...]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from maas.tasks.labels import LabelScore, ScoreFunction, check_top_k, ranked
 from maas.tasks.task import Counts
 from maas.tasks.text_rows import TextRows, difference
+from maas.tasks.text_tensors import TextTensors
 from maas.text.check import check_texts
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Classifier:
         """
         self._rows = TextRows(manifest, tokenizer, session)
         self._labels = manifest.labels
+        self.tensors = TextTensors(manifest, self._rows)
 
     def predict(self, request: ClassifyRequest, *, deadline: float) -> ClassifyResponse:
         """Classify texts.

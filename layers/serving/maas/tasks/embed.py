@@ -16,6 +16,7 @@ import numpy as np
 from maas.errors import BundleError, FieldError
 from maas.tasks.task import Counts
 from maas.tasks.text_rows import TextRows, difference
+from maas.tasks.text_tensors import TextTensors
 from maas.text.check import check_texts, check_whole
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Embedder:
         """
         self._rows = TextRows(manifest, tokenizer, session)
         self._max_tokens = manifest.limits.max_tokens
+        self.tensors = TextTensors(manifest, self._rows)
 
     def predict(self, request: EmbedRequest, *, deadline: float) -> EmbedResponse:
         """Embed texts.

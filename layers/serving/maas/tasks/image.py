@@ -23,6 +23,7 @@ from maas.errors import (
     ModelOutputError,
 )
 from maas.limits import LIMITS, Limits
+from maas.tasks.image_tensors import ImageTensors
 from maas.tasks.labels import LabelScore, ScoreFunction, check_top_k, ranked
 from maas.tasks.nodes import check_nodes
 from maas.tasks.task import Counts
@@ -100,6 +101,7 @@ class ImageClassifier:
         self._image: ImageInput = manifest.image
         self._labels = manifest.labels
         self._session = session
+        self.tensors = ImageTensors(manifest, self)
 
     def predict(self, request: ImageRequest, *, deadline: float) -> ImageResponse:
         """Classify images.
@@ -114,9 +116,8 @@ class ImageClassifier:
             DeadlineError: The deadline came first.
         """
         check_top_k(request.top_k)
-        files = open_images(request.images, field="inputs")
         seconds = {"decode": 0.0, "run": 0.0}
-        logits = self._logits(files, seconds, deadline)
+        logits = self.logits(request.images, field="inputs", seconds=seconds, deadline=deadline)
         return ImageResponse(
             rows=ranked(logits, self._labels, top_k=request.top_k, function=request.function),
             seconds=seconds,
@@ -131,8 +132,8 @@ class ImageClassifier:
         """
         try:
             images = [base64.b64decode(image, validate=True) for image in golden.images]
-            files = open_images(images, field="images")
-            logits = self._logits(files, {"decode": 0.0, "run": 0.0}, deadline)
+            seconds = {"decode": 0.0, "run": 0.0}
+            logits = self.logits(images, field="images", seconds=seconds, deadline=deadline)
         except (binascii.Error, ValueError, FieldError):
             raise BundleError("An image of a golden request cannot be read.") from None
         return float(np.abs(logits - np.asarray(golden.logits)).max())
@@ -146,48 +147,98 @@ class ImageClassifier:
         image = self._image
         pixels = np.ones((2, image.channels, image.height, image.width), dtype=np.float32)
         try:
-            self._run(pixels, deadline)
+            self._run_once(pixels, deadline)
         except ModelError:
             raise BundleError(
                 f"The graph cannot take two pictures of {image.channels} × {image.height} ×"
                 f" {image.width}, which the manifest allows."
             ) from None
 
-    def _logits(
-        self, files: "Sequence[PictureFile]", seconds: dict[str, float], deadline: float
+    def logits(
+        self,
+        images: "Sequence[bytes]",
+        *,
+        field: str,
+        seconds: dict[str, float],
+        deadline: float,
     ) -> "Floats":
-        """Decode and run as many at a time as fit into memory; float32 `[images, labels]`."""
-        image = self._image
-        step = max(1, RUN_NUMBERS // (image.channels * image.height * image.width))
+        """Decode and run as many at a time as fit into memory.
+
+        Args:
+            images: Files.
+            field: The request field that they came from, for the message.
+            seconds: Time by stage, to which `decode` and `run` are added.
+            deadline: Seconds on `time.monotonic`'s clock.
+
+        Returns:
+            float32 `[images, labels]`, finite.
+
+        Raises:
+            FieldError: An image is not acceptable.
+            ModelError: The model failed.
+            DeadlineError: The deadline came first.
+        """
+        files = open_images(images, field=field)
         parts = []
-        for first in range(0, len(files), step):
+        for first in range(0, len(files), self._step):
             started = time.perf_counter()
             pixels = np.stack(
                 [
-                    self._decoded(file, _place("inputs", first + at, len(files)), deadline)
-                    for at, file in enumerate(files[first : first + step])
+                    self._decoded(file, _place(field, first + at, len(files)), deadline)
+                    for at, file in enumerate(files[first : first + self._step])
                 ]
             )
             decoded = time.perf_counter()
-            parts.append(self._run(pixels, deadline))
+            parts.append(self._run_once(pixels, deadline))
             seconds["decode"] += decoded - started
             seconds["run"] += time.perf_counter() - decoded
-        logits = np.concatenate(parts)
-        if not np.isfinite(logits).all():
-            raise ModelOutputError("The model's answer is not a finite number.")
-        return logits
+        return _finite(parts)
+
+    def run(self, pixels: "Floats", *, deadline: float) -> "Floats":
+        """Run pictures that are pixels already, as many at a time as fit into memory.
+
+        Args:
+            pixels: float32 `[images, channels, height, width]`, 0 to 1 as files are decoded.
+            deadline: Seconds on `time.monotonic`'s clock.
+
+        Returns:
+            float32 `[images, labels]`, finite.
+
+        Raises:
+            ModelError: The model failed.
+            DeadlineError: The deadline came first.
+        """
+        return _finite(
+            [
+                self._run_once(pixels[first : first + self._step], deadline)
+                for first in range(0, len(pixels), self._step)
+            ]
+        )
+
+    @property
+    def _step(self) -> int:
+        """Pictures that the model is given at a time."""
+        image = self._image
+        return max(1, RUN_NUMBERS // (image.channels * image.height * image.width))
 
     def _decoded(self, file: PictureFile, field: str, deadline: float) -> "Floats":
         if time.monotonic() >= deadline:
             raise DeadlineError("The images were not decoded before the deadline.")
         return decode(file, self._image, field=field)
 
-    def _run(self, pixels: "Floats", deadline: float) -> "Floats":
+    def _run_once(self, pixels: "Floats", deadline: float) -> "Floats":
         outputs = self._session.run({"pixels": pixels}, deadline=deadline)
         logits = np.asarray(outputs[0], dtype=np.float32)
         if logits.shape != (len(pixels), len(self._labels)):
             raise ModelOutputError("The model's answer does not have one number per label.")
         return logits
+
+
+def _finite(parts: "list[Floats]") -> "Floats":
+    logits = np.concatenate(parts)
+    if not np.isfinite(logits).all():
+        raise ModelOutputError("The model's answer is not a finite number.")
+    return logits
 
 
 def open_images(

@@ -1,16 +1,22 @@
 """What every task offers, whatever it reads and answers.
 
-Imports the types of `maas.bundle` alone. Which struct a task takes is known to who made it:
+Imports types alone. Which struct a task takes is known to who made it; all of them can be asked by
+tensors as well:
 
     task: Task = open_task(manifest, folder, session)
     task.check_widest(deadline=deadline)
     worst = max(task.replay(golden, deadline=deadline) for golden in goldens)
+    task.tensors.infer({"text": texts}, deadline=deadline)
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from maas.bundle.golden import Golden
+    from maas.registry.records import TensorSpec
+    from maas.tasks.tensors import Array, TensorResponse
 
 
 class Counts(NamedTuple):
@@ -44,8 +50,37 @@ class Response(Protocol):
         """Time by stage."""
 
 
+class Tensors(Protocol):
+    """A model as tensors go in and come out: its graph's own, and what the task reads itself."""
+
+    @property
+    def inputs(self) -> "tuple[TensorSpec, ...]":
+        """What may be sent. A task's `text` or `image` stands for all of its graph's tensors."""
+
+    @property
+    def outputs(self) -> "tuple[TensorSpec, ...]":
+        """What is answered."""
+
+    def infer(self, feeds: "Mapping[str, Array]", *, deadline: float) -> "TensorResponse":
+        """Answer tensors.
+
+        Args:
+            feeds: Arrays by input; a string tensor is one of bytes.
+            deadline: Seconds on `time.monotonic`'s clock.
+
+        Raises:
+            FieldError: What is sent is not acceptable.
+            ModelError: The model, or what stands before it, failed.
+            DeadlineError: The deadline came first.
+        """
+
+
 class Task(Protocol):
     """A loaded model that answers. Safe to share between threads."""
+
+    @property
+    def tensors(self) -> Tensors:
+        """The same model, asked by tensors."""
 
     # Each task's own structs: the wire format is chosen by the task's name, as the task itself is.
     def predict(self, request: Any, *, deadline: float) -> Any:  # noqa: ANN401

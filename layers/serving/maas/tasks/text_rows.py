@@ -42,6 +42,11 @@ class TextRows:
         self._tokenizer = tokenizer
         self._session = session
 
+    @property
+    def largest_id(self) -> int:
+        """The largest id that a text may become."""
+        return self._tokenizer.largest_id
+
     def encode(self, texts: "Sequence[str]") -> "Encoded":
         """Turn texts that have passed the caps into ids.
 

@@ -12,7 +12,7 @@ chooses among its beams by the mean log-probability of a token.
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,10 +22,11 @@ from maas.limits import LIMITS
 from maas.tasks.nodes import check_nodes
 from maas.tasks.runs import runs
 from maas.tasks.task import Counts
+from maas.tasks.writer_tensors import WriterTensors
 from maas.text.check import check_texts, check_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -80,6 +81,14 @@ class WriteResponse:
     seconds: dict[str, float]
 
 
+class Written(NamedTuple):
+    """What was written for one text: its ids, the end token included, and how likely it is."""
+
+    ids: list[int]
+    text: str
+    score: float
+
+
 class Writer:
     """A loaded model that writes. Safe to share between threads."""
 
@@ -94,6 +103,7 @@ class Writer:
         self._ids = tokenizer.vocabulary_size
         self._tokenizer = tokenizer
         self._session = session
+        self.tensors = WriterTensors(manifest, self, largest=tokenizer.largest_id)
 
     def predict(self, request: WriteRequest, *, deadline: float) -> WriteResponse:
         """Write an answer to each text.
@@ -114,17 +124,16 @@ class Writer:
             _check_count("max_new_tokens", request.max_new_tokens, LIMITS.new_tokens)
             most = min(most, request.max_new_tokens)
         started = time.perf_counter()
-        encoded = self._tokenizer.encode(request.texts)
+        encoded = self.encode(request.texts)
         if not request.cut:
             check_whole(encoded.truncated, field="inputs", most=self._limits.max_tokens)
         tokenized = time.perf_counter()
-        written = tuple(self._run(encoded, request.beams, most, deadline))
-        texts = tuple(map(self._tokenizer.decode, written))
+        written = self.write(encoded, beams=request.beams, most=most, deadline=deadline)
         ran = time.perf_counter()
         return WriteResponse(
-            texts=texts,
+            texts=tuple(row.text for row in written),
             tokens=tuple(
-                read + len(ids) for read, ids in zip(encoded.tokens, written, strict=True)
+                read + len(row.ids) for read, row in zip(encoded.tokens, written, strict=True)
             ),
             truncated=encoded.truncated,
             seconds={"tokenize": tokenized - started, "run": ran - tokenized},
@@ -136,11 +145,12 @@ class Writer:
         Raises:
             BundleError: It is not.
         """
-        encoded = self._tokenizer.encode(golden.texts)  # trusted: one of them may be empty
+        encoded = self.encode(golden.texts)  # trusted: one of them may be empty
+        most = self._limits.max_new_tokens
         for beams, wanted in ((1, golden.outputs), (GOLDEN_BEAMS, golden.beam_outputs)):
             if wanted:
-                written = self._run(encoded, beams, self._limits.max_new_tokens, deadline)
-                if tuple(map(self._tokenizer.decode, written)) != wanted:
+                written = self.write(encoded, beams=beams, most=most, deadline=deadline)
+                if tuple(row.text for row in written) != wanted:
                     raise BundleError(
                         "What was written for a golden request is another text:"
                         " this is not the model that was exported."
@@ -165,15 +175,43 @@ class Writer:
                 " which the manifest and tokenizer.json allow."
             ) from None
 
-    def _run(
-        self, encoded: "Encoded", beams: int, most: int, deadline: float
-    ) -> "Iterator[list[int]]":
-        """The ids that are written for each text, the end token included."""
+    def encode(self, texts: "Sequence[str]") -> "Encoded":
+        """Turn texts that have passed the caps into ids.
+
+        Raises:
+            TokenizerError: The tokenizer failed on one.
+        """
+        return self._tokenizer.encode(texts)
+
+    def write(
+        self, encoded: "Encoded", *, beams: int, most: int, deadline: float
+    ) -> "list[Written]":
+        """Write an answer to each text, as many at a time as fit into memory.
+
+        Args:
+            encoded: The texts.
+            beams: As in `WriteRequest`.
+            most: Tokens to write per text, the last one included.
+            deadline: Seconds on `time.monotonic`'s clock.
+
+        Raises:
+            ModelError: The model, or the tokenizer on what it wrote, failed.
+            DeadlineError: The deadline came first.
+        """
+        written: list[Written] = []
         for rows, width in runs(encoded.tokens, cost=lambda width: beams * (width + most)):
             ids, mask = encoded.input_ids[rows, :width], encoded.attention_mask[rows, :width]
-            yield from map(_ended, self._run_once(ids, mask, beams, most, deadline).tolist())
+            output_ids, scores = self._run_once(ids, mask, beams, most, deadline)
+            ended = map(_ended, output_ids.tolist())
+            written += map(self._written, ended, scores.tolist())
+        return written
 
-    def _run_once(self, ids: "Ids", mask: "Ids", beams: int, most: int, deadline: float) -> "Ids":
+    def _written(self, ids: list[int], score: float) -> Written:
+        return Written(ids, self._tokenizer.decode(ids), score)
+
+    def _run_once(
+        self, ids: "Ids", mask: "Ids", beams: int, most: int, deadline: float
+    ) -> "tuple[Ids, npt.NDArray[np.float32]]":
         feeds = {
             "input_ids": ids,
             "attention_mask": mask,
@@ -188,7 +226,7 @@ class Writer:
             raise ModelOutputError("The model wrote a token that there is not.")
         if scores.shape != (len(ids),) or not np.isfinite(scores).all():
             raise ModelOutputError("The model's answer is not a finite number.")
-        return written
+        return written, np.asarray(scores, dtype=np.float32)
 
 
 def _check_count(name: str, count: int, most: int) -> None:

@@ -364,7 +364,7 @@ def _attribute(**fields: object) -> "Change":
         (lambda m: m.graph.input[0].type.sparse_tensor_type.SetInParent(), "is not a tensor"),
         (lambda m: m.graph.input[0].type.opaque_type.SetInParent(), "is not a tensor"),
         (lambda m: m.graph.input[0].type.optional_type.SetInParent(), "is not a tensor"),
-        (lambda m: setattr(m.graph.input[0].type.tensor_type, "elem_type", 8), "not admitted"),
+        (lambda m: setattr(m.graph.input[0].type.tensor_type, "elem_type", 14), "not admitted"),
         (lambda m: setattr(m.graph.input[0].type, "denotation", "IMAGE"), "is not a tensor"),
     ],
 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from maas.bundle.golden import GOLDEN, own_golden
 from maas.bundle.graph_policy import GraphFacts, check_graph
-from maas.bundle.task_rules import LOOKING, WRITING
+from maas.bundle.task_rules import TEXTLESS, WRITING
 from maas.bundle.tokenizer_policy import check_tokenizer
 from maas.bundle.writing_tokenizer import check_writing_tokenizer
 from maas.errors import BundleError
@@ -59,7 +59,7 @@ def check_contents(
     """
     for entry in manifest.entries(form):
         _check_magic(folder, entry)
-    wanted = {GOLDEN} if manifest.task in LOOKING else {GOLDEN, TOKENIZER}
+    wanted = {GOLDEN} if manifest.task in TEXTLESS else {GOLDEN, TOKENIZER}
     if odd := {entry.path for entry in manifest.files} ^ wanted:
         raise BundleError(
             f"{min(odd)} is missing, or is no file of a bundle: beside its forms it holds"
@@ -103,7 +103,7 @@ def _check_shared(
     folder: "Path", manifest: "Manifest", facts: "Iterable[GraphFacts]", limits: Limits
 ) -> None:
     _read(folder, manifest.files, GOLDEN, limits.golden_bytes)
-    if manifest.task in LOOKING:
+    if manifest.task in TEXTLESS:
         return
     data = _read(folder, manifest.files, TOKENIZER, limits.tokenizer_bytes)
     tables = [each.rows[_IDS] for each in facts if _IDS in each.rows]

@@ -6,19 +6,22 @@ replays some of them, so that a wrong model under the right name is found before
     for golden in read_golden(bundle, form): ...
 
 What a task records: rows of numbers (logits, or an embedding's vectors), which may differ by
-TOLERANCE; or the texts that were written, greedily and with GOLDEN_BEAMS beams, which may not.
+TOLERANCE; the texts that were written, greedily and with GOLDEN_BEAMS beams, which may not; or all
+tensors that went in and came out, whose floats alone may differ.
 
 golden.jsonl at the top is what the trained network answered, for every form that answers the same.
 A form of rounded weights answers a little otherwise. It has what it answered itself, in a
 golden.jsonl beside its graph: one of its own files, so that it is packed with it and alone.
 """
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
 
-from maas.bundle.task_rules import LOOKING, WRITING
+from maas.bundle.dtypes import DTYPES, STRING
+from maas.bundle.task_rules import BARE, LOOKING, WRITING
 from maas.errors import BundleError
 
 if TYPE_CHECKING:
@@ -52,6 +55,29 @@ GOLDEN_BEAMS = 4
 Some = Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
+class GoldenTensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A tensor, value by value."""
+
+    name: str
+    """The input's or output's."""
+    dtype: str
+    """numpy's name, or `string`."""
+    shape: tuple[Annotated[int, Meta(ge=0)], ...]
+    """As it was sent or answered; none for a scalar."""
+    data: bytes = b""
+    """The numbers, little end first, row by row; base64 in the file."""
+    texts: tuple[str, ...] = ()
+    """The elements of a `string`, row by row."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there are as many values as the shape says."""
+        count = math.prod(self.shape)
+        if self.dtype == STRING:
+            return len(self.texts) == count and not self.data
+        return len(self.data) == count * DTYPES.get(self.dtype, -1) and not self.texts
+
+
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One request and what the trained model answered."""
 
@@ -65,6 +91,10 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """What was written for each text, greedily: decoded, special tokens left out."""
     beam_outputs: Some = ()
     """What was written for each text with GOLDEN_BEAMS beams; may be left out."""
+    tensors: tuple[GoldenTensor, ...] = ()
+    """The request's tensors instead of texts, one per input."""
+    answers: tuple[GoldenTensor, ...] = ()
+    """What was answered to them, one per output."""
 
     def encode(self) -> bytes:
         """One line of the file, without its line break."""
@@ -115,9 +145,14 @@ def tolerance_of(form: "Form", goldens: "Iterable[Golden]") -> float:
 
 
 def _check(golden: Golden, manifest: "Manifest", path: str) -> None:
+    if manifest.task in BARE:
+        _check_bare(golden, manifest, path)
+        return
     looks, writes = manifest.task in LOOKING, manifest.task in WRITING
     asked, others = (golden.images, golden.texts) if looks else (golden.texts, golden.images)
     answered = golden.outputs if writes else golden.logits
+    if golden.tensors or golden.answers:
+        raise BundleError(f"{path} is not of a model for {manifest.task}.")
     if not asked or others or bool(golden.logits) == writes or bool(golden.outputs) != writes:
         raise BundleError(f"{path} is not of a model for {manifest.task}.")
     width = manifest.outputs[0].shape[-1]
@@ -126,3 +161,13 @@ def _check(golden: Golden, manifest: "Manifest", path: str) -> None:
         raise BundleError(f"{path} does not fit the {said} of the manifest.")
     if golden.beam_outputs and (not writes or len(golden.beam_outputs) != len(asked)):
         raise BundleError(f"{path} does not fit the outputs of the manifest.")
+
+
+def _check_bare(golden: Golden, manifest: "Manifest", path: str) -> None:
+    if golden != Golden(tensors=golden.tensors, answers=golden.answers):
+        raise BundleError(f"{path} is not of a model for {manifest.task}.")
+    for specs, tensors in ((manifest.inputs, golden.tensors), (manifest.outputs, golden.answers)):
+        wanted = [(spec.name, spec.dtype, len(spec.shape)) for spec in specs]
+        found = [(each.name, each.dtype, len(each.shape)) for each in tensors]
+        if found != wanted or not all(each.is_whole for each in tensors):
+            raise BundleError(f"{path} does not fit the tensors of the manifest.")

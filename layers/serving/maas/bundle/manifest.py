@@ -37,6 +37,7 @@ TaskName = Literal[
     "feature-extraction",
     "translation",
     "summarization",
+    "tensor",
 ]
 """What a model may do."""
 
@@ -100,7 +101,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     task: TaskName
     """Which task answers requests."""
     labels: tuple[str, ...]
-    """Class names, by class index; none where the task has no classes."""
+    """Class names, by class index; none where the task has no classes, or nobody named them."""
     inputs: tuple[TensorSpec, ...]
     """The graph's inputs."""
     outputs: tuple[TensorSpec, ...]

@@ -1,13 +1,15 @@
 """What a manifest must say for its task: labels, limits, the picture, and the graph's tensors.
 
-May import `maas.errors` and `maas.limits`. One table says what each task reads and answers; the
-graph itself is held against the manifest when it is opened:
+May import `maas.errors`, `maas.limits` and `dtypes` beside it. One table says what each task reads
+and answers; the graph itself is held against the manifest when it is opened:
 
     check_task(manifest, LIMITS)
 """
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from maas.bundle.dtypes import DTYPES, STRING
 from maas.errors import BundleError
 from maas.limits import Limits
 
@@ -20,11 +22,18 @@ if TYPE_CHECKING:
 CLASSIFYING = frozenset(("text-classification", "image-classification"))
 """The tasks whose answers are labels."""
 LOOKING = frozenset(("image-classification",))
-"""The tasks that look at pictures; all others read texts."""
+"""The tasks that look at pictures."""
 WRITING = frozenset(("translation", "summarization"))
 """The tasks that write a text."""
 
+BARE = frozenset(("tensor",))
+"""The tasks that serve a graph as it is, whatever tensors it has."""
+TEXTLESS = LOOKING | BARE
+"""The tasks without a tokenizer; all others read texts."""
+
 _ANY, _SOME = "any", -1
+# A name goes into answers and messages: no control characters.
+_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,256}")
 
 
 class _Tensor(NamedTuple):
@@ -61,6 +70,10 @@ def check_task(manifest: "Manifest", limits: Limits) -> None:
     _check_labels(manifest, limits)
     _check_limits(manifest, limits)
     _check_image(manifest, limits)
+    if manifest.task in BARE:
+        _check_bare("inputs", manifest.inputs)
+        _check_bare("outputs", manifest.outputs)
+        return
     inputs, outputs = _signature(manifest)
     # By name: graphs list their inputs as they were exported, and are fed by name.
     _check_tensors("inputs", sorted(manifest.inputs, key=lambda spec: spec.name), sorted(inputs))
@@ -68,15 +81,27 @@ def check_task(manifest: "Manifest", limits: Limits) -> None:
 
 
 def _check_labels(manifest: "Manifest", limits: Limits) -> None:
-    if manifest.task not in CLASSIFYING and manifest.labels:
+    if manifest.task not in CLASSIFYING | BARE and manifest.labels:
         raise BundleError(f"must be none for {manifest.task}", field="labels")
-    if manifest.task in CLASSIFYING and not 2 <= len(manifest.labels) <= limits.labels:
+    if manifest.task in BARE and not manifest.labels:
+        return
+    if manifest.task in CLASSIFYING | BARE and not 2 <= len(manifest.labels) <= limits.labels:
         raise BundleError(f"must be 2 to {limits.labels} labels", field="labels")
+    if manifest.task in BARE and not _has_width(manifest.outputs, len(manifest.labels)):
+        raise BundleError(
+            f"are {len(manifest.labels)}, and no output ends in as many numbers", field="labels"
+        )
+
+
+def _has_width(specs: "Sequence[TensorSpec]", width: int) -> bool:
+    """Whether one ends in so many numbers, or in a number that varies."""
+    ends = [spec.shape[-1] for spec in specs if spec.shape]
+    return any(isinstance(end, str) or end == width for end in ends)
 
 
 def _check_limits(manifest: "Manifest", limits: Limits) -> None:
     rules = (
-        ("max_tokens", manifest.task not in LOOKING, limits.tokens),
+        ("max_tokens", manifest.task not in TEXTLESS, limits.tokens),
         ("max_new_tokens", manifest.task in WRITING, limits.new_tokens),
     )
     for name, used, most in rules:
@@ -116,6 +141,15 @@ def _check_tensors(field: str, specs: "Sequence[TensorSpec]", wanted: "Sequence[
     if len(specs) != len(wanted):
         names = ", ".join(tensor.name for tensor in wanted)
         raise BundleError(f"must be {names} and no other tensor", field=field)
+
+
+def _check_bare(field: str, specs: "Sequence[TensorSpec]") -> None:
+    for spec in specs:
+        names = (spec.name, *(size for size in spec.shape if isinstance(size, str)))
+        if not all(map(_NAME.fullmatch, names)):
+            raise BundleError("must have names without control characters", field=field)
+        if spec.dtype not in DTYPES and spec.dtype != STRING:
+            raise BundleError(f"must be of {', '.join(DTYPES)} or {STRING}", field=field)
 
 
 def _fits(spec: "TensorSpec", tensor: _Tensor) -> bool:

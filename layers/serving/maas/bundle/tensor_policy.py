@@ -27,7 +27,9 @@ _BITS = {
 }
 """Bits of an element by ONNX's number of its type: floats, integers, bool, bfloat16, 4-bit ones.
 
-Strings, complex numbers and 8-bit floats are not here: no model of ours has them."""
+Strings, complex numbers and 8-bit floats are not here: no weights of a model of ours are such."""
+_STRING = 8
+"""ONNX's number of texts: they may pass through a graph, and are no weights."""
 TENSOR_TYPES = frozenset(_BITS)
 """ONNX's numbers of the admitted types of elements."""
 _TYPED_DATA = {
@@ -199,7 +201,7 @@ def check_value(data: memoryview, budget: Budget, limits: "Limits", what: str) -
         raise BundleError(f"{what} is not a tensor")
     for part in kind.parts("tensor_type"):
         described = read_message(part, TENSOR_TYPE, budget)
-        if described.number("elem_type") not in {0, *_BITS}:
+        if described.number("elem_type") not in {0, _STRING, *_BITS}:
             raise BundleError(f"{what} is a tensor of a type that is not admitted")
         for shape in described.parts("shape"):
             check_shape(_sizes(shape, budget), limits, what)

@@ -64,6 +64,12 @@ def _writer(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
     return Writer(manifest, _tokenizer(manifest, folder), session)
 
 
+def _tensor_model(manifest: "Manifest", _folder: "Path", session: "Session") -> "Task":
+    from maas.tasks.tensor import TensorModel
+
+    return TensorModel(manifest, session)
+
+
 def _tokenizer(manifest: "Manifest", folder: "Path") -> "Tokenizer":
     from maas.text.tokenizer import load_tokenizer
 
@@ -76,5 +82,6 @@ TASKS: "dict[str, Callable[[Manifest, Path, Session], Task]]" = {
     "feature-extraction": _embedder,
     "translation": _writer,
     "summarization": _writer,
+    "tensor": _tensor_model,
 }
 """The task that a manifest names, and what opens it. Never extended from data."""

@@ -1,6 +1,6 @@
 """A model asked by tensors instead of a task's own request: what the Open Inference Protocol needs.
 
-May import `maas.errors`, `maas.engine`, `maas.tasks.task` and numpy.
+May import `maas.errors`, `maas.bundle`, `maas.engine`, `maas.tasks.task` and numpy.
 
     tensors = GraphTensors(manifest, session)
     tensors.inputs                        # (TensorSpec("input_ids", "int64", ("batch", 128)), …)
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maas.bundle.dtypes import STRING
 from maas.errors import FieldError, ModelError
 from maas.registry.records import TensorSpec
 from maas.tasks.task import Counts
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.generic] | npt.NDArray[np.object_]
 
-STRING = "string"
-"""The dtype of a tensor of texts or bytes, which numpy has no name for."""
+__all__ = ["STRING", "GraphTensors", "TensorResponse", "as_texts", "check_feeds", "strings"]
 
 
 @dataclass(frozen=True, slots=True)

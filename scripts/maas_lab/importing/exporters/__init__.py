@@ -1,0 +1,22 @@
+"""torch → ONNX for models of Hugging Face on disk: one module per task, and the dict that names it.
+
+    exported = EXPORTERS["text-classification"](folder, out)
+
+Args of each: the model's folder, with config.json, model.safetensors and tokenizer.json; and an
+empty folder, into which it writes model.onnx. It compares the graph with torch and raises
+RefusedError above the tolerance, FieldError where the folder does not hold such a model.
+"""
+
+# torch and transformers take seconds to import; nobody pays for a task that is not asked for.
+# ruff: noqa: PLC0415
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from maas_lab.importing.exported import Exported
+
+
+EXPORTERS: "dict[str, Callable[[Path, Path], Exported]]" = {}
+"""The exporter of each task. Never extended from data."""

@@ -7,14 +7,14 @@ empty folder, into which it writes model.onnx. It compares the graph with torch 
 RefusedError above the tolerance, FieldError where the folder does not hold such a model.
 """
 
-# torch and transformers take seconds to import; nobody pays for a task that is not asked for.
-# ruff: noqa: PLC0415
-
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+# torch and transformers take seconds to import; nobody pays for a task that is not asked for.
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from maas_lab.importing.exported import Exported
 
 

@@ -32,6 +32,10 @@ class Limits:
     """Code points of all texts of a request together."""
     image_bytes: int = 4_400_000
     """Bytes of an image request's body: base64 makes them almost Lambda's 6 MB."""
+    tensor_bytes: int = 4_400_000
+    """Bytes of a request by tensors, also when unpacked, and of its answer."""
+    tensor_values: int = 300_000
+    """Values of a body of tensors in JSON, which takes as long to read as 20 MB of bytes."""
     images: int = 32
     """Images in one request."""
     image_side: int = 16_384

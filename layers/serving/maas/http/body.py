@@ -12,6 +12,7 @@ import asyncio
 import json
 import math
 import re
+import zlib
 from itertools import accumulate
 from typing import TYPE_CHECKING, NoReturn
 
@@ -25,19 +26,26 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
     from starlette.types import Receive
 
+_WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - _STEPS.keys())
 
 
 async def read_body(
-    receive: "Receive", headers: "Headers", *, limit: int, seconds: float | None = None
+    receive: "Receive",
+    headers: "Headers",
+    *,
+    limit: int,
+    seconds: float | None = None,
+    encoding: str = "",
 ) -> bytes:
     """Read a body of at most `limit` bytes, stopping at the first byte too many.
 
     Args:
         receive: Where the body comes from.
         headers: What was said of it.
-        limit: Bytes.
+        limit: Bytes, also of what is unpacked.
+        encoding: How it is packed, as `check_type` found.
         seconds: Time for a caller who sends it byte by byte; None waits for ever.
 
     Raises:
@@ -51,9 +59,10 @@ async def read_body(
         raise _too_large(limit)
     try:
         async with asyncio.timeout(seconds):
-            return await _gathered(receive, limit)
+            data = await _gathered(receive, limit)
     except TimeoutError:
         raise BadRequestError("The body did not arrive in time.") from None
+    return _unpacked(data, encoding, limit) if encoding else data
 
 
 async def _gathered(receive: "Receive", limit: int) -> bytes:
@@ -71,16 +80,48 @@ async def _gathered(receive: "Receive", limit: int) -> bytes:
             return b"".join(chunks)
 
 
+def _unpacked(data: bytes, encoding: str, limit: int) -> bytes:
+    """Unpack a body, and of one that grows beyond the limit no more than shows that it does."""
+    packed = zlib.decompressobj(_WINDOWS[encoding])
+    try:
+        whole = packed.decompress(data, limit + 1)
+    except zlib.error:
+        raise BadRequestError(f"The body is not {encoding}, as content-encoding says.") from None
+    if len(whole) > limit:
+        raise _too_large(limit)
+    if not packed.eof or packed.unused_data:
+        raise BadRequestError(f"The body does not end where its {encoding} ends.")
+    return whole
+
+
 def _too_large(limit: int) -> TooLargeError:
     return TooLargeError(f"The body must be at most {limit} bytes.")
 
 
-def check_type(headers: "Headers", others: "Collection[str]" = ()) -> str:
+def check_encoding(headers: "Headers") -> str:
+    """How a body is packed, for a protocol whose clients may pack it.
+
+    Returns:
+        `gzip`, `deflate`, or nothing.
+
+    Raises:
+        MediaTypeError: It is packed otherwise.
+    """
+    encoding = _said(headers, "content-encoding", "identity").strip().lower()
+    if encoding in ("", "identity"):
+        return ""
+    if encoding not in _WINDOWS:
+        raise MediaTypeError("content-encoding must be gzip, deflate or absent.")
+    return encoding
+
+
+def check_type(headers: "Headers", others: "Collection[str]" = (), *, packed: bool = False) -> str:
     """Refuse a body that says that it is none of what is read; one that says nothing may be.
 
     Args:
         headers: What was said of it.
         others: Media types that are read beside JSON.
+        packed: Whether it may be packed, which is `check_encoding`'s to look at.
 
     Returns:
         Its media type in lower case, or nothing.
@@ -89,7 +130,7 @@ def check_type(headers: "Headers", others: "Collection[str]" = ()) -> str:
         MediaTypeError: With what is read instead.
     """
     encoding = _said(headers, "content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
+    if encoding not in ("", "identity") and not packed:
         raise MediaTypeError("content-encoding is not supported here; send the body as it is.")
     said, _, parameters = _said(headers, "content-type", "").partition(";")
     media_type = said.strip().lower()

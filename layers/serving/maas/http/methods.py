@@ -5,28 +5,57 @@ May import `maas.errors`, `maas.exchange`, `maas.http.problems` and starlette.
     Route("/health", Methods({"GET": health}, observer))
 """
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from maas.errors import MethodNotAllowedError
 from maas.http.problems import JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from starlette.types import Receive, Scope, Send
 
     from maas.exchange import Exchange
     from maas.observe import Observer
 
-    Endpoint = Callable[[Request, Exchange], Awaitable[bytes]]
+    Endpoint = Callable[[Request, Exchange], Awaitable["bytes | Answer | Stream"]]
     Routes = Mapping[str, Mapping[str, Endpoint]]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 200 that is not just JSON.
+
+    Attributes:
+        body: Its bytes.
+        media_type: What they are.
+        headers: Headers beside those that every answer carries.
+    """
+
+    body: bytes
+    media_type: str = JSON
+    headers: "Mapping[str, str]" = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A 200 whose bytes come one part after the other; on a local server only.
+
+    Attributes:
+        parts: The bytes; what fails while they come is for whoever makes them to say in them.
+        media_type: What they are.
+    """
+
+    parts: "AsyncIterator[bytes]"
+    media_type: str
+
+
 class Methods:
-    """An ASGI app that asks the endpoint of a method for the body of a 200.
+    """An ASGI app that asks the endpoint of a method for a 200: JSON's bytes, or more than that.
 
     Args:
         methods: Endpoints by method; GET answers HEAD too.
@@ -48,6 +77,24 @@ class Methods:
         allowed = tuple(self._methods)  # a dict would fail on what an odd event calls its method
         if method not in allowed:
             raise MethodNotAllowedError(", ".join(allowed))
-        body = await self._methods[method](Request(scope, receive), exchange)
+        answer = await self._methods[method](Request(scope, receive), exchange)
+        if isinstance(answer, Stream):
+            await self._stream(answer, exchange, scope, receive, send)
+            return
+        if isinstance(answer, bytes):
+            answer = Answer(answer)
         self._observer.answered(exchange, status=200)
-        await Response(body, media_type=JSON, headers=exchange.headers())(scope, receive, send)
+        headers = {**exchange.headers(), **answer.headers}
+        response = Response(answer.body, media_type=answer.media_type, headers=headers)
+        await response(scope, receive, send)
+
+    async def _stream(
+        self, stream: Stream, exchange: "Exchange", scope: "Scope", receive: "Receive", send: "Send"
+    ) -> None:
+        """Send the parts as they come; one that nobody reads any more is given up."""
+        headers = exchange.headers()
+        response = StreamingResponse(stream.parts, media_type=stream.media_type, headers=headers)
+        try:
+            await response(scope, receive, send)
+        finally:
+            self._observer.answered(exchange, status=200)

@@ -33,8 +33,12 @@ def unknown_model() -> ModelNotFoundError:
     return ModelNotFoundError("No model of this name is served here.")
 
 
-def requested_version(request: "Request") -> VersionAddress | None:
+def requested_version(request: "Request", *, also: str | None = None) -> VersionAddress | None:
     """The version by path, header or query; what names it twice must say the same.
+
+    Args:
+        request: The request.
+        also: What its body names, for a protocol that names a version there.
 
     Raises:
         BadRequestError: It is named twice, and differently.
@@ -47,9 +51,10 @@ def requested_version(request: "Request") -> VersionAddress | None:
     sent = request.headers.getlist("x-maas-version")
     # Lambda's events join what was sent twice; no address has a comma of its own.
     named = [*(each.strip() for value in sent for each in value.split(",")), *queried]
-    wanted = named if path is None else [path, *named]
+    wanted = [each for each in (path, also) if each is not None] + named
     if len(set(wanted)) > 1:
         raise BadRequestError(
-            "The path, x-maas-version and ?version= name different versions.", field="version"
+            "The path, x-maas-version, ?version= and the body name different versions.",
+            field="version",
         )
     return parse_address(wanted[0]) if wanted else None

@@ -1,0 +1,144 @@
+"""What the routes of every protocol share: who answers a request, and the answer, off the loop.
+
+May import everything of `maas` but the catalog and the layers above in `maas.http`.
+
+    turn = await answering.turn(request, exchange)
+    answer = await answering.predict(turn, asked, exchange)        # a task's own request
+    answer = await answering.infer(turn, feeds, exchange)          # tensors
+"""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from maas.http.body import read_body
+from maas.http.versions import requested_model, requested_version
+from maas.limits import LIMITS
+from maas.statistics import Statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.requests import Request
+
+    from maas.assembly import Services
+    from maas.exchange import Exchange
+    from maas.registry.addresses import VersionAddress
+    from maas.service import Service, Turn
+    from maas.tasks.task import Request as Asked
+    from maas.tasks.task import Response
+    from maas.tasks.tensors import Array, TensorResponse
+
+ResultT = TypeVar("ResultT")
+
+
+class Answering:
+    """The models of this process.
+
+    Args:
+        services: The service of a model; raises ModelNotFoundError for a name it does not know.
+        threads: Run the model in a thread, for a server with many requests at a time. Lambda gives
+            a process one request at a time, where a thread would only cost.
+    """
+
+    def __init__(self, services: "Services", *, threads: bool) -> None:
+        self._services = services
+        self._threads = threads
+        self.statistics = Statistics()
+
+    async def service(self, request: "Request", exchange: "Exchange") -> "Service":
+        """The service of the model that the path names."""
+        model = requested_model(request)
+        service = await self.run(lambda: self._services(model))
+        exchange.model = model
+        return service
+
+    async def turn(
+        self, request: "Request", exchange: "Exchange", *, also: "str | None" = None
+    ) -> "Turn":
+        """Which version answers: the one that the request names, else whichever the alias says.
+
+        Args:
+            request: The request.
+            exchange: Told of the model and the turn.
+            also: What a body names, in the same words as the header; None where it names nothing.
+
+        Raises:
+            MaasError: There is no such model or version, or it cannot answer now.
+        """
+        service = await self.service(request, exchange)
+        address = requested_version(request, also=also)
+        return await self.turn_of(service, address, exchange)
+
+    async def turn_of(
+        self, service: "Service", address: "VersionAddress | None", exchange: "Exchange"
+    ) -> "Turn":
+        """Which version of a service answers."""
+        turn = await self.run(lambda: service.turn(address, deadline=exchange.deadline))
+        exchange.turn = turn
+        return turn
+
+    async def predict(self, turn: "Turn", asked: "Asked", exchange: "Exchange") -> "Response":
+        """Ask the task what was asked, and note what the log and headers may say of it."""
+        exchange.texts, exchange.images = asked.counts
+        task, deadline = turn.task, exchange.deadline
+        answer: Response = await self._counted(
+            turn, lambda: task.predict(asked, deadline=deadline), rows=sum(asked.counts)
+        )
+        _note(answer, exchange)
+        return answer
+
+    async def infer(
+        self, turn: "Turn", feeds: "Mapping[str, Array]", exchange: "Exchange"
+    ) -> "TensorResponse":
+        """Ask the model by tensors, and note what the log and headers may say of it."""
+        tensors, deadline = turn.task.tensors, exchange.deadline
+        rows = max((len(array) for array in feeds.values() if array.ndim), default=1)
+        answer = await self._counted(
+            turn, lambda: tensors.infer(feeds, deadline=deadline), rows=rows
+        )
+        exchange.texts, exchange.images = answer.counts
+        _note(answer, exchange)
+        return answer
+
+    async def read(
+        self,
+        request: "Request",
+        exchange: "Exchange",
+        *,
+        limit: int = LIMITS.body_bytes,
+        encoding: str = "",
+    ) -> bytes:
+        """The body, within its limit and the request's time.
+
+        Args:
+            request: The request.
+            exchange: Its deadline counts.
+            limit: Bytes, also after it was unpacked.
+            encoding: What `check_type` found.
+        """
+        left = exchange.deadline - time.monotonic()
+        return await read_body(
+            request.receive, request.headers, limit=limit, seconds=left, encoding=encoding
+        )
+
+    async def run(self, work: "Callable[[], ResultT]") -> ResultT:
+        """Whatever may wait, for a disk, a lock or the registry, waits off the event loop."""
+        return await asyncio.to_thread(work) if self._threads else work()
+
+    async def _counted(self, turn: "Turn", work: "Callable[[], ResultT]", *, rows: int) -> ResultT:
+        started = time.perf_counter_ns()
+        done = False
+        try:
+            answer = await self.run(work)
+            done = True
+        finally:
+            spent = time.perf_counter_ns() - started
+            self.statistics.count(turn.digest, rows=rows, nanoseconds=spent, done=done)
+        return answer
+
+
+def _note(answer: "Response", exchange: "Exchange") -> None:
+    exchange.tokens = sum(answer.tokens)
+    exchange.truncated = sum(answer.truncated)
+    exchange.seconds.update(answer.seconds)

@@ -1,0 +1,61 @@
+"""Hugging Face's routes, and what a model is: `/models/{model}`.
+
+May import `maas.http.answering` and what lies below it.
+
+    routes = hugging_face_routes(answering)
+"""
+
+from typing import TYPE_CHECKING
+
+from maas.http.body import check_type, is_json, parse_json
+from maas.http.describe import describe
+from maas.http.problems import encode_json
+from maas.http.protocols.hf import wire_of
+from maas.http.versions import requested_version
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from maas.exchange import Exchange
+    from maas.http.answering import Answering
+    from maas.http.describe import ModelDescription
+    from maas.http.methods import Routes
+    from maas.http.protocols.hf import Wire
+
+
+def hugging_face_routes(answering: "Answering") -> "Routes":
+    """The routes under a model's own name."""
+    face = _HuggingFace(answering)
+    methods = {"GET": face.describe, "POST": face.predict}
+    return {"/models/{model}": methods, "/models/{model}/versions/{version}": methods}
+
+
+class _HuggingFace:
+    def __init__(self, answering: "Answering") -> None:
+        self._answering = answering
+
+    async def predict(self, request: "Request", exchange: "Exchange") -> bytes:
+        # Who answers comes first: what is read of a body, and how much of it, depends on the task.
+        turn = await self._answering.turn(request, exchange)
+        wire = wire_of(turn.task_name)
+        asked = wire.decode(await self._read(request, exchange, wire))
+        answer = await self._answering.predict(turn, asked, exchange)
+        return encode_json(wire.encode(answer))
+
+    async def describe(self, request: "Request", exchange: "Exchange") -> bytes:
+        service = await self._answering.service(request, exchange)
+        address = requested_version(request)
+
+        def work() -> "ModelDescription":
+            exchange.turn = service.turn(address, deadline=exchange.deadline)
+            return describe(service.model, exchange.turn, service.policy())
+
+        return encode_json(await self._answering.run(work))
+
+    async def _read(self, request: "Request", exchange: "Exchange", wire: "Wire") -> object:
+        """The body as the task reads it: what JSON says, or the bytes of another media type."""
+        media_type = check_type(request.headers, wire.media_types)
+        data = await self._answering.read(request, exchange, limit=wire.body_bytes)
+        if wire.media_types and not is_json(media_type, data):
+            return data
+        return parse_json(data)

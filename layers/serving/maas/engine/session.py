@@ -5,10 +5,15 @@ threads:
 
     session = open_session(folder / "model.onnx", optimised=True, threads=1)
     (logits,) = session.run({"input_ids": ids, "attention_mask": mask}, deadline=deadline)
+
+A graph that reads at each step what it answered at the one before is run by steps:
+
+    state = begin({"past": none}, read={"present": "past"})
+    (logits,), state = session.step({"input_ids": ids}, state, deadline=deadline)
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import onnxruntime
 
@@ -16,12 +21,13 @@ from maas.engine.watchdog import Watchdog
 from maas.errors import DeadlineError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
 
+ResultT = TypeVar("ResultT")
 _PROVIDERS = ["CPUExecutionProvider"]
 _FATAL = 4  # the library's own log goes to stderr and may name paths
 _WATCHDOG = Watchdog()
@@ -40,6 +46,19 @@ class Node:
     name: str
     dtype: str
     shape: tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a graph hands on from one step to the next, in the library's own memory.
+
+    Attributes:
+        read: By output the input that reads it at the next step.
+        values: By input what it reads.
+    """
+
+    read: "Mapping[str, str]"
+    values: "Mapping[str, onnxruntime.OrtValue]"
 
 
 class Session:
@@ -68,6 +87,47 @@ class Session:
             DeadlineError: The run was stopped; the session stays usable.
             ModelError: The graph failed on these arrays.
         """
+        outputs: list[npt.NDArray[np.generic]] = self._until(
+            deadline, lambda options: self._native.run(None, feeds, options)
+        )
+        return outputs
+
+    def step(
+        self,
+        feeds: "Mapping[str, npt.NDArray[np.generic]]",
+        state: State,
+        *,
+        deadline: float,
+    ) -> "tuple[list[npt.NDArray[np.generic]], State]":
+        """Run the graph once, with what it answered before for itself to read again.
+
+        That stays where the library has it: through numpy it would be copied twice at every step.
+
+        Args:
+            feeds: One array per input that is not of the state.
+            state: From `begin`, or from the step before.
+            deadline: Seconds on `time.monotonic`'s clock at which the run is stopped.
+
+        Returns:
+            One array per output that is not of the state, in the graph's order; and the state.
+
+        Raises:
+            DeadlineError: The run was stopped; the session stays usable.
+            ModelError: The graph failed on these arrays.
+        """
+        asked = [node.name for node in self.outputs]
+        given = {**state.values, **{name: _value(array) for name, array in feeds.items()}}
+        outputs: list[onnxruntime.OrtValue] = self._until(
+            deadline, lambda options: self._native.run_with_ort_values(asked, given, options)
+        )
+        by_name = dict(zip(asked, outputs, strict=True))
+        values = {state.read[name]: by_name.pop(name) for name in state.read}
+        return [value.numpy() for value in by_name.values()], State(state.read, values)
+
+    def _until(
+        self, deadline: float, work: "Callable[[onnxruntime.RunOptions], ResultT]"
+    ) -> "ResultT":
+        """Do work of the library that is stopped at a deadline."""
         options = onnxruntime.RunOptions()
         options.log_severity_level = _FATAL
         stopped = False
@@ -78,12 +138,25 @@ class Session:
 
         try:
             with _WATCHDOG.armed(deadline, stop):
-                outputs: list[npt.NDArray[np.generic]] = self._native.run(None, feeds, options)
+                return work(options)
         except Exception:  # noqa: BLE001 - the library's errors share no base but Exception
             if stopped:
                 raise DeadlineError("The model did not finish before the deadline.") from None
             raise ModelError("The model failed on this input.") from None
-        return outputs
+
+
+def begin(arrays: "Mapping[str, npt.NDArray[np.generic]]", read: "Mapping[str, str]") -> State:
+    """Make the state that a first step reads.
+
+    Args:
+        arrays: By input of the state what it is before anything was read.
+        read: By output of the state the input that reads it at the next step.
+    """
+    return State(read, {name: _value(array) for name, array in arrays.items()})
+
+
+def _value(array: "npt.NDArray[np.generic]") -> onnxruntime.OrtValue:
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array)
 
 
 def _node(native: onnxruntime.NodeArg) -> Node:

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from support.graphs import classifier_graph, save_external, slow_graph
 from support.tiny import FOREVER_WORD, WORDS, tiny_weights
 
-from maas.engine.session import Node, Session, open_session
+from maas.engine.session import Node, Session, begin, open_session
 from maas.errors import DeadlineError, ModelError
 
 WEIGHTS = tiny_weights(3)
@@ -191,3 +191,62 @@ def test_opening_and_running_prints_nothing_and_writes_nothing(
         session.run(feeds_of([FOREVER]), deadline=soon(0.01))
     assert [path.name for path in tmp_path.rglob("*")] == ["model.onnx"]
     assert capfd.readouterr() == ("", "")
+
+
+# ---- A graph that reads what it answered before -------------------------------------------------
+
+
+def growing(tmp_path: Path) -> Session:
+    """`present` is `past` with the row of this step behind it; `sums` is the sum of its rows."""
+    rows = ("rows", 2)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Concat", ["past", "row"], ["present"], axis=0),
+            helper.make_node("ReduceSum", ["present", "first"], ["sums"], keepdims=0),
+        ],
+        "growing",
+        [
+            helper.make_tensor_value_info("row", TensorProto.FLOAT, (1, 2)),
+            helper.make_tensor_value_info("past", TensorProto.FLOAT, rows),
+        ],
+        [
+            helper.make_tensor_value_info("present", TensorProto.FLOAT, rows),
+            helper.make_tensor_value_info("sums", TensorProto.FLOAT, (2,)),
+        ],
+        [helper.make_tensor("first", TensorProto.INT64, [1], [0])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "growing.onnx")
+    return open_session(tmp_path / "growing.onnx", optimised=False, threads=1)
+
+
+def test_steps_read_what_the_steps_before_answered(tmp_path: Path) -> None:
+    session = growing(tmp_path)
+    state = begin({"past": np.zeros((0, 2), dtype=np.float32)}, {"present": "past"})
+    numbers = np.arange(10, dtype=np.float32).reshape(5, 1, 2)
+    sums = np.zeros(2, dtype=np.float32)
+    for row in numbers:
+        before = state
+        (answer,), state = session.step({"row": row}, state, deadline=soon())
+        sums += row[0]
+        assert answer.tolist() == sums.tolist()
+        # And a state can be read again: what follows changes nothing of it
+        (again,), _ = session.step({"row": row}, before, deadline=soon())
+        assert again.tolist() == sums.tolist()
+
+
+def test_a_step_on_what_does_not_fit_is_the_models_failure(tmp_path: Path) -> None:
+    session = growing(tmp_path)
+    state = begin({"past": np.zeros((1, 3), dtype=np.float32)}, {"present": "past"})
+    with pytest.raises(ModelError):
+        session.step({"row": np.zeros((1, 2), dtype=np.float32)}, state, deadline=soon())
+
+
+def test_a_step_without_end_is_stopped(session: Session) -> None:
+    state = begin({}, {})
+    started = time.monotonic()
+    with pytest.raises(DeadlineError):
+        session.step(feeds_of([FOREVER, 4]), state, deadline=started + 0.05)
+    assert time.monotonic() - started < 0.05 + 0.25
+    (answer,), _ = session.step(feeds_of([3, 4]), state, deadline=soon())
+    assert answer[0].tolist() == pytest.approx(expected([3, 4])[0].tolist())

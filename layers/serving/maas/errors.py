@@ -80,8 +80,8 @@ class MethodNotAllowedError(MaasError):
     status = 405
     exit_code = 2
 
-    def __init__(self, allowed: str) -> None:
-        super().__init__(f"This route answers {allowed} only.")
+    def __init__(self, allowed: str, message: str | None = None) -> None:
+        super().__init__(message or f"This route answers {allowed} only.")
         self.allowed = allowed
 
 

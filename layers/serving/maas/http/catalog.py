@@ -10,11 +10,13 @@ import asyncio
 import functools
 from typing import TYPE_CHECKING, TypeVar
 
-from maas.errors import ModelNotFoundError, RegistryUnavailableError, VersionNotServedError
+from maas.errors import ModelNotFoundError, VersionNotServedError
 from maas.http import views
+from maas.http.faces.open_inference_server import open_inference_server_routes
 from maas.http.openapi import build_document
 from maas.http.problems import dump_json, encode_json
 from maas.http.queries import ModelsQuery, NoQuery, NumbersQuery, decode_query
+from maas.http.reading import Reading
 from maas.http.versions import requested_model, unknown_model
 from maas.limits import LIMITS
 from maas.registry.addresses import parse_address
@@ -52,7 +54,8 @@ def catalog_routes(
         ready: What `/health` asks beside the registry; raises where something cannot answer.
         seconds: Time that one read of the registry may take.
     """
-    catalog = _Catalog(reader, ready, seconds)
+    reading = Reading(reader, seconds=seconds)
+    catalog = _Catalog(reading, ready)
     model = "/catalog/models/{model}"
     return {
         "/health": {"GET": catalog.health},
@@ -64,27 +67,31 @@ def catalog_routes(
         f"{model}/history": {"GET": catalog.history},
         f"{model}/deployments": {"GET": catalog.deployments},
         "/catalog/openapi.json": {"GET": catalog.openapi},
+        **open_inference_server_routes(reading, ready=catalog.check),
     }
 
 
 class _Catalog:
-    def __init__(
-        self, reader: "Reader", ready: "Callable[[Exchange], None] | None", seconds: float
-    ) -> None:
-        self._reader = reader
+    def __init__(self, reading: Reading, ready: "Callable[[Exchange], None] | None") -> None:
+        self._reading = reading
         self._ready = ready
-        self._seconds = seconds
 
     async def health(self, request: "Request", exchange: "Exchange") -> bytes:
         decode_query(request, NoQuery)
-        await self._read(lambda: self._reader.models(limit=1))
+        await self.check(exchange)
+        return encode_json(views.Health())
+
+    async def check(self, exchange: "Exchange") -> None:
+        """Raise where the registry, or what is asked beside it, cannot answer."""
+        await self._reading.read(lambda: self._reading.reader.models(limit=1))
         if self._ready is not None:
             await asyncio.to_thread(self._ready, exchange)
-        return encode_json(views.Health())
 
     async def models(self, request: "Request", _: "Exchange") -> bytes:
         query = decode_query(request, ModelsQuery)
-        found = await self._read(lambda: self._reader.models(limit=query.limit, after=query.after))
+        found = await self._reading.read(
+            lambda: self._reading.reader.models(limit=query.limit, after=query.after)
+        )
         seen = [views.seen_model(record) for record in found.records]
 
         def page(records: "Sequence[ModelRecord]", *, more: bool) -> views.ModelPage:
@@ -94,7 +101,7 @@ class _Catalog:
 
     async def model(self, request: "Request", exchange: "Exchange") -> bytes:
         decode_query(request, NoQuery)
-        found = await self._of_model(request, exchange, self._reader.model)
+        found = await self._of_model(request, exchange, self._reading.reader.model)
         return encode_json(views.seen_model(found))
 
     async def versions(self, request: "Request", exchange: "Exchange") -> bytes:
@@ -102,7 +109,9 @@ class _Catalog:
         found = await self._of_model(
             request,
             exchange,
-            lambda model: self._reader.versions(model, limit=query.limit, after=query.after),
+            lambda model: self._reading.reader.versions(
+                model, limit=query.limit, after=query.after
+            ),
         )
         seen = [views.seen_version(record) for record in found.records]
 
@@ -116,13 +125,13 @@ class _Catalog:
         requested_model(request)  # an unknown model is said to be so before an odd version is
         address = parse_address(request.path_params["version"])
         found = await self._of_model(
-            request, exchange, lambda model: self._reader.version(model, address)
+            request, exchange, lambda model: self._reading.reader.version(model, address)
         )
         return encode_json(views.seen_version(found))
 
     async def aliases(self, request: "Request", exchange: "Exchange") -> bytes:
         decode_query(request, NoQuery)
-        found = await self._of_model(request, exchange, self._reader.aliases)
+        found = await self._of_model(request, exchange, self._reading.reader.aliases)
         seen = views.Aliases(tuple(views.seen_alias(record) for record in found))
         return encode_json(seen, limit=_LIST_BYTES)
 
@@ -131,7 +140,7 @@ class _Catalog:
         found = await self._of_model(
             request,
             exchange,
-            lambda model: self._reader.history(model, limit=query.limit, after=query.after),
+            lambda model: self._reading.reader.history(model, limit=query.limit, after=query.after),
         )
         seen = [views.seen_event(record) for record in found.records]
 
@@ -142,7 +151,7 @@ class _Catalog:
 
     async def deployments(self, request: "Request", exchange: "Exchange") -> bytes:
         decode_query(request, NoQuery)
-        found = await self._of_model(request, exchange, self._reader.deployments)
+        found = await self._of_model(request, exchange, self._reading.reader.deployments)
         seen = views.Deployments(tuple(views.seen_deployment(record) for record in found))
         return encode_json(seen, limit=_LIST_BYTES)
 
@@ -156,7 +165,7 @@ class _Catalog:
         """What the registry has of the model in the path."""
         model = requested_model(request)
         try:
-            found = await self._read(lambda: read(model))
+            found = await self._reading.read(lambda: read(model))
         except ModelNotFoundError:
             raise unknown_model() from None
         except VersionNotServedError:
@@ -165,16 +174,6 @@ class _Catalog:
             ) from None
         exchange.model = model
         return found
-
-    async def _read(self, read: "Callable[[], ResultT]") -> ResultT:
-        """Read the registry in a thread, so that a store which is more patient holds up nobody."""
-        try:
-            async with asyncio.timeout(self._seconds):
-                return await asyncio.to_thread(read)
-        except TimeoutError:
-            raise RegistryUnavailableError(
-                f"The registry does not answer within {self._seconds:g} s. Look at its own log."
-            ) from None
 
 
 @functools.cache

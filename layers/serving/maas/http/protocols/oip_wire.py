@@ -343,6 +343,16 @@ class ModelNames(Struct, frozen=True):
     models: list[str]
 
 
+class IndexBody(Struct, frozen=True):
+    """What is asked of the repository's index.
+
+    Attributes:
+        ready: Whether only what is ready is listed.
+    """
+
+    ready: bool | None = None
+
+
 class IndexEntry(Struct, frozen=True):
     """One version of a model in the repository's index.
 

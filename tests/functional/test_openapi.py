@@ -33,6 +33,12 @@ MODEL = "/models/sentiment"
 CATALOG = "/catalog/models"
 HERE = f"{CATALOG}/sentiment"
 GOOD = {"inputs": "a good film", "parameters": {"top_k": 2}}
+TENSORS = "/v2/models/sentiment"
+GOOD_TENSORS = {
+    "id": "42",
+    "inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a good film"]}],
+    "outputs": [{"name": "logits", "parameters": {"classification": 1}}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +140,18 @@ ANSWERS = [
     ("GET", f"{MODEL}/versions/2", {}, 200),
     ("POST", MODEL, {"json": GOOD}, 200),
     ("POST", f"{MODEL}/versions/candidate", {"json": {"inputs": ["a", "b"]}}, 200),
+    *(("GET", f"{TENSORS}{below}", {}, 200) for below in ("", "/ready", "/config", "/stats")),
+    *(
+        ("GET", f"{TENSORS}/versions/2{below}", {}, 200)
+        for below in ("", "/ready", "/config", "/stats")
+    ),
+    ("POST", f"{TENSORS}/infer", {"json": GOOD_TENSORS}, 200),
+    ("POST", f"{TENSORS}/versions/2/infer", {"json": GOOD_TENSORS}, 200),
+    ("GET", "/v2", {}, 200),
+    ("GET", "/v2/health/live", {}, 200),
+    ("GET", "/v2/health/ready", {}, 200),
+    ("GET", "/v2/models", {}, 200),
+    ("POST", "/v2/repository/index", {"json": {"ready": True}}, 200),
     ("GET", "/health", {}, 200),
     ("GET", CATALOG, {}, 200),
     ("GET", HERE, {}, 200),
@@ -150,6 +168,11 @@ ANSWERS = [
     ("POST", MODEL, {"json": {"inputs": []}}, 422),
     ("POST", MODEL, {"content": b" " * 1_048_577}, 413),
     ("POST", MODEL, {"content": b"a", "headers": {"content-type": "text/csv"}}, 415),
+    ("POST", f"{TENSORS}/infer", {"json": {"inputs": []}}, 422),
+    ("POST", f"{TENSORS}/infer", {"content": b"{}", "headers": {"content-type": "a/b"}}, 415),
+    ("GET", "/v2/models/other", {}, 404),
+    ("POST", "/v2/repository/models/sentiment/load", {}, 405),
+    ("POST", "/v2/repository/models/sentiment/unload", {}, 405),
     ("GET", "/models/other", {}, 404),
     ("GET", f"{MODEL}/versions/9", {}, 404),
     ("GET", "/health?x=1", {}, 422),
@@ -196,6 +219,7 @@ TEXTS = {"inputs": ["a film", "bad"]}
 BEAMS = {"generate_parameters": {"num_beams": 2, "max_length": 5}}
 FILE = {"content": png(picture(1)), "headers": {"content-type": "image/png"}}
 SHORT = {"inputs": "a film", "normalize": True, "truncate": True, "dimensions": 2}
+COMPARED = {"source_sentence": "a film", "sentences": ["bad", "a film"]}
 TASK_BODIES: dict[str, tuple[Callable[..., Any], list[dict[str, Any]], dict[str, Any]]] = {
     "translation": (
         make_writer,
@@ -212,7 +236,7 @@ TASK_BODIES: dict[str, tuple[Callable[..., Any], list[dict[str, Any]], dict[str,
     ),
     "feature-extraction": (
         make_embedding,
-        [{"json": TEXTS}, {"json": SHORT}],
+        [{"json": TEXTS}, {"json": SHORT}, {"json": {"inputs": COMPARED}}],
         {"inputs": "a", "dimensions": 0},
     ),
     "image-classification": (

@@ -15,6 +15,7 @@ from typing import Any
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from maas.http.operations import TASKS
+from maas.http.operations.tasks import OPERATIONS as OF_TASKS
 
 Json = dict[str, Any]
 
@@ -157,8 +158,8 @@ def narrowed(document: Json, task: str) -> Json:
     document = copy.deepcopy(document)
     kinds = list(TASKS)
     answers = [kind for kind, (_, listed) in TASKS.items() for _ in listed]
-    for _, _, operation in operations(document):
-        if "requestBody" not in operation:
+    for path, _, operation in operations(document):
+        if path not in OF_TASKS or "requestBody" not in operation:
             continue
         content = operation["requestBody"]["content"]
         body = content["application/json"]["schema"]["anyOf"][kinds.index(task)]

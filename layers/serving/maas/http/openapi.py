@@ -140,13 +140,14 @@ def _parameter(name: str, place: str, schema: "Json", text: str) -> "Json":
 def _responses(path: str, operation: Operation) -> "Json":
     names = (*_ALWAYS, *(_OF_MODEL if "{model}" in path else ()))
     names += _OF_VERSION if operation.tag == INFERENCE else ()
-    made: Json = {
-        "200": {
+    made: Json = {}
+    if operation.answers:
+        files = {kind: {"schema": _FILE} for kind in operation.answer_types}
+        made["200"] = {
             "description": operation.summary + ".",
             "headers": _headers(names),
-            "content": _content(*operation.answers),
+            "content": _content(*operation.answers) | files,
         }
-    }
     by_status: dict[int, list[type[MaasError]]] = {}
     for error in operation.errors:
         by_status.setdefault(error.status, []).append(error)

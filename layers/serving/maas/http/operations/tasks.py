@@ -1,0 +1,57 @@
+"""Hugging Face's routes and the description of a model, with the bodies and answers of each task.
+
+Imports the structs that the routes themselves decode and encode, and nothing that serves.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from maas.http.describe import ModelDescription
+from maas.http.operations.operation import DESCRIBED, INFERENCE, PREDICTED, Operation
+from maas.http.protocols.hf_wire import ClassifyAnswer, ClassifyBody
+from maas.http.protocols.hf_wire_embedding import EmbedAnswer, EmbedBody, SimilarityAnswer
+from maas.http.protocols.hf_wire_image import MEDIA_TYPES, ImageAnswer, ImageBody, ImagesAnswer
+from maas.http.protocols.hf_wire_writing import (
+    SummarizeAnswer,
+    SummarizeBody,
+    TranslateAnswer,
+    TranslateBody,
+)
+
+TASKS: dict[str, tuple[type[Struct], tuple[Any, ...]]] = {
+    "text-classification": (ClassifyBody, (ClassifyAnswer,)),
+    "image-classification": (ImageBody, (ImageAnswer, ImagesAnswer)),
+    "feature-extraction": (EmbedBody, (EmbedAnswer, SimilarityAnswer)),
+    "translation": (TranslateBody, (TranslateAnswer,)),
+    "summarization": (SummarizeBody, (SummarizeAnswer,)),
+}
+"""What each task is asked and how it answers; which one a model has, its description says."""
+
+
+def _inference(what: str, suffix: str) -> dict[str, Operation]:
+    return {
+        "GET": Operation(
+            name=f"describe{suffix}",
+            summary=f"Describe {what}",
+            tag=INFERENCE,
+            answers=(ModelDescription,),
+            errors=DESCRIBED,
+        ),
+        "POST": Operation(
+            name=f"predict{suffix}",
+            summary=f"Ask {what} to do its task on 1 to 32 texts or images",
+            tag=INFERENCE,
+            answers=tuple(answer for _, answers in TASKS.values() for answer in answers),
+            errors=PREDICTED,
+            bodies=tuple(body for body, _ in TASKS.values()),
+            media_types=tuple(sorted(MEDIA_TYPES)),
+        ),
+    }
+
+
+OPERATIONS: dict[str, dict[str, Operation]] = {
+    "/models/{model}": _inference("whichever version answers", "Model"),
+    "/models/{model}/versions/{version}": _inference("one version", "Version"),
+}
+"""Operations by path and method."""

@@ -20,7 +20,8 @@ from maas.errors import MaasError
 from maas.registry.addresses import ByNumber
 from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import read_settings
-from maas_lab.bundling import MadeBundle, bundle_run
+from maas_lab.bundle_files import MadeBundle
+from maas_lab.bundling import bundle_run
 from maas_lab.endings import exit_codes
 from maas_lab.export import export_run
 from maas_lab.output import Output

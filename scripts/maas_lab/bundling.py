@@ -1,48 +1,33 @@
-"""Run → bundle: copies files, writes the canonical manifest, and a card beside it.
+"""Run → bundle: writes the manifest of what was exported, and a card beside it.
 
-Imports `maas` and the lab; computes nothing that an export has not computed.
+Imports onnx, `maas` and the lab; computes nothing that an export has not computed.
 
     made = bundle_run(run, settings.bundles)
     made.bundle.digest                        # "sha256:…", the same for this run anywhere
-
-The bundle lies in `<bundles>/<model>/<digest16>/`, its card in `<digest16>.card/` beside it and
-outside its digest.
 """
 
 import re
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
 
-from maas.bundle.contents import check_contents
 from maas.bundle.golden import GOLDEN
-from maas.bundle.manifest import (
-    MANIFEST,
-    FileEntry,
-    Form,
-    ImageInput,
-    Manifest,
-    ModelLimits,
-    bundle_digest,
-    canonical_json,
-    digest16,
-    parse_manifest,
-)
+from maas.bundle.manifest import ImageInput, Manifest, ModelLimits, digest16
 from maas.bundle.task_rules import CLASSIFYING
-from maas.bundle.verify import Bundle, sha256_file, verify_bundle
-from maas.errors import BundleError, RefusedError
+from maas.bundle.verify import sha256_file
+from maas.errors import RefusedError
 from maas.loading import TOKENIZER
 from maas.registry.records import TensorSpec
+from maas_lab.bundle_files import MadeBundle, describe_file, describe_form, place_bundle
 from maas_lab.card import write_card
-from maas_lab.export_record import ExportedForm, export_folder, read_export
-from maas_lab.files import copy_file, lock_folder, replace_folder, write_file
+from maas_lab.export_record import export_folder, read_export
+from maas_lab.files import lock_folder, write_file
 from maas_lab.recipes.recipe import ImageClassification, Seq2SeqRecipe
 from maas_lab.records import Scores, WritingScores
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from maas_lab.export_record import ExportRecord
     from maas_lab.recipes.recipe import AnyRecipe
     from maas_lab.runs import Run
@@ -51,33 +36,7 @@ _POINTER = "bundle.json"
 _NO_NAME = re.compile(r"[^a-z0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class MadeBundle:
-    """A bundle on disk.
-
-    Attributes:
-        bundle: Verified.
-        created: False where the same bundle lay there already.
-        card: The card's folder.
-    """
-
-    bundle: Bundle
-    created: bool
-    card: Path
-
-    @property
-    def bytes(self) -> int:
-        """Size of all files but the manifest."""
-        return sum(entry.size for entry in self.bundle.manifest.entries())
-
-    @property
-    def bytes_by_form(self) -> dict[str, int]:
-        """Size of each form's own files."""
-        forms = self.bundle.manifest.forms
-        return {form.name: sum(entry.size for entry in form.files) for form in forms}
-
-
-def bundle_run(run: "Run", bundles: Path) -> MadeBundle:
+def bundle_run(run: "Run", bundles: "Path") -> MadeBundle:
     """Make the bundle of an exported run, or find that it is there; a damaged one is replaced.
 
     Args:
@@ -89,23 +48,14 @@ def bundle_run(run: "Run", bundles: Path) -> MadeBundle:
         BundleError: What was exported does not make an acceptable bundle.
     """
     record = read_export(run)
-    data = canonical_json(build_manifest(run, record))
-    manifest = parse_manifest(data)  # what a reader would refuse is not written
-    check_contents(export_folder(run), manifest)
-    digest = bundle_digest(data)
-    folder = bundles / manifest.name / digest16(digest)
     with lock_folder(run.folder):
-        created = not _is_whole(folder, digest)
-        if created:
-            _place(export_folder(run), manifest, data, folder)
-    bundle = verify_bundle(folder, digest=digest)
-    card = folder.with_name(folder.name + ".card")
-    write_card(card, run, record, bundle)
-    write_file(run.folder / _POINTER, digest.encode() + b"\n")
-    return MadeBundle(bundle, created, card)
+        made = place_bundle(export_folder(run), build_manifest(run, record), bundles)
+    write_card(made.card, run, record, made.bundle)
+    write_file(run.folder / _POINTER, made.bundle.digest.encode() + b"\n")
+    return made
 
 
-def bundle_of(run: "Run", bundles: Path) -> Path:
+def bundle_of(run: "Run", bundles: "Path") -> "Path":
     """The folder of the bundle that was made of a run.
 
     Raises:
@@ -142,8 +92,11 @@ def build_manifest(run: "Run", record: "ExportRecord") -> Manifest:
             "commit": environment.commit or "none",
             **{f"version_{name}": version for name, version in environment.libraries.items()},
         },
-        files=tuple(_entry(exported, name) for name in shared),
-        forms=tuple(_form(exported, form, record.opset) for form in record.forms),
+        files=tuple(describe_file(exported, name) for name in shared),
+        forms=tuple(
+            describe_form(exported, form.name, optimised=form.optimised, opset=record.opset)
+            for form in record.forms
+        ),
     )
 
 
@@ -175,32 +128,7 @@ def _metrics(run: "Run", record: "ExportRecord") -> dict[str, float]:
     return figures | {"parity_max_difference": record.parity.max_difference}
 
 
-def _form(exported: Path, form: ExportedForm, opset: int) -> Form:
-    folder = exported / form.name
-    paths = sorted(f"{form.name}/{path.name}" for path in folder.iterdir())
-    weights = _external_files(folder / "model.onnx")
-    if stray := weights - {path.name for path in folder.iterdir()}:
-        raise RefusedError(f"{form.name}/model.onnx points at {sorted(stray)}, outside its folder.")
-    return Form(
-        name=form.name,
-        graph=f"{form.name}/model.onnx",
-        optimised=form.optimised,
-        opset=opset,
-        files=tuple(_entry(exported, path) for path in paths),
-    )
-
-
-def _external_files(graph: Path) -> set[str]:
-    model = onnx.load(graph, load_external_data=False)
-    return {
-        entry.value
-        for tensor in model.graph.initializer
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
-
-
-def _signature(graph: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+def _signature(graph: "Path") -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     model = onnx.load(graph)
     return _specs(model.graph.input), _specs(model.graph.output)
 
@@ -214,31 +142,3 @@ def _specs(values: "list[onnx.ValueInfoProto]") -> tuple[TensorSpec, ...]:
         )
         for value in values
     )
-
-
-def _entry(folder: Path, path: str) -> FileEntry:
-    return FileEntry(
-        path=path, size=(folder / path).stat().st_size, sha256=sha256_file(folder / path)
-    )
-
-
-def _is_whole(folder: Path, digest: str) -> bool:
-    try:
-        verify_bundle(folder, digest=digest)
-    except BundleError:
-        return False
-    return True
-
-
-def _place(exported: Path, manifest: Manifest, data: bytes, folder: Path) -> None:
-    """Copy beside the target and rename, so that a bundle is whole or absent."""
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        for entry in manifest.entries():
-            (part / entry.path).parent.mkdir(parents=True, exist_ok=True)
-            copy_file(exported / entry.path, part / entry.path)
-        write_file(part / MANIFEST, data)
-        replace_folder(folder, part)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

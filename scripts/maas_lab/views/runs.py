@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from maas_lab.building import BuiltModel
-    from maas_lab.bundling import MadeBundle
+    from maas_lab.bundle_files import MadeBundle
     from maas_lab.export_record import ExportRecord
     from maas_lab.runs import Run
 

@@ -1,0 +1,126 @@
+"""What a graph reads and answers, told from the graph and, where it is silent, from its answers.
+
+Imports onnx, numpy's types, `maas.bundle`, `maas.errors` and `maas.registry.records`.
+
+    inputs = input_specs(model)
+    outputs = output_specs(model, answers)       # and the graph says so, too
+"""
+
+from typing import TYPE_CHECKING
+
+import onnx
+
+from maas.bundle.dtypes import DTYPES, STRING
+from maas.errors import RefusedError
+from maas.registry.records import TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from maas.tasks.tensors import Array
+
+    Shape = tuple[int | str, ...]
+
+
+def input_specs(model: onnx.ModelProto) -> tuple[TensorSpec, ...]:
+    """The inputs of a graph that `read_foreign` has read.
+
+    Raises:
+        RefusedError: One is no tensor, of a type that cannot be sent, or says nothing of its shape.
+    """
+    specs = []
+    for value in model.graph.input:
+        if not value.type.tensor_type.HasField("shape"):
+            raise RefusedError(
+                f"The input {value.name} says nothing of its shape. Export the model with one;"
+                " dimensions that vary have names."
+            )
+        specs.append(TensorSpec(value.name, dtype_of(value), _shape(value)))
+    return tuple(specs)
+
+
+def dtype_of(value: onnx.ValueInfoProto) -> str:
+    """What a tensor's elements are called: numpy's name, or `string`.
+
+    Raises:
+        RefusedError: It is no tensor, or of elements that no client can send.
+    """
+    kind = value.type.tensor_type.elem_type
+    if value.type.WhichOneof("value") != "tensor_type" or not kind:
+        raise RefusedError(f"{value.name} is no tensor. Export the model with tensors alone.")
+    if kind == onnx.TensorProto.STRING:
+        return STRING
+    name = str(onnx.helper.tensor_dtype_to_np_dtype(kind))
+    if name not in DTYPES:
+        raise RefusedError(
+            f"{value.name} is of {name}, which cannot be sent. Export the model with a Cast to one"
+            f" of {', '.join(DTYPES)}."
+        )
+    return name
+
+
+def output_specs(
+    model: onnx.ModelProto, answers: "Sequence[Mapping[str, Array]]"
+) -> tuple[TensorSpec, ...]:
+    """The outputs of a graph; what it says of their shapes is corrected by what it answers.
+
+    Args:
+        model: Its outputs say so afterwards.
+        answers: By output what was answered, for requests of several sizes.
+
+    Raises:
+        RefusedError: An output has no fixed number of dimensions.
+    """
+    specs = []
+    inferred = _inferred(model)
+    for value in model.graph.output:
+        shapes = [answer[value.name].shape for answer in answers]
+        shape = _settled(value.name, inferred.get(value.name, ()), shapes)
+        specs.append(TensorSpec(value.name, dtype_of(value), shape))
+        described = value.type.tensor_type.shape
+        described.Clear()
+        for size in shape:
+            dim = described.dim.add()
+            if isinstance(size, int):
+                dim.dim_value = size
+            else:
+                dim.dim_param = size
+        value.type.tensor_type.shape.SetInParent()  # a scalar has a shape, too
+    return tuple(specs)
+
+
+def _inferred(model: onnx.ModelProto) -> "dict[str, Shape]":
+    """What can be told from the graph; shapes that stand in it are not always right."""
+    try:
+        graph = onnx.shape_inference.infer_shapes(model).graph
+    except (ValueError, onnx.shape_inference.InferenceError):  # too large, or it contradicts itself
+        graph = model.graph
+    return {
+        value.name: _shape(value)
+        for value in graph.output
+        if value.type.tensor_type.HasField("shape")
+    }
+
+
+def _settled(name: str, told: "Shape", shapes: "Sequence[tuple[int, ...]]") -> "Shape":
+    rank = len(shapes[0])
+    if any(len(shape) != rank for shape in shapes):
+        raise RefusedError(
+            f"The output {name} has now more dimensions and now fewer. Export the model so that"
+            " their number stays the same."
+        )
+    if len(told) != rank:
+        told = tuple(f"{name}_{axis}" for axis in range(rank))
+    return tuple(
+        size
+        if isinstance(size, str) or all(shape[axis] == size for shape in shapes)
+        else f"{name}_{axis}"
+        for axis, size in enumerate(told)
+    )
+
+
+def _shape(value: onnx.ValueInfoProto) -> "Shape":
+    return tuple(
+        dim.dim_value if dim.dim_value > 0 else dim.dim_param or f"{value.name}_{axis}"
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim)
+    )

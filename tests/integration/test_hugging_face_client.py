@@ -137,6 +137,19 @@ def test_vectors_are_an_array(tmp_path: Path) -> None:
             client.feature_extraction("a", model=model, normalize=False)
 
 
+def test_a_model_that_embeds_compares_at_the_same_address(tmp_path: Path) -> None:
+    home = home_with(tmp_path, make_embedding, seed=3)
+    texts = ["a fine film", "a good film", "bad"]
+    vectors = home.bundle.vectors(texts)
+    with asked(home) as model:
+        client = InferenceClient()
+        answer = client.sentence_similarity(texts[0], other_sentences=texts[1:], model=model)
+        assert answer == pytest.approx((vectors[1:] @ vectors[0]).tolist(), abs=1e-6)
+        assert client.feature_extraction(texts[0], model=model).shape == (1, 8)
+        with pytest.raises(HfHubHTTPError, match="1 to 32 texts"):
+            client.sentence_similarity("a", other_sentences=[], model=model)
+
+
 def test_images_come_as_bytes_or_files(tmp_path: Path) -> None:
     home = home_with(tmp_path / "home", make_image, seed=3)
     label, score = home.bundle.best(picture(1))

@@ -30,6 +30,7 @@ FILE = png(picture(1))
 STREAM = jpeg(picture(1), progressive=True)
 NO_TEXTS: tuple[object, ...] = (None, 1, True, {}, [], "", " \n", "\ud800")
 NO_TEXT: tuple[object, ...] = (None, 1, [], "", "\ud800")
+NO_SENTENCES: tuple[object, ...] = (None, 1, "a", {}, [])
 NO_FLAGS: tuple[object, ...] = (1, "true", [])
 NO_NAMES: tuple[object, ...] = ("", 1, True, [])
 NO_COUNTS: tuple[object, ...] = (0, -1, 1.5, "2", True, [], {}, 10**9)
@@ -292,6 +293,8 @@ def test_p4_family_25_options_of_what_is_written(
 def test_p4_families_8_9_10_13_texts(
     request: pytest.FixtureRequest, task: str, inputs: object, field: str
 ) -> None:
+    if task == "vectors" and inputs == {}:  # which are texts to compare
+        field = "inputs.source_sentence"
     request.getfixturevalue(task).refuse({"inputs": inputs}, 422, "invalid_field", field)
 
 
@@ -334,6 +337,26 @@ def test_p4_family_25_options_of_vectors(
     vectors: Doors, options: dict[str, Any], field: str
 ) -> None:
     vectors.refuse({"inputs": "a film"} | options, 422, "invalid_field", field)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "field"),
+    [
+        ({"source_sentence": "a"}, "sentences"),
+        ({"sentences": ["a"]}, "source_sentence"),
+        *(({"source_sentence": v, "sentences": ["a"]}, "source_sentence") for v in NO_TEXT),
+        *(({"source_sentence": "a", "sentences": v}, "sentences") for v in NO_SENTENCES),
+        *(
+            ({"source_sentence": "a", "sentences": ["a", v]}, "sentences[1]")
+            for v in ("", "\ud800")
+        ),
+        ({"source_sentence": "a", "sentences": ["a"] * 32}, ""),
+        ({"source_sentence": "a", "sentences": ["a"], "x": 1}, "x"),
+    ],
+)
+def test_p4_families_7_8_texts_to_compare(vectors: Doors, inputs: object, field: str) -> None:
+    whole = f"inputs.{field}".rstrip(".")
+    vectors.refuse({"inputs": inputs}, 422, "invalid_field", whole)
 
 
 @pytest.mark.parametrize("key", ["parameters", "model", "__proto__", "user"])

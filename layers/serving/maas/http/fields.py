@@ -57,7 +57,7 @@ def field_error(message: str, *, choices: str = _CHOICES) -> FieldError:
         whole = f"{field}.{name}" if field else name
         return FieldError("is not known here; remove it", field=whole)
     if missing := re.search(r"missing required field `(\w+)`$", text):
-        return FieldError("is required", field=missing[1])
+        return FieldError("is required", field=f"{field}.{missing[1]}".lstrip("."))
     if text.startswith("Invalid enum value"):
         text = choices
     return FieldError(text, field=field or None)

@@ -5,6 +5,11 @@ May import `maas.bundle`, `maas.engine`, `maas.text`, `maas.tasks`, `maas.errors
     embedder = Embedder(manifest, tokenizer, session)
     answer = embedder.predict(EmbedRequest(texts=("a fine film",)), deadline=deadline)
     answer.vectors[0]                     # (0.0123, …), as many numbers as the model has dimensions
+
+Or how near texts are to the first of them:
+
+    request = EmbedRequest(texts=("a fine film", "a good movie", "rain"), compare=True)
+    embedder.predict(request, deadline=deadline).similarities        # (0.83, 0.07)
 """
 
 import time
@@ -40,11 +45,13 @@ class EmbedRequest:
         dimensions: Numbers to answer per text: the vector's first ones, made to length 1 again. All
             of them when None. How well fewer do depends on how the model was trained.
         cut: Whether a text that is too long is cut, and not refused.
+        compare: Whether to answer how near the others are to the first text, and no vectors.
     """
 
     texts: tuple[str, ...]
     dimensions: int | None = None
     cut: bool = True
+    compare: bool = False
 
     @property
     def counts(self) -> Counts:
@@ -57,13 +64,16 @@ class EmbedResponse:
     """One vector per text, in the request's order.
 
     Attributes:
-        vectors: Per text, its numbers, rounded to seven digits.
+        vectors: Per text, its numbers, rounded to seven digits; none where texts were compared.
+        similarities: Per text but the first, the cosine of its vector and the first one's, rounded
+            likewise; none where nothing was compared.
         tokens: Per text, tokens that the model saw.
         truncated: Per text, whether tokens were cut off.
         seconds: Time by stage: `tokenize`, `run`.
     """
 
     vectors: tuple[tuple[float, ...], ...]
+    similarities: tuple[float, ...]
     tokens: tuple[int, ...]
     truncated: tuple[bool, ...]
     seconds: dict[str, float]
@@ -94,7 +104,7 @@ class Embedder:
             ModelError: The tokenizer or the model failed.
             DeadlineError: The deadline came first.
         """
-        check_texts(request.texts, field="inputs")
+        _check(request)
         if request.dimensions is not None and not 1 <= request.dimensions <= self._rows.width:
             raise FieldError(f"must be 1 to {self._rows.width}", field="dimensions")
         started = time.perf_counter()
@@ -107,9 +117,8 @@ class Embedder:
             vectors = _shortened(vectors, request.dimensions)
         ran = time.perf_counter()
         return EmbedResponse(
-            vectors=tuple(
-                tuple(round(number, _DIGITS) for number in row) for row in vectors.tolist()
-            ),
+            vectors=() if request.compare else tuple(map(_rounded, vectors.tolist())),
+            similarities=_rounded((vectors[1:] @ vectors[0]).tolist()) if request.compare else (),
             tokens=encoded.tokens,
             truncated=encoded.truncated,
             seconds={"tokenize": tokenized - started, "run": ran - tokenized},
@@ -134,6 +143,17 @@ class Embedder:
             BundleError: The graph cannot take what the manifest and the tokenizer allow.
         """
         self._rows.check_widest(deadline=deadline)
+
+
+def _check(request: EmbedRequest) -> None:
+    if request.compare:
+        check_texts(request.texts[:1], field="inputs.source_sentence")
+        check_texts(request.texts[1:], field="inputs.sentences")
+    check_texts(request.texts, field="inputs")
+
+
+def _rounded(numbers: list[float]) -> tuple[float, ...]:
+    return tuple(round(number, _DIGITS) for number in numbers)
 
 
 def _shortened(vectors: "npt.NDArray[np.float32]", count: int) -> "npt.NDArray[np.float32]":

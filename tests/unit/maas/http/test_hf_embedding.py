@@ -10,7 +10,8 @@ from maas.http.protocols.hf_embedding import decode_embed, encode_embed
 from maas.tasks.embed import EmbedRequest, EmbedResponse
 
 NO_VALUES: tuple[object, ...] = (None, 1, "a", [], ["a"])
-NO_TEXTS: tuple[object, ...] = (None, 1, {}, True)
+NO_TEXTS: tuple[object, ...] = (None, 1, True)
+COMPARED = {"source_sentence": "a", "sentences": ["b", "c"]}
 NO_COUNTS: tuple[object, ...] = (0, -1, 1.5, "2", True)
 
 
@@ -27,6 +28,7 @@ NO_COUNTS: tuple[object, ...] = (0, -1, 1.5, "2", True)
         ({"inputs": "a", "dimensions": 5}, EmbedRequest(("a",), dimensions=5)),
         ({"inputs": "a", "encoding_format": "float"}, EmbedRequest(("a",))),
         ({"inputs": "a", "parameters": {"x": 1}, "options": 1}, EmbedRequest(("a",))),
+        ({"inputs": COMPARED, "parameters": {}}, EmbedRequest(("a", "b", "c"), compare=True)),
     ],
 )
 def test_what_the_client_sends_becomes_the_tasks_request(
@@ -42,6 +44,8 @@ def test_what_the_client_sends_becomes_the_tasks_request(
         ({}, "inputs", "required"),
         *(({"inputs": value}, "inputs", ".") for value in NO_TEXTS),
         ({"inputs": ["a", 1]}, "inputs[1]", "."),
+        ({"inputs": {}}, "inputs.source_sentence", "required"),
+        ({"inputs": COMPARED | {"x": 1}}, "inputs.x", "not known"),
         *(({"inputs": "a", "dimensions": value}, "dimensions", ".") for value in NO_COUNTS),
         ({"inputs": "a", "normalize": False}, "normalize", "length 1"),
         ({"inputs": "a", "normalize": 1}, "normalize", "."),
@@ -60,5 +64,12 @@ def test_what_is_not_acceptable_is_refused_by_its_field(
 
 
 def test_an_answer_is_a_list_of_lists_for_one_text_too() -> None:
-    answer = EmbedResponse(((0.5, -0.25),), tokens=(1,), truncated=(False,), seconds={})
+    answer = EmbedResponse(
+        ((0.5, -0.25),), similarities=(), tokens=(1,), truncated=(False,), seconds={}
+    )
     assert json.loads(encode_json(encode_embed(answer))) == [[0.5, -0.25]]
+
+
+def test_a_comparison_is_a_flat_list() -> None:
+    answer = EmbedResponse((), similarities=(0.5, -0.25), tokens=(1,), truncated=(), seconds={})
+    assert json.loads(encode_json(encode_embed(answer))) == [0.5, -0.25]

@@ -81,6 +81,44 @@ def test_a_text_that_is_not_to_be_cut_is_refused(embedder: Embedder) -> None:
         ask(embedder, longer, cut=False)
 
 
+# ---- How near texts are -------------------------------------------------------------------------
+
+
+def test_texts_are_compared_with_the_first(embedder: Embedder, bundle: TinyEmbedding) -> None:
+    response = ask(embedder, *TEXTS, TEXTS[0], compare=True)
+    vectors = bundle.vectors((*TEXTS, TEXTS[0]))
+    assert np.allclose(response.similarities, vectors[1:] @ vectors[0], atol=1e-6)
+    assert response.similarities[-1] == pytest.approx(1.0, abs=1e-6)
+    assert response.vectors == ()
+    assert len(response.tokens) == len(TEXTS) + 1
+    assert ask(embedder, *TEXTS).similarities == ()
+
+
+def test_shorter_vectors_are_compared_alike(embedder: Embedder) -> None:
+    first, second = ask(embedder, *TEXTS[:2], dimensions=3).vectors
+    near = ask(embedder, *TEXTS[:2], dimensions=3, compare=True).similarities
+    assert near == pytest.approx([float(np.dot(first, second))], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("texts", "field", "said"),
+    [
+        (("", "good"), "inputs.source_sentence", "must not be empty"),
+        (("x" * 20_001, "good"), "inputs.source_sentence", "at most 20000 characters"),
+        (("good",), "inputs.sentences", "1 to 32 texts"),
+        (("good", "bad", " "), "inputs.sentences[1]", "must not be empty"),
+        (("good",) * 33, "inputs", "1 to 32 texts, got 33"),
+        (("x" * 20_000,) * 6, "inputs", "characters in all"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(
+    embedder: Embedder, texts: tuple[str, ...], field: str, said: str
+) -> None:
+    with pytest.raises(FieldError, match=said) as refused:
+        ask(embedder, *texts, compare=True)
+    assert refused.value.field == field
+
+
 def test_a_text_of_which_nothing_is_left_is_a_vector_of_zeros(embedder: Embedder) -> None:
     # A text of the padding's own token has no weights
     for dimensions in (None, 2):

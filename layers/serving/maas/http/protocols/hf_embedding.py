@@ -1,4 +1,4 @@
-"""Feature extraction in Hugging Face's wire format.
+"""Feature extraction and sentence similarity in Hugging Face's wire format.
 
 May import `maas.errors`, `maas.tasks`, `maas.http.fields` and the wire's structs beside it.
 Translates only.
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from maas.errors import FieldError
 from maas.http.fields import convert_fields
 from maas.http.protocols.hf_wire import listed
-from maas.http.protocols.hf_wire_embedding import EmbedBody
+from maas.http.protocols.hf_wire_embedding import Comparison, EmbedBody
 from maas.tasks.embed import EmbedRequest
 
 if TYPE_CHECKING:
-    from maas.http.protocols.hf_wire_embedding import EmbedAnswer
+    from maas.http.protocols.hf_wire_embedding import EmbedAnswer, SimilarityAnswer
     from maas.tasks.embed import EmbedResponse
 
 _ACCEPTED: tuple[tuple[str, tuple[object, ...], str], ...] = (
@@ -38,10 +38,24 @@ def decode_embed(value: object) -> EmbedRequest:
         if getattr(body, name) not in accepted:
             raise FieldError(reason, field=name)
     return EmbedRequest(
-        texts=listed(body.inputs), dimensions=body.dimensions, cut=body.truncate is not False
+        texts=_texts(body.inputs),
+        dimensions=body.dimensions,
+        cut=body.truncate is not False,
+        compare=isinstance(body.inputs, Comparison),
     )
 
 
-def encode_embed(response: "EmbedResponse") -> "EmbedAnswer":
-    """Turn a task's response into one list of numbers per text, for one text too."""
+def encode_embed(response: "EmbedResponse") -> "EmbedAnswer | SimilarityAnswer":
+    """Turn a task's response into one list of numbers per text, for one text too; or into cosines.
+
+    A model that embeds is asked for both at one address, as the client wants it.
+    """
+    if response.similarities:
+        return list(response.similarities)
     return [list(vector) for vector in response.vectors]
+
+
+def _texts(inputs: str | list[str] | Comparison) -> tuple[str, ...]:
+    if isinstance(inputs, Comparison):
+        return (inputs.source_sentence, *inputs.sentences)
+    return listed(inputs)

@@ -8,6 +8,7 @@ May import `maas.errors`, `maas.exchange`, `maas.limits` and what all routes sha
 
 import asyncio
 import math
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
     from maas.http.methods import Routes
     from maas.observe import Observer
+
+_OPENAI = re.compile(r"/models/[^/]+(/versions/[^/]+)?/v1(/.*)?", re.DOTALL)
+"""Where errors are OpenAI's, be there a route or not."""
 
 
 class App:
@@ -120,9 +124,13 @@ class App:
         if _is_framed_twice(scope):
             headers["connection"] = "close"
         self._observer.answered(exchange, status=problem.status, code=problem.code)
-        response = Response(
-            encode_error(problem, exchange), problem.status, headers=headers, media_type=JSON
-        )
+        body = encode_error(problem, exchange)
+        if _OPENAI.fullmatch(scope["path"]):
+            from maas.http.protocols import openai_errors  # noqa: PLC0415 - only who speaks it pays
+
+            body = openai_errors.encode_openai_error(problem)
+            headers |= openai_errors.retry_headers(problem)
+        response = Response(body, problem.status, headers=headers, media_type=JSON)
         await response(scope, receive, send)
 
 

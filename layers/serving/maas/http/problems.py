@@ -76,20 +76,26 @@ def encode_json(value: object, *, limit: int | None = None) -> bytes:
     return body
 
 
-def encode_error(error: MaasError, exchange: "Exchange") -> bytes:
-    """Encode an error as the body that all our own routes use.
+def told(error: MaasError) -> tuple[str, str | None]:
+    """What a caller is told of an error, and the field at fault.
 
     What is wrong with the settings or the registry is for whoever runs the function: a caller is
     told no variable, no table and no remedy that only they could apply.
+    """
+    if isinstance(error, SettingsError):
+        return "The service is not set up as it should be; its log says how.", None
+    if isinstance(error, RegistryUnavailableError):
+        return "The registry does not answer; try again.", None
+    return error.described(), error.field
+
+
+def encode_error(error: MaasError, exchange: "Exchange") -> bytes:
+    """Encode an error as the body that all our own routes use.
 
     Returns:
         A `Problem` as JSON.
     """
-    text, field = error.described(), error.field
-    if isinstance(error, SettingsError):
-        text, field = "The service is not set up as it should be; its log says how.", None
-    if isinstance(error, RegistryUnavailableError):
-        text, field = "The registry does not answer; try again.", None
+    text, field = told(error)
     return dump_json(
         Problem(error=text, code=error.code, field=field, request_id=exchange.request_id)
     )

@@ -46,12 +46,28 @@ if TYPE_CHECKING:
 KEY = "a-key"
 TASK = "text-classification"
 DOCUMENT = build_document()
-OPERATIONS = [(path, method) for path, method, _ in operations(DOCUMENT)]
-SINGLE = {"/health", "/catalog/openapi.json"}  # there is one way to ask them well
+OPERATIONS = [(p, m) for p, m, each in operations(DOCUMENT) if "200" in each["responses"]]
+REFUSED = [(p, m) for p, m, each in operations(DOCUMENT) if "200" not in each["responses"]]
+# There is one way to ask them well.
+SINGLE = {
+    *("/health", "/catalog/openapi.json"),
+    *("/v2", "/v2/health/live", "/v2/health/ready", "/v2/models"),
+}
 # Ways of naming a version that disagree are 400, which no schema can say.
 ACCEPTED: list[str | int] = ["2xx", 400, 403, 404]
 # Nor that a text is too long for its tokenizer and must not be cut, or that one language is absent.
 UNSAID = {"feature-extraction": [422], "translation": [422], "summarization": [422]}
+# Tensors that a text model reads: no schema can say that elements are as many as their shape says.
+TENSORS = [
+    [{"name": "text", "shape": [len(texts)], "datatype": "BYTES", "data": texts}]
+    for texts in (["a good film"], ["bad", "a fine film"])
+]
+OUTPUTS = [
+    None,
+    [],
+    [{"name": "logits"}],
+    [{"name": "logits", "parameters": {"classification": 1}}],
+]
 PICTURES = [png(LEVELS), jpeg(LEVELS)]
 
 
@@ -130,6 +146,8 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
     schemas = document["components"]["schemas"]
     for each in schemas["ImageBody"]["properties"]["inputs"]["anyOf"]:
         each.get("items", each)["enum"] = [in_base64(data) for data in PICTURES]
+    schemas["InferBody"]["properties"]["inputs"] = {"enum": TENSORS}
+    schemas["InferBody"]["properties"]["outputs"] = {"enum": OUTPUTS}
     for each in schemas["EmbedBody"]["properties"]["dimensions"]["anyOf"]:
         each["maximum"] = DIMENSION
     return document
@@ -214,6 +232,15 @@ def test_p4_a_route_asked_by_names_that_are_not(api: Gateway, path: str, method:
     assert report.faults == []
     assert report.statuses[404] > 0
     count("inputs", report.statuses.total())
+
+
+@pytest.mark.parametrize(("path", "method"), REFUSED)
+def test_p4_a_route_that_is_there_to_refuse(api: Gateway, path: str, method: str) -> None:
+    tries = examples(10, 2_000)
+    report = run(api, build_document(), path, method, tries=tries, accepted=[403, 405])
+    assert report.faults == []
+    assert report.statuses[405] > 0
+    assert report.statuses[200] == 0
 
 
 @pytest.mark.parametrize("kind", OTHERS)

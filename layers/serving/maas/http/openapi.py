@@ -102,7 +102,8 @@ def _operation(path: str, operation: Operation) -> "Json":
     }
     if operation.bodies:
         files = {kind: {"schema": _FILE} for kind in operation.media_types}
-        made["requestBody"] = {"required": True, "content": _content(*operation.bodies) | files}
+        content = _content(*operation.bodies) | files
+        made["requestBody"] = {"required": not operation.bodiless, "content": content}
     if operation.public:
         made["security"] = []
     return made

@@ -99,6 +99,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
             answers=(list[IndexEntry],),
             errors=LISTED,
             bodies=(IndexBody,),
+            bodiless=True,
             query=NoQuery,
         )
     },

@@ -45,6 +45,7 @@ class Operation:
         answers: What a 200 holds, one of these.
         errors: What may go wrong.
         bodies: What the request holds, one of these; none for no body.
+        bodiless: Whether the request may hold nothing as well.
         media_types: What the request may be beside JSON.
         answer_types: What a 200 may be beside JSON.
         query: The query string's struct; None where the route reads a version's address alone.
@@ -57,6 +58,7 @@ class Operation:
     answers: tuple[Any, ...]
     errors: tuple[type[MaasError], ...]
     bodies: tuple[type[Struct], ...] = ()
+    bodiless: bool = False
     media_types: tuple[str, ...] = ()
     answer_types: tuple[str, ...] = ()
     query: type[Struct] | None = None

@@ -1,9 +1,9 @@
 """What a graph reads and answers, told from the graph and, where it is silent, from its answers.
 
-Imports onnx, numpy's types, `maas.bundle`, `maas.errors` and `maas.registry.records`.
+Imports onnx, `maas.bundle`, `maas.errors` and `maas.registry.records`.
 
     inputs = input_specs(model)
-    outputs = output_specs(model, answers)       # and the graph says so, too
+    outputs = output_specs(model, answers, sessions)       # and the graph says so, too
 """
 
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from maas.registry.records import TensorSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from maas.engine.session import Session
     from maas.tasks.tensors import Array
 
     Shape = tuple[int | str, ...]
@@ -35,8 +36,17 @@ def input_specs(model: onnx.ModelProto) -> tuple[TensorSpec, ...]:
                 f"The input {value.name} says nothing of its shape. Export the model with one;"
                 " dimensions that vary have names."
             )
-        specs.append(TensorSpec(value.name, dtype_of(value), _shape(value)))
+        specs.append(declared(value))
     return tuple(specs)
+
+
+def declared(value: onnx.ValueInfoProto) -> TensorSpec:
+    """A tensor as the graph describes it; without dimensions where it says nothing of them.
+
+    Raises:
+        RefusedError: It is no tensor, or of elements that no client can send.
+    """
+    return TensorSpec(value.name, dtype_of(value), _shape(value))
 
 
 def dtype_of(value: onnx.ValueInfoProto) -> str:
@@ -60,22 +70,26 @@ def dtype_of(value: onnx.ValueInfoProto) -> str:
 
 
 def output_specs(
-    model: onnx.ModelProto, answers: "Sequence[Mapping[str, Array]]"
+    model: onnx.ModelProto,
+    answers: "Sequence[Mapping[str, Array]]",
+    sessions: "Sequence[Session]",
 ) -> tuple[TensorSpec, ...]:
     """The outputs of a graph; what it says of their shapes is corrected by what it answers.
 
     Args:
         model: Its outputs say so afterwards.
         answers: By output what was answered, for requests of several sizes.
+        sessions: The graph as it is opened: ONNX Runtime may find more sizes to be fixed.
 
     Raises:
         RefusedError: An output has no fixed number of dimensions.
     """
     specs = []
-    inferred = _inferred(model)
+    inferred = [_inferred(model), *map(_opened, sessions)]
     for value in model.graph.output:
         shapes = [answer[value.name].shape for answer in answers]
-        shape = _settled(value.name, inferred.get(value.name, ()), shapes)
+        told = [each[value.name] for each in inferred if value.name in each]
+        shape = _settled(value.name, told, shapes)
         specs.append(TensorSpec(value.name, dtype_of(value), shape))
         described = value.type.tensor_type.shape
         described.Clear()
@@ -102,21 +116,33 @@ def _inferred(model: onnx.ModelProto) -> "dict[str, Shape]":
     }
 
 
-def _settled(name: str, told: "Shape", shapes: "Sequence[tuple[int, ...]]") -> "Shape":
+def _opened(session: "Session") -> "dict[str, Shape]":
+    return {
+        node.name: tuple(size or f"{node.name}_{axis}" for axis, size in enumerate(node.shape))
+        for node in session.outputs
+    }
+
+
+def _settled(name: str, told: "Sequence[Shape]", shapes: "Sequence[tuple[int, ...]]") -> "Shape":
     rank = len(shapes[0])
     if any(len(shape) != rank for shape in shapes):
         raise RefusedError(
             f"The output {name} has now more dimensions and now fewer. Export the model so that"
             " their number stays the same."
         )
-    if len(told) != rank:
-        told = tuple(f"{name}_{axis}" for axis in range(rank))
+    fitting = [shape for shape in told if len(shape) == rank]
     return tuple(
-        size
-        if isinstance(size, str) or all(shape[axis] == size for shape in shapes)
-        else f"{name}_{axis}"
-        for axis, size in enumerate(told)
+        _size(f"{name}_{axis}", [shape[axis] for shape in fitting], {s[axis] for s in shapes})
+        for axis in range(rank)
     )
+
+
+def _size(free: str, told: "Sequence[int | str]", seen: set[int]) -> int | str:
+    """A size that somebody says is fixed, and is; else the first name that it has."""
+    fixed = [size for size in told if isinstance(size, int)]
+    if fixed and seen == {fixed[0]}:
+        return fixed[0]
+    return next((size for size in told if isinstance(size, str)), free)
 
 
 def _shape(value: onnx.ValueInfoProto) -> "Shape":

@@ -1,0 +1,96 @@
+"""A foreign graph as it is: nothing is changed but what its outputs say of their shapes.
+
+Imports onnx, `maas` and the lab.
+
+    fitted = fit_tensor(foreign, exported, folder, wishes)
+    fitted.states                             # (("state", "stateN"),)
+"""
+
+from typing import TYPE_CHECKING
+
+import onnx
+
+from maas.engine.session import open_session
+from maas.errors import FieldError, ModelError, RefusedError
+from maas_lab.exporting.forms import GRAPH, PORTABLE
+from maas_lab.importing.fitted import Fitted
+from maas_lab.importing.forms import write_portable
+from maas_lab.importing.invented import invented
+from maas_lab.importing.recording import record_examples, record_invented
+from maas_lab.importing.signature import declared, input_specs, output_specs
+from maas_lab.importing.states import state_pairs
+from maas_lab.importing.wishes import read_example
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from maas.engine.session import Session
+    from maas.registry.records import TensorSpec
+    from maas_lab.importing.exported import Exported
+    from maas_lab.importing.reading import Foreign
+    from maas_lab.importing.wishes import Wishes
+
+
+def fit_tensor(
+    foreign: "Foreign", exported: "Exported", folder: "Path", wishes: "Wishes"
+) -> Fitted:
+    """Write the portable form and record what it answers.
+
+    Raises:
+        FieldError: A tokenizer is given, labels do not fit, or an example does not.
+        RefusedError: The graph cannot be served; with the remedy.
+        BundleError: The graph holds what is not admitted.
+    """
+    if exported.tokenizer is not None:
+        raise FieldError(
+            "is for a task that reads texts; say which one by --task", field="tokenizer"
+        )
+    model = foreign.model
+    inputs = input_specs(model)
+    states = state_pairs(inputs, tuple(map(declared, model.graph.output)))
+    facts = write_portable(model, folder)
+    graph = folder / PORTABLE / GRAPH
+    if wishes.examples:
+        examples = [read_example(path, inputs) for path in wishes.examples]
+        recording = record_examples(graph, inputs, examples)
+    else:
+        requests = invented(inputs, states=set(states), rows=facts.rows, seed=foreign.digest)
+        recording = record_invented(graph, inputs, requests)
+    model = onnx.load(graph)  # its weights may have moved to a file
+    outputs = output_specs(model, recording.answers, _sessions(graph))
+    write_portable(model, folder)
+    return Fitted(
+        inputs=inputs,
+        outputs=outputs,
+        goldens=recording.goldens,
+        limits=exported.limits,
+        labels=_labels(foreign, exported, outputs),
+        states=tuple(states.items()),
+        notes=foreign.notes,
+    )
+
+
+def _sessions(graph: "Path") -> "tuple[Session, ...]":
+    """The graph as it is, and as ONNX Runtime rewrites it when it is opened."""
+    try:
+        return tuple(open_session(graph, optimised=each, threads=1) for each in (True, False))
+    except ModelError:
+        raise RefusedError(
+            "ONNX Runtime opens the graph as it is, and fails to optimise it. Export the model"
+            " again with another version of the exporter."
+        ) from None
+
+
+def _labels(
+    foreign: "Foreign", exported: "Exported", outputs: "tuple[TensorSpec, ...]"
+) -> tuple[str, ...]:
+    """Those that are given; else the graph's own, where they can be labels."""
+    if exported.labels:
+        ends = [spec.shape[-1] for spec in outputs if spec.shape]
+        if not any(isinstance(end, str) or end == len(exported.labels) for end in ends):
+            widths = ", ".join(map(str, ends)) or "none"
+            raise FieldError(
+                f"are {len(exported.labels)}; the outputs end in {widths}", field="labels"
+            )
+        return exported.labels
+    return foreign.labels if len(set(foreign.labels)) > 1 else ()

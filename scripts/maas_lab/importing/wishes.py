@@ -1,0 +1,99 @@
+"""What the user says of a model that was made elsewhere, and how it is read.
+
+Imports `maas` and msgspec:
+
+    wishes = Wishes(task="tensor", labels=read_labels("cat,dog"))
+    name_of(Path("yolo/model.onnx"), wishes)     # "yolo"
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maas.errors import FieldError, MaasError
+from maas.http.protocols.oip import decode
+from maas.settings import MODEL_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from maas.registry.records import TensorSpec
+    from maas.tasks.tensors import Array
+
+TENSOR = "tensor"
+_UNSAID = frozenset(("model", "onnx", "inference", "optimized", "quantized", "standard"))
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Options of an import.
+
+    Attributes:
+        task: What the model is for.
+        name: The model's; told from the file when None.
+        labels: Class names, by class index.
+        tokenizer: A tokenizer.json, for a task that reads texts.
+        examples: Files with requests that the graph takes.
+        max_tokens: Tokens of a text; what the tokenizer and the graph allow when None.
+    """
+
+    task: str = TENSOR
+    name: str | None = None
+    labels: tuple[str, ...] = ()
+    tokenizer: Path | None = None
+    examples: tuple[Path, ...] = ()
+    max_tokens: int | None = None
+
+
+def read_labels(given: str | None) -> tuple[str, ...]:
+    """Class names: of a file, one a line, or as they are, with commas between.
+
+    Raises:
+        FieldError: The file cannot be read.
+    """
+    if given is None:
+        return ()
+    if "," not in given or Path(given).is_file():
+        lines = _read(Path(given), "labels").decode(errors="replace").splitlines()
+        return tuple(line.strip() for line in lines if line.strip())
+    return tuple(label.strip() for label in given.split(","))
+
+
+def read_example(path: Path, specs: "Sequence[TensorSpec]") -> "Mapping[str, Array]":
+    """A request in the Open Inference Protocol's JSON, as a server would take it.
+
+    Raises:
+        FieldError: It cannot be read, or is no request.
+    """
+    try:
+        return decode(_read(path, "example"), None, specs).feeds
+    except MaasError as error:
+        raise FieldError(f"{path.name}: {error.described()}", field="example") from None
+
+
+def name_of(source: Path, wishes: Wishes) -> str:
+    """The model's name: as wished, else that of the file, else that of its folder.
+
+    Raises:
+        FieldError: None of them can be a model's name.
+    """
+    resolved = source.absolute()
+    candidates = [resolved.stem if resolved.suffix else resolved.name, resolved.parent.name]
+    for candidate in [wishes.name] if wishes.name else candidates:
+        name = candidate if wishes.name else _plain(candidate)
+        if name not in _UNSAID and MODEL_NAME.fullmatch(name):
+            return name
+    raise FieldError("must be a name such as sentiment (a-z, 0-9 and -); give one", field="name")
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:32].rstrip("-")
+
+
+def _read(path: Path, field: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "this is no path"
+        raise FieldError(f"{path.name} cannot be read: {reason}", field=field) from None

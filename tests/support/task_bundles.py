@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from maas.bundle.generation import Generation
     from maas.bundle.manifest import ImageInput
     from maas.registry.records import TensorSpec
     from maas.registry.registry import Registry
@@ -104,6 +105,7 @@ def seal(
     limits: ModelLimits,
     labels: tuple[str, ...] = (),
     image: "ImageInput | None" = None,
+    generation: "Generation | None" = None,
 ) -> "tuple[Path, str, Manifest]":
     """Write a bundle of two forms where serving looks for it.
 
@@ -130,6 +132,7 @@ def seal(
         files=tuple(file_entry(part, name) for name in sorted(files)),
         forms=tuple(_form(part, name) for name in sorted((optimised_form(), "portable"))),
         image=image,
+        generation=generation,
     )
     digest = write_bundle(part, manifest)
     folder = bundles / model / digest16(digest)

@@ -50,6 +50,16 @@ class Limits:
     """Texts that are written side by side for one answer."""
     new_tokens: int = 512
     """Tokens that may be written for one text, by a manifest or by a request."""
+    context_tokens: int = 2_048
+    """Tokens that a model which goes on with a text may be given and write, together."""
+    prompts: int = 8
+    """Texts in one request that are gone on with: one after the other, each a run per token."""
+    messages: int = 128
+    """Messages of a conversation."""
+    stops: int = 4
+    """Texts of a request at which writing ends."""
+    stop_characters: int = 64
+    """Code points of one of them: as many at the end of what is written may be held back."""
     labels: int = 1_000
     """Labels of a classifier, and so the largest `top_k`."""
     deadline_seconds: float = 10.0

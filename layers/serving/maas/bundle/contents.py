@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from maas.bundle.golden import GOLDEN, own_golden
 from maas.bundle.graph_policy import GraphFacts, check_graph
-from maas.bundle.task_rules import TEXTLESS, WRITING
+from maas.bundle.task_rules import GENERATING, TEXTLESS, WRITING
 from maas.bundle.tokenizer_policy import check_tokenizer
 from maas.bundle.writing_tokenizer import check_writing_tokenizer
 from maas.errors import BundleError
@@ -108,7 +108,13 @@ def _check_shared(
     data = _read(folder, manifest.files, TOKENIZER, limits.tokenizer_bytes)
     tables = [each.rows[_IDS] for each in facts if _IDS in each.rows]
     try:
-        check_tokenizer(data, labels=manifest.labels, rows=min(tables, default=None), limits=limits)
+        check_tokenizer(
+            data,
+            labels=manifest.labels,
+            rows=min(tables, default=None),
+            pads=manifest.task not in GENERATING,
+            limits=limits,
+        )
         if manifest.task in WRITING:
             check_writing_tokenizer(data)
     except BundleError as error:

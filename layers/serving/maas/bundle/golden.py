@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from maas.bundle.dtypes import DTYPES, STRING
-from maas.bundle.task_rules import BARE, LOOKING, WRITING
+from maas.bundle.task_rules import BARE, GENERATING, LOOKING, WRITING
 from maas.errors import BundleError
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ Another model's vectors or logits are farther away; a text that is written stays
 """
 GOLDEN_BEAMS = 4
 """Beams that `beam_outputs` were written with; `max_new_tokens` is the manifest's."""
+GOLDEN_TOKENS = 16
+"""Tokens that a model which goes on with a text writes for one of `outputs`, at the most."""
 
 Some = Annotated[tuple[str, ...], Meta(min_length=1)]
 
@@ -148,7 +150,7 @@ def _check(golden: Golden, manifest: "Manifest", path: str) -> None:
     if manifest.task in BARE:
         _check_bare(golden, manifest, path)
         return
-    looks, writes = manifest.task in LOOKING, manifest.task in WRITING
+    looks, writes = manifest.task in LOOKING, manifest.task in WRITING | GENERATING
     asked, others = (golden.images, golden.texts) if looks else (golden.texts, golden.images)
     answered = golden.outputs if writes else golden.logits
     if golden.tensors or golden.answers:
@@ -159,7 +161,9 @@ def _check(golden: Golden, manifest: "Manifest", path: str) -> None:
     if len(answered) != len(asked) or any(len(row) != width for row in golden.logits):
         said = "labels" if manifest.labels else "outputs"
         raise BundleError(f"{path} does not fit the {said} of the manifest.")
-    if golden.beam_outputs and (not writes or len(golden.beam_outputs) != len(asked)):
+    if golden.beam_outputs and (
+        manifest.task not in WRITING or len(golden.beam_outputs) != len(asked)
+    ):
         raise BundleError(f"{path} does not fit the outputs of the manifest.")
 
 

@@ -1,7 +1,7 @@
 """The manifest of a bundle: strict to read, canonical to write, and its sha256 is the digest.
 
 May import `maas.errors`, `maas.limits`, `maas.settings`, `maas.registry.records`, msgspec, and
-`task_rules` beside it.
+`generation` and `task_rules` beside it.
 
     manifest = parse_manifest(data)          # refuses unknown fields, wrong types, wrong order
     data = canonical_json(manifest)          # the very bytes that `bundle_digest` hashes
@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from maas.bundle.generation import Generation
 from maas.bundle.task_rules import check_task
 from maas.errors import BundleError
 from maas.limits import LIMITS, Limits
@@ -37,6 +38,7 @@ TaskName = Literal[
     "feature-extraction",
     "translation",
     "summarization",
+    "text-generation",
     "tensor",
 ]
 """What a model may do."""
@@ -118,6 +120,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """At least one, in name order."""
     image: ImageInput | None = None
     """The graph's picture, for the tasks that look at one."""
+    generation: Generation | None = None
+    """How a text is gone on with, for the task that does."""
 
     def entries(self, form: str | None = None) -> tuple[FileEntry, ...]:
         """The shared files and those of one form, or of every form when None.

@@ -24,12 +24,17 @@ CLASSIFYING = frozenset(("text-classification", "image-classification"))
 LOOKING = frozenset(("image-classification",))
 """The tasks that look at pictures."""
 WRITING = frozenset(("translation", "summarization"))
-"""The tasks that write a text."""
+"""The tasks that write a text, the whole loop within the graph."""
+GENERATING = frozenset(("text-generation",))
+"""The tasks that go on with a text, one step of the graph per token."""
 
 BARE = frozenset(("tensor",))
 """The tasks that serve a graph as it is, whatever tensors it has."""
 TEXTLESS = LOOKING | BARE
 """The tasks without a tokenizer; all others read texts."""
+
+PAST, PRESENT, POSITIONS = "past_key_values.", "present.", "position_ids"
+"""What a generating graph's inputs and outputs are called, or begin with, beside a text's own."""
 
 _ANY, _SOME = "any", -1
 # A name goes into answers and messages: no control characters.
@@ -55,6 +60,9 @@ _WRITING = (
     _Tensor("beams", "int64", (1,), "[1]"),
     _Tensor("max_new_tokens", "int64", (1,), "[1]"),
 )
+_GENERATED = _Tensor(
+    "logits", "float32", (_ANY, _ANY, _SOME), "[batch, sequence, vocabulary], the last one fixed"
+)
 _WRITTEN = (
     _Tensor("output_ids", "int64", (_ANY, _ANY), "[batch, length]"),
     _Tensor("scores", "float32", (_ANY,), "[batch]"),
@@ -70,14 +78,22 @@ def check_task(manifest: "Manifest", limits: Limits) -> None:
     _check_labels(manifest, limits)
     _check_limits(manifest, limits)
     _check_image(manifest, limits)
+    _check_generation(manifest)
     if manifest.task in BARE:
         _check_bare("inputs", manifest.inputs)
         _check_bare("outputs", manifest.outputs)
         return
     inputs, outputs = _signature(manifest)
     # By name: graphs list their inputs as they were exported, and are fed by name.
-    _check_tensors("inputs", sorted(manifest.inputs, key=lambda spec: spec.name), sorted(inputs))
-    _check_tensors("outputs", manifest.outputs, outputs)
+    _check_tensors("inputs", _by_name(manifest.inputs), sorted(inputs))
+    specs = manifest.outputs
+    if manifest.task in GENERATING:
+        specs, outputs = _by_name(specs), tuple(sorted(outputs))
+    _check_tensors("outputs", specs, outputs)
+
+
+def _by_name(specs: "Sequence[TensorSpec]") -> "tuple[TensorSpec, ...]":
+    return tuple(sorted(specs, key=lambda spec: spec.name))
 
 
 def _check_labels(manifest: "Manifest", limits: Limits) -> None:
@@ -100,9 +116,11 @@ def _has_width(specs: "Sequence[TensorSpec]", width: int) -> bool:
 
 
 def _check_limits(manifest: "Manifest", limits: Limits) -> None:
+    generates = manifest.task in GENERATING
+    most = limits.context_tokens if generates else limits.tokens
     rules = (
-        ("max_tokens", manifest.task not in TEXTLESS, limits.tokens),
-        ("max_new_tokens", manifest.task in WRITING, limits.new_tokens),
+        ("max_tokens", manifest.task not in TEXTLESS, most),
+        ("max_new_tokens", generates or manifest.task in WRITING, limits.new_tokens),
     )
     for name, used, most in rules:
         value = getattr(manifest.limits, name)
@@ -122,6 +140,20 @@ def _check_image(manifest: "Manifest", limits: Limits) -> None:
         )
 
 
+def _check_generation(manifest: "Manifest") -> None:
+    generation = manifest.generation
+    if (generation is not None) != (manifest.task in GENERATING):
+        wanted = "given" if manifest.task in GENERATING else "absent"
+        raise BundleError(f"must be {wanted} for {manifest.task}", field="generation")
+    if generation is None:
+        return
+    if manifest.limits.max_tokens < 2:
+        raise BundleError("must be 2 at least: a text and what follows", field="limits.max_tokens")
+    widths = [spec.shape[-1] for spec in manifest.outputs if spec.name == "logits" and spec.shape]
+    if any(isinstance(w, int) and number >= w for w in widths for number in generation.end_ids):
+        raise BundleError("holds an id that the logits do not have", field="generation.end_ids")
+
+
 def _signature(manifest: "Manifest") -> tuple[tuple[_Tensor, ...], tuple[_Tensor, ...]]:
     """The tensors that the task's graph reads and answers with, the latter in their order."""
     width = len(manifest.labels)
@@ -131,7 +163,23 @@ def _signature(manifest: "Manifest") -> tuple[tuple[_Tensor, ...], tuple[_Tensor
         return (_Tensor("pixels", "float32", shape, "[batch, channels, height, width]"),), logits
     if manifest.task in WRITING:
         return _WRITING, _WRITTEN
+    if manifest.task in GENERATING:
+        return _generating(manifest)
     return _TEXT, logits if manifest.task in CLASSIFYING else _EMBEDDING
+
+
+def _generating(manifest: "Manifest") -> tuple[tuple[_Tensor, ...], tuple[_Tensor, ...]]:
+    """As many layers as the graph's inputs have, each with two tensors that are handed on."""
+    names = {spec.name for spec in manifest.inputs}
+    layers = max(1, len([name for name in names if name.startswith(PAST)]) // 2)
+    parts = [f"{layer}.{part}" for layer in range(layers) for part in ("key", "value")]
+    shape, said = (_ANY, _SOME, _ANY, _SOME), "[batch, heads, tokens, numbers]"
+    places = _Tensor(POSITIONS, "int64", (_ANY, _ANY), "[batch, sequence]")
+    return (
+        *_TEXT,
+        *((places,) if POSITIONS in names else ()),
+        *(_Tensor(PAST + part, "float32", shape, said) for part in parts),
+    ), (_GENERATED, *(_Tensor(PRESENT + part, "float32", shape, said) for part in parts))
 
 
 def _check_tensors(field: str, specs: "Sequence[TensorSpec]", wanted: "Sequence[_Tensor]") -> None:

@@ -35,7 +35,12 @@ _Object = dict[str, Any]
 
 
 def check_tokenizer(
-    data: bytes, *, labels: "Sequence[str]", rows: int | None, limits: Limits = LIMITS
+    data: bytes,
+    *,
+    labels: "Sequence[str]",
+    rows: int | None,
+    pads: bool = True,
+    limits: Limits = LIMITS,
 ) -> int:
     """Check the bytes of a tokenizer.json; answers with how many ids it has.
 
@@ -43,6 +48,7 @@ def check_tokenizer(
         data: All of them.
         labels: The model's class names; no token of its own may be called like one.
         rows: Rows of the table of weights that ids pick from, where the graph tells it.
+        pads: Whether texts are padded, for which there must be a token.
         limits: Sizes and counts.
 
     Raises:
@@ -64,7 +70,7 @@ def check_tokenizer(
         raise BundleError(f"it adds more than {limits.added_tokens} tokens")
     ids = _ids(file["model"], added)
     _check_words(file["model"], ids)
-    _check_special(file, ids, added, labels)
+    _check_special(file, ids, added, labels, pads=pads)
     if rows is not None and len(ids) > rows:
         raise BundleError(f"it has {len(ids)} ids, and the graph a table of {rows} rows")
     return len(ids)
@@ -177,8 +183,10 @@ def _check_special(
     ids: "Mapping[str, int]",
     added: "Sequence[parts.AddedToken]",
     labels: "Sequence[str]",
+    *,
+    pads: bool,
 ) -> None:
-    if PAD_TOKEN not in ids:
+    if pads and PAD_TOKEN not in ids:
         raise BundleError(f"it has no {PAD_TOKEN} token")
     if named := {token.content for token in added} & set(labels):
         raise BundleError(f"the added token {_shown(min(named))} is called like a label")

@@ -64,6 +64,13 @@ def _writer(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
     return Writer(manifest, _tokenizer(manifest, folder), session)
 
 
+def _generator(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+    from maas.tasks.generate import Generator
+    from maas.text.generating import load_generating
+
+    return Generator(manifest, load_generating(folder / TOKENIZER), session)
+
+
 def _tensor_model(manifest: "Manifest", _folder: "Path", session: "Session") -> "Task":
     from maas.tasks.tensor import TensorModel
 
@@ -82,6 +89,7 @@ TASKS: "dict[str, Callable[[Manifest, Path, Session], Task]]" = {
     "feature-extraction": _embedder,
     "translation": _writer,
     "summarization": _writer,
+    "text-generation": _generator,
     "tensor": _tensor_model,
 }
 """The task that a manifest names, and what opens it. Never extended from data."""

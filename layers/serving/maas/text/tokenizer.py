@@ -67,7 +67,7 @@ class Tokenizer:
         Raises:
             TokenizerError: The native library panicked or refused a text.
         """
-        with _panics_as("The tokenizer failed on a text."):
+        with panics_as("The tokenizer failed on a text."):
             rows = self._native.encode_batch_fast(list(texts))
         tokens = tuple(len(row.ids) for row in rows)
         shape = (len(rows), max((1, *tokens)))
@@ -84,7 +84,7 @@ class Tokenizer:
         Raises:
             TokenizerError: The native library panicked or refused an id.
         """
-        with _panics_as("The tokenizer failed on what the model wrote."):
+        with panics_as("The tokenizer failed on what the model wrote."):
             text: str = self._native.decode(list(ids), skip_special_tokens=True)
         return text
 
@@ -99,7 +99,7 @@ def load_tokenizer(path: "Path", *, max_tokens: int) -> Tokenizer:
     Raises:
         TokenizerError: The file cannot be loaded, or has no `[PAD]` token.
     """
-    with _panics_as("tokenizer.json cannot be loaded."):
+    with panics_as("tokenizer.json cannot be loaded."):
         native = NativeTokenizer.from_file(str(path))
         native.enable_truncation(max_tokens)
         native.no_padding()
@@ -110,7 +110,7 @@ def load_tokenizer(path: "Path", *, max_tokens: int) -> Tokenizer:
 
 
 @contextmanager
-def _panics_as(message: str) -> "Iterator[None]":
+def panics_as(message: str) -> "Iterator[None]":
     """Turn whatever the native library raises into a TokenizerError."""
     try:
         yield

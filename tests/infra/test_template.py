@@ -129,14 +129,19 @@ def test_the_table_is_what_the_registry_writes(stack: Stack) -> None:
 def test_every_route_but_health_asks_for_a_key(stack: Stack) -> None:
     routes = {route: operation["security"] for route, operation in stack.methods().items()}
     key: list[Any] = [{"api_key": []}]
+    shared = (
+        *("/catalog", "/catalog/{proxy+}"),
+        *("/v2", "/v2/health/{proxy+}", "/v2/models", "/v2/repository/{proxy+}"),
+    )
+    of_models = [
+        f"{prefix}/{model}{below}"
+        for model in MODELS
+        for prefix in ("/models", "/v2/models")
+        for below in ("", "/{proxy+}")
+    ]
     assert routes == {
         ("/health", "GET"): [],
-        ("/catalog", "ANY"): key,
-        ("/catalog/{proxy+}", "ANY"): key,
-        ("/models/sentiment", "ANY"): key,
-        ("/models/sentiment/{proxy+}", "ANY"): key,
-        ("/models/spam", "ANY"): key,
-        ("/models/spam/{proxy+}", "ANY"): key,
+        **{(path, "ANY"): key for path in (*shared, *of_models)},
     }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from maas.http.answering import Answering
 from maas.http.faces.hugging_face import hugging_face_routes
 from maas.http.faces.open_inference import open_inference_routes
+from maas.http.faces.openai import openai_routes
 from maas.registry.records import DEFAULT_ALIAS
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ def inference_routes(services: "Services", *, threads: bool = False) -> "Routes"
             a process one request at a time, where a thread would only cost.
     """
     answering = Answering(services, threads=threads)
-    return {**hugging_face_routes(answering), **open_inference_routes(answering)}
+    return {
+        **hugging_face_routes(answering),
+        **open_inference_routes(answering),
+        **openai_routes(answering),
+    }
 
 
 def check_promoted(services: "Services", exchange: "Exchange") -> None:

@@ -114,7 +114,7 @@ class Embedder:
         tokenized = time.perf_counter()
         vectors = self._rows.run(encoded, deadline=deadline)
         if request.dimensions is not None:
-            vectors = _shortened(vectors, request.dimensions)
+            vectors = shortened(vectors, request.dimensions)
         ran = time.perf_counter()
         return EmbedResponse(
             vectors=() if request.compare else tuple(map(_rounded, vectors.tolist())),
@@ -145,6 +145,18 @@ class Embedder:
         self._rows.check_widest(deadline=deadline)
 
 
+def shortened(vectors: "npt.NDArray[np.float32]", count: int) -> "npt.NDArray[np.float32]":
+    """The first numbers of each vector, of length 1 again; all zeros stay what they are.
+
+    Args:
+        vectors: float32 `[texts, dimension]`.
+        count: How many.
+    """
+    first = vectors[:, :count]
+    lengths = np.linalg.norm(first, axis=1, keepdims=True)
+    return np.asarray(first / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+
 def _check(request: EmbedRequest) -> None:
     if request.compare:
         check_texts(request.texts[:1], field="inputs.source_sentence")
@@ -154,10 +166,3 @@ def _check(request: EmbedRequest) -> None:
 
 def _rounded(numbers: list[float]) -> tuple[float, ...]:
     return tuple(round(number, _DIGITS) for number in numbers)
-
-
-def _shortened(vectors: "npt.NDArray[np.float32]", count: int) -> "npt.NDArray[np.float32]":
-    """The first numbers of each vector, of length 1 again; all zeros stay what they are."""
-    first = vectors[:, :count]
-    lengths = np.linalg.norm(first, axis=1, keepdims=True)
-    return np.asarray(first / np.where(lengths > 0, lengths, 1), dtype=np.float32)

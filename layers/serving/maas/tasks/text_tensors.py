@@ -84,11 +84,15 @@ def texts_of(feeds: "Mapping[str, Array]") -> tuple[str, ...]:
 
 
 def encoded_of(feeds: "Mapping[str, Array]") -> Encoded:
-    """Tokens that `check_tokens` let pass, as the tokenizer would have made them."""
+    """Tokens that `check_tokens` let pass, as the tokenizer would have made them.
+
+    A row ends with the last token that its mask keeps; what follows is padding.
+    """
     ids = np.asarray(feeds["input_ids"], dtype=np.int64)
     mask = np.asarray(feeds["attention_mask"], dtype=np.int64)
     rows, width = ids.shape
-    return Encoded(ids, mask, (width,) * rows, (False,) * rows)
+    tokens = width - np.argmax(mask[:, ::-1], axis=1)
+    return Encoded(ids, mask, tuple(tokens.tolist()), (False,) * rows)
 
 
 def check_tokens(

@@ -23,9 +23,7 @@ from maas_lab.verbs import (
     Json,
     Model,
     Reference,
-    RunName,
     Why,
-    chosen_run,
     verbs_of,
     warn_unshippable,
 )
@@ -56,13 +54,22 @@ def main() -> None:
 
 
 @verb
-def register(run: RunName = None, as_json: Json = False) -> None:
+def register(
+    reference: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="A run, or an imported model's name or digest; the newest if none.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Replay a bundle's golden requests and store it as the model's next version."""
-    from maas_lab.bundling import bundle_of
+    from maas_lab.references import find_bundle
     from maas_lab.releasing import register_bundle
 
     settings = read_settings()
-    folder = bundle_of(chosen_run(settings, run), settings.bundles)
+    folder = find_bundle(settings, reference)
     with build_registry(settings) as registry:
         outcome = register_bundle(registry, folder)
     output = Output(as_json=as_json)

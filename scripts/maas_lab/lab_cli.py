@@ -1,4 +1,4 @@
-"""The verbs of the lab: train, export, bundle, compare, new. Logic lies in what they call.
+"""The verbs of the lab: train, export, bundle, import, compare, new. Logic lies in what they call.
 
 Joined to the `maas` command without a group name:
 
@@ -122,6 +122,50 @@ def bundle(run: RunName = None, as_json: Json = False) -> None:
     settings = read_settings()
     made = bundle_run(chosen_run(settings, run), settings.bundles)
     Output(as_json=as_json).show(run_views.bundle_view(made))
+
+
+@verb
+def import_(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="A .onnx file, or a model's folder from the Hub."),
+    ],
+    task: Annotated[
+        str, typer.Option(help="What it is for; tensor serves any graph as it is.")
+    ] = "tensor",
+    name: Annotated[str | None, typer.Option(help="The model's name; the file's if none.")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Class names: a file, one a line; or a,b,c.")
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="Its tokenizer.json, where it reads texts.")
+    ] = None,
+    example: Annotated[
+        list[Path] | None,
+        typer.Option(help="A request that it takes, in the Open Inference Protocol's JSON."),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of a text; as many as it takes if none.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a bundle of a model from anywhere: an ONNX graph, or a folder with its weights."""
+    from maas_lab.importing.importer import import_model
+    from maas_lab.importing.wishes import Wishes, read_labels
+    from maas_lab.views.importing import import_view
+
+    wishes = Wishes(
+        task=task,
+        name=name,
+        labels=read_labels(labels),
+        tokenizer=tokenizer,
+        examples=tuple(example or ()),
+        max_tokens=max_tokens,
+    )
+    output = Output(as_json=as_json)
+    imported = import_model(source, read_settings().bundles, wishes)
+    warn_unshippable(imported.made.bundle.manifest.name, output)
+    output.show(import_view(imported))
 
 
 @verb

@@ -121,7 +121,9 @@ def _require_whole(bundles: Path, version: "VersionRecord") -> None:
     try:
         verify_bundle(bundles / version.model / digest16(version.digest), digest=version.digest)
     except BundleError as error:
+        run = version.lineage.get("run")
+        again = f"maas bundle {run}" if run else "maas import, of the same file"
         raise RefusedError(
             f"Version {version.number} could not answer: {error} Make its bundle again with"
-            f" maas bundle {version.lineage.get('run', '')}."
+            f" {again}."
         ) from error

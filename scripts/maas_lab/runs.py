@@ -221,9 +221,10 @@ def list_runs(home: Path) -> list[Run]:
         run = Run(folder)
         if _RUN_NAME.fullmatch(run.name) and run.recipe_file.is_file():
             found.append(run)
-    return sorted(found, key=lambda run: (_touched(run), run.name))
+    return sorted(found, key=lambda run: (touched(run), run.name))
 
 
-def _touched(run: Run) -> int:
+def touched(run: Run) -> int:
+    """When a run was begun, finished or asked for last, in nanoseconds."""
     file = run.summary_file if run.finished else run.recipe_file
     return file.stat().st_mtime_ns

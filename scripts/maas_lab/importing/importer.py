@@ -11,7 +11,6 @@ The bundle is whole or absent, and is not made where registering would refuse it
 import hashlib
 import shutil
 import tempfile
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,14 +23,16 @@ from maas.bundle.task_rules import TEXTLESS
 from maas.bundle.verify import sha256_file, verify_bundle
 from maas.errors import BundleError, FieldError, RefusedError
 from maas.loading import TOKENIZER, optimised_form
-from maas_lab.bundle_files import MadeBundle, describe_file, describe_form, place_bundle
+from maas_lab.bundle_files import describe_file, describe_form, place_bundle
 from maas_lab.exporting.forms import PORTABLE, write_goldens
 from maas_lab.files import lock_folder
 from maas_lab.importing.exported import Exported
 from maas_lab.importing.exporters import EXPORTERS
 from maas_lab.importing.fit_tensor import fit_tensor
 from maas_lab.importing.forms import Outcome, is_rounded, write_optimised
+from maas_lab.importing.imported import Imported
 from maas_lab.importing.reading import Foreign, read_foreign
+from maas_lab.importing.report import write_report
 from maas_lab.importing.wishes import TENSOR, name_of
 from maas_lab.releasing import replay_bundle
 
@@ -43,25 +44,6 @@ if TYPE_CHECKING:
 _FITS: "dict[str, Fit]" = {TENSOR: fit_tensor}
 _LIBRARIES = ("onnx", "onnxruntime")
 _ORIGIN = ("config.json", "model.safetensors", "tokenizer.json")
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """A bundle of a foreign model.
-
-    Attributes:
-        made: The bundle.
-        foreign: The graph as it was read.
-        fitted: What its task made of it.
-        optimised: What became of the optimised form.
-        exported: What was read, and how like torch it is, if it was made by it.
-    """
-
-    made: MadeBundle
-    foreign: Foreign
-    fitted: "Fitted"
-    optimised: Outcome
-    exported: Exported
 
 
 def import_model(source: Path, bundles: Path, wishes: "Wishes") -> Imported:
@@ -92,7 +74,9 @@ def import_model(source: Path, bundles: Path, wishes: "Wishes") -> Imported:
         _prove(folder, manifest)
         with lock_folder(bundles / name):
             made = place_bundle(folder, manifest, bundles)
-    return Imported(made, foreign, fitted, optimised, exported)
+            imported = Imported(made, foreign, fitted, optimised, exported)
+            write_report(imported)
+    return imported
 
 
 def _exported(source: Path, scratch: Path, wishes: "Wishes") -> Exported:

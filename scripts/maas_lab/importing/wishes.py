@@ -88,7 +88,8 @@ def name_of(source: Path, wishes: Wishes) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:32].rstrip("-")
+    """Letters and digits alone: such a name can be shipped to AWS, too."""
+    return re.sub(r"[^a-z0-9]+", "", text.lower())[:32]
 
 
 def _read(path: Path, field: str) -> bytes:

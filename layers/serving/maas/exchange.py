@@ -27,6 +27,7 @@ class Exchange:
         tokens: Tokens that the model read and wrote.
         truncated: Texts that were cut.
         seconds: Time by stage.
+        failure: What went wrong after an answer had begun, whose status says nothing of it.
     """
 
     request_id: str
@@ -39,6 +40,7 @@ class Exchange:
     tokens: int = 0
     truncated: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    failure: Exception | None = None
 
     def headers(self) -> dict[str, str]:
         """The headers that every answer carries, as far as they are known."""

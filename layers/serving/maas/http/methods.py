@@ -5,17 +5,18 @@ May import `maas.errors`, `maas.exchange`, `maas.http.problems` and starlette.
     Route("/health", Methods({"GET": health}, observer))
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from maas.errors import MethodNotAllowedError
+from maas.errors import MaasError, MethodNotAllowedError
 from maas.http.problems import JSON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from starlette.types import Receive, Scope, Send
 
@@ -50,7 +51,7 @@ class Stream:
         media_type: What they are.
     """
 
-    parts: "AsyncIterator[bytes]"
+    parts: "AsyncGenerator[bytes, None]"
     media_type: str
 
 
@@ -92,9 +93,15 @@ class Methods:
         self, stream: Stream, exchange: "Exchange", scope: "Scope", receive: "Receive", send: "Send"
     ) -> None:
         """Send the parts as they come; one that nobody reads any more is given up."""
-        headers = exchange.headers()
+        headers = {**exchange.headers(), "cache-control": "no-store"}
         response = StreamingResponse(stream.parts, media_type=stream.media_type, headers=headers)
         try:
-            await response(scope, receive, send)
+            with suppress(ClientDisconnect):
+                await response(scope, receive, send)
         finally:
-            self._observer.answered(exchange, status=200)
+            await stream.parts.aclose()
+            failure = exchange.failure
+            if failure is not None and getattr(failure, "status", 500) >= 500:
+                self._observer.failed(exchange, failure.__cause__ or failure)
+            code = None if failure is None else getattr(failure, "code", MaasError.code)
+            self._observer.answered(exchange, status=200, code=code)

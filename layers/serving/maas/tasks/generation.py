@@ -34,6 +34,7 @@ class GenerateRequest:
         whole: Whether what was given is a part of the answer.
         field: What the texts are called in the request, for messages.
         details: Whether tokens are answered, too; only carried to the answer.
+        streamed: Whether each token is answered as soon as it was written; only for who answers.
     """
 
     texts: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class GenerateRequest:
     whole: bool = False
     field: str = "inputs"
     details: bool = False
+    streamed: bool = False
 
     @property
     def counts(self) -> Counts:

@@ -5,7 +5,7 @@ May import `maas.http.answering` and what lies below it.
     routes = hugging_face_routes(answering)
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from maas.http.body import check_type, is_json, parse_json
 from maas.http.describe import describe
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from maas.exchange import Exchange
     from maas.http.answering import Answering
     from maas.http.describe import ModelDescription
-    from maas.http.methods import Routes
+    from maas.http.methods import Routes, Stream
     from maas.http.protocols.hf import Wire
+    from maas.tasks.generation import GenerateRequest
 
 
 def hugging_face_routes(answering: "Answering") -> "Routes":
@@ -34,11 +35,22 @@ class _HuggingFace:
     def __init__(self, answering: "Answering") -> None:
         self._answering = answering
 
-    async def predict(self, request: "Request", exchange: "Exchange") -> bytes:
+    async def predict(self, request: "Request", exchange: "Exchange") -> "bytes | Stream":
         # Who answers comes first: what is read of a body, and how much of it, depends on the task.
         turn = await self._answering.turn(request, exchange)
         wire = wire_of(turn.task_name)
         asked = wire.decode(await self._read(request, exchange, wire))
+        if wire.events is not None and cast("GenerateRequest", asked).streamed:
+            from maas.http.streaming import streamed  # noqa: PLC0415 - on a local server alone
+
+            return await streamed(
+                self._answering,
+                turn,
+                cast("GenerateRequest", asked),
+                request=request,
+                events=wire.events(),
+                exchange=exchange,
+            )
         answer = await self._answering.predict(turn, asked, exchange)
         return encode_json(wire.encode(answer))
 

@@ -11,7 +11,9 @@ from maas.http.describe import ModelDescription
 from maas.http.operations.operation import DESCRIBED, INFERENCE, PREDICTED, Operation
 from maas.http.protocols.hf_wire import ClassifyAnswer, ClassifyBody
 from maas.http.protocols.hf_wire_embedding import EmbedAnswer, EmbedBody, SimilarityAnswer
+from maas.http.protocols.hf_wire_generating import GenerateAnswer, GenerateBody
 from maas.http.protocols.hf_wire_image import MEDIA_TYPES, ImageAnswer, ImageBody, ImagesAnswer
+from maas.http.protocols.hf_wire_tokens import TokenListsAnswer, TokensAnswer, TokensBody
 from maas.http.protocols.hf_wire_writing import (
     SummarizeAnswer,
     SummarizeBody,
@@ -22,9 +24,11 @@ from maas.http.protocols.hf_wire_writing import (
 TASKS: dict[str, tuple[type[Struct], tuple[Any, ...]]] = {
     "text-classification": (ClassifyBody, (ClassifyAnswer,)),
     "image-classification": (ImageBody, (ImageAnswer, ImagesAnswer)),
+    "token-classification": (TokensBody, (TokensAnswer, TokenListsAnswer)),
     "feature-extraction": (EmbedBody, (EmbedAnswer, SimilarityAnswer)),
     "translation": (TranslateBody, (TranslateAnswer,)),
     "summarization": (SummarizeBody, (SummarizeAnswer,)),
+    "text-generation": (GenerateBody, (GenerateAnswer,)),
 }
 """What each task is asked and how it answers; which one a model has, its description says."""
 

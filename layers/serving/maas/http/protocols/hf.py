@@ -11,8 +11,9 @@ are refused, because there a typing error would change the answer silently.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from maas.errors import BadRequestError
 from maas.limits import LIMITS
 
 # A function has one task, and pays for the structs of no other.
@@ -21,6 +22,7 @@ from maas.limits import LIMITS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from maas.http.protocols.hf_generating import GenerateEvents as Events
     from maas.tasks.task import Request
 
 
@@ -34,12 +36,14 @@ class Wire:
         encode: Turns the task's response into what JSON can say.
         body_bytes: Bytes of a body at the most.
         media_types: What a body may be beside JSON.
+        events: Makes the events of a stream, where a request may ask for one.
     """
 
     decode: "Callable[[object], Request]"
     encode: "Callable[[Any], object]"
     body_bytes: int = LIMITS.body_bytes
     media_types: frozenset[str] = frozenset()
+    events: "Callable[[], Events] | None" = None
 
 
 def wire_of(task: str) -> Wire:
@@ -57,6 +61,12 @@ def _image_classification() -> Wire:
     from maas.http.protocols.hf_image import MEDIA_TYPES, decode_image, encode_image
 
     return Wire(decode_image, encode_image, LIMITS.image_bytes, MEDIA_TYPES)
+
+
+def _token_classification() -> Wire:
+    from maas.http.protocols.hf_tokens import decode_tokens, encode_tokens
+
+    return Wire(decode_tokens, encode_tokens)
 
 
 def _embedding() -> Wire:
@@ -77,10 +87,31 @@ def _summarization() -> Wire:
     return Wire(decode_summarize, encode_summarize)
 
 
+def _generation() -> Wire:
+    from maas.http.protocols.hf_generating import GenerateEvents, decode_generate, encode_generate
+
+    return Wire(decode_generate, encode_generate, events=GenerateEvents)
+
+
+def _tensor() -> Wire:
+    """A graph as it is has no wire format here: its numbers have names, types and shapes."""
+    return Wire(_no_tensors, _no_tensors)
+
+
+def _no_tensors(_body: object) -> NoReturn:
+    raise BadRequestError(
+        "This model reads tensors: ask it by the Open Inference Protocol, at"
+        " POST /v2/models/{model}/infer."
+    )
+
+
 _WIRES: "dict[str, Callable[[], Wire]]" = {
     "text-classification": _classification,
     "image-classification": _image_classification,
+    "token-classification": _token_classification,
     "feature-extraction": _embedding,
     "translation": _translation,
     "summarization": _summarization,
+    "text-generation": _generation,
+    "tensor": _tensor,
 }

@@ -104,7 +104,7 @@ def difference(found: "Array", recorded: "Array") -> float:
 
     Returns:
         The largest difference of two floats, as a share of the recorded one where that is above 1;
-        a sixty-fourth of that of float16. 0 for all else.
+        a sixty-fourth of that of float16. 0 for all else, infinity where one alone is no number.
 
     Raises:
         BundleError: Shapes differ, or values that may not.
@@ -119,7 +119,7 @@ def difference(found: "Array", recorded: "Array") -> float:
     same = (now == was) | (np.isnan(now) & np.isnan(was))  # infinities too: they have no difference
     with np.errstate(invalid="ignore"):
         apart = np.where(same, 0.0, np.abs(now - was) / np.maximum(1.0, np.abs(was)))
-    worst = float(apart.max(initial=0.0))
+    worst = float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0))
     return worst / _HALF if recorded.dtype == np.float16 else worst
 
 

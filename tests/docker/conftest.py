@@ -10,6 +10,9 @@ from support.dynamo import REGION, drop_table, local_endpoint, set_aws
 from support.sam import Sam, World, container_host
 from support.shipping import make_project, package_into
 from support.tiny import Home, make_bundle, register_bundle
+from support.tiny_embedding import make_embedding
+from support.tiny_image import make_image
+from support.tiny_writer import make_writer
 
 from maas.registry.addresses import ByNumber
 from maas.registry.dynamo import Table
@@ -25,7 +28,10 @@ TTL = 2.0
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[World]":
-    """Versions 1 and 2 of `sentiment`, production is 1; packaged, validated and built."""
+    """Versions 1 and 2 of `sentiment`, production is 1, and a model of each other family.
+
+    Packaged, validated and built.
+    """
     path = tmp_path_factory.mktemp("world")
     project = make_project(path / "project")
     sam = Sam(project.root)
@@ -68,4 +74,8 @@ def _home(environ: dict[str, str]) -> Home:
             bundle = make_bundle(settings.bundles, seed=seed)
             home.bundles[register_bundle(registry, bundle)] = bundle
         registry.promote("sentiment", ByNumber(1))
+        for make in (make_embedding, make_image, make_writer):
+            other = make(settings.bundles)
+            register_bundle(registry, other)
+            registry.promote(other.manifest.name, ByNumber(1))
     return home

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+    from support.task_bundles import TaskBundle
 
     from maas.registry.registry import Registry
 
@@ -268,7 +269,7 @@ def write_bundle(folder: "Path", manifest: Manifest) -> str:
     return bundle_digest(data)
 
 
-def register_bundle(registry: "Registry", bundle: TinyBundle) -> int:
+def register_bundle(registry: "Registry", bundle: "TinyBundle | TaskBundle") -> int:
     """Register a bundle as the next version; its golden requests are taken as replayed."""
     manifest = bundle.manifest
     registered = registry.register(

@@ -57,7 +57,8 @@ class _OpenInference:
         self._answering = answering
 
     async def infer(self, request: "Request", exchange: "Exchange") -> Answer:
-        from maas.http.protocols.oip import decode, encode
+        from maas.http.protocols.oip import decode
+        from maas.http.protocols.oip_answer import encode
 
         turn = await self._answering.turn(request, exchange)
         check_type(request.headers, (BINARY,), packed=True)
@@ -67,7 +68,7 @@ class _OpenInference:
             request, exchange, limit=LIMITS.tensor_bytes, encoding=encoding
         )
         tensors = turn.task.tensors
-        asked = decode(data, header_bytes, tensors.inputs)
+        asked = decode(data, header_bytes, tensors.inputs, outputs=tensors.outputs)
         answer = await self._answering.infer(turn, asked.feeds, exchange)
         body, json_bytes = encode(
             asked,
@@ -104,19 +105,25 @@ class _OpenInference:
 
 
 def _header_bytes(request: "Request") -> int | None:
-    said = request.headers.get(HEADER_BYTES)
-    if said is None:
+    if HEADER_BYTES not in request.headers:
         return None
+    said = ", ".join(request.headers.getlist(HEADER_BYTES))  # twice is no number
     if not (said.isascii() and said.isdigit() and len(said) <= _DIGITS):
         raise BadRequestError("Inference-Header-Content-Length is not a number.")
     return int(said)
+
+
+def _coding(said: str) -> str:
+    """One of `accept-encoding`'s codings; none where it is said to be not acceptable."""
+    name, _, weight = said.replace(" ", "").partition(";q=")
+    return "" if weight and not weight.strip("0.") else name
 
 
 def _packed(body: bytes, json_bytes: int | None, accepted: str) -> Answer:
     """The answer, packed where the client asks for it and it is worth it."""
     headers = {} if json_bytes is None else {HEADER_BYTES: str(json_bytes)}
     media_type = JSON if json_bytes is None else BINARY
-    wanted = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
+    wanted = set(map(_coding, accepted.lower().split(",")))
     if len(body) >= _PACKED_FROM and "gzip" in wanted:
         headers["content-encoding"], body = "gzip", gzip.compress(body, 1, mtime=0)
     elif len(body) >= _PACKED_FROM and "deflate" in wanted:

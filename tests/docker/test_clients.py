@@ -23,7 +23,7 @@ from tritonclient.utils import InferenceServerException
 pytestmark = pytest.mark.docker
 
 KEY = {"x-api-key": "a-key"}  # the local gateway looks at none
-# Triton's client says nothing of what it accepts. SAM, unlike a gateway with `*/*` for binary types,
+# Triton's client does not say what it accepts. SAM, unlike a gateway with `*/*` for binary types,
 # then hands on base64 as it is. The client writes into what it is given, so each call gets a copy.
 TRITON = {**KEY, "accept": "*/*"}
 TEXTS = ["a good film", "a bad film"]

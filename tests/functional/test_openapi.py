@@ -13,6 +13,7 @@ from jsonschema import (  # type: ignore[import-untyped]
     SchemaError,
     ValidationError,
 )
+from support.kinds import beside
 from support.openapi import Json, check_answer, check_document, narrowed, operation_of, operations
 from support.task_bundles import home_with
 from support.tiny import Client, Home, make_home, open_client
@@ -39,11 +40,14 @@ GOOD_TENSORS = {
     "inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a good film"]}],
     "outputs": [{"name": "logits", "parameters": {"classification": 1}}],
 }
+OPENAI = "/models/vectors/v1"
+EMBEDDED = {"model": "vectors@1", "input": ["a good film", "bad"], "dimensions": 2}
+BASE64 = {"model": "vectors", "input": [[1, 2], [3]], "encoding_format": "base64", "user": "x"}
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Two versions, shared traffic, a rollback, and one live deployment."""
+    """Two versions, shared traffic, a rollback, one live deployment; and a model that embeds."""
     home = make_home(tmp_path_factory.mktemp("home"))
     home.promote(2, weight=25)
     with home.registry() as registry:
@@ -56,7 +60,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
             function_version="7",
             digests={number: bundle.digest for number, bundle in home.bundles.items()},
         )
-    return home
+    return beside(home, "feature-extraction")
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +151,15 @@ ANSWERS = [
     ),
     ("POST", f"{TENSORS}/infer", {"json": GOOD_TENSORS}, 200),
     ("POST", f"{TENSORS}/versions/2/infer", {"json": GOOD_TENSORS}, 200),
+    ("POST", f"{OPENAI}/embeddings", {"json": EMBEDDED}, 200),
+    ("POST", f"{OPENAI}/embeddings", {"json": BASE64}, 200),
+    ("POST", "/models/vectors/versions/1/v1/embeddings", {"json": EMBEDDED}, 200),
+    *(
+        ("GET", f"/models/vectors{pin}/v1/models{name}", {}, 200)
+        for pin in ("", "/versions/1")
+        for name in ("", "/vectors")
+    ),
+    ("GET", f"{OPENAI}/models/vectors@production", {}, 200),
     ("GET", "/v2", {}, 200),
     ("GET", "/v2/health/live", {}, 200),
     ("GET", "/v2/health/ready", {}, 200),
@@ -170,6 +183,13 @@ ANSWERS = [
     ("POST", MODEL, {"content": b"a", "headers": {"content-type": "text/csv"}}, 415),
     ("POST", f"{TENSORS}/infer", {"json": {"inputs": []}}, 422),
     ("POST", f"{TENSORS}/infer", {"content": b"{}", "headers": {"content-type": "a/b"}}, 415),
+    ("POST", f"{OPENAI}/embeddings", {"content": b"{"}, 400),
+    ("POST", f"{OPENAI}/embeddings", {"json": EMBEDDED | {"dimensions": 0}}, 422),
+    ("POST", f"{OPENAI}/embeddings", {"json": EMBEDDED | {"model": "gpt-4o"}}, 404),
+    ("POST", f"{OPENAI}/embeddings", {"content": b" " * 1_048_577}, 413),
+    ("POST", f"{OPENAI}/embeddings", {"content": b"a", "headers": {"content-type": "a/b"}}, 415),
+    ("GET", f"{OPENAI}/models?version=9", {}, 404),
+    ("GET", "/models/other/v1/models", {}, 404),
     ("GET", "/v2/models/other", {}, 404),
     ("POST", "/v2/repository/models/sentiment/load", {}, 405),
     ("POST", "/v2/repository/models/sentiment/unload", {}, 405),
@@ -210,6 +230,8 @@ def test_an_answer_that_is_not_as_described_would_be_seen(document: Json) -> Non
         check_answer(document, "GET", "/health", 200, {"status": "fine"})
     with pytest.raises(ValidationError):
         check_answer(document, "GET", HERE, 404, {"error": "x", "code": "y", "field": None})
+    with pytest.raises(ValidationError):
+        check_answer(document, "GET", f"{OPENAI}/models", 404, {"error": "x"})
 
 
 # ---- One app per task ---------------------------------------------------------------------------

@@ -21,9 +21,9 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from starlette.responses import JSONResponse, Response
 from support.effort import count, examples
-from support.kinds import LEVELS, OTHERS, home_of_kind
+from support.kinds import LEVELS, OTHERS, beside, home_of_kind
 from support.openapi import narrowed, operations
-from support.tiny import Client, Home, make_home, open_client
+from support.tiny import MAX_TOKENS, WORDS, Client, Home, make_home, open_client
 from support.tiny_embedding import DIMENSION
 from support.tiny_image import in_base64, jpeg, png
 
@@ -31,6 +31,7 @@ from maas.http.app import App
 from maas.http.catalog import catalog_routes
 from maas.http.inference import inference_routes
 from maas.http.openapi import build_document
+from maas.limits import LIMITS
 from maas.observe import Observer
 from maas.registry.addresses import ByNumber
 
@@ -68,6 +69,12 @@ OUTPUTS = [
     [{"name": "logits"}],
     [{"name": "logits", "parameters": {"classification": 1}}],
 ]
+IDS = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 0, "maximum": len(WORDS) - 1},
+    "minItems": 1,
+    "maxItems": MAX_TOKENS,
+}
 PICTURES = [png(LEVELS), jpeg(LEVELS)]
 
 
@@ -113,13 +120,13 @@ class Report:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Versions 1 and 2, an alias of its own for the second, and a few changes."""
+    """Versions 1 and 2, an alias of its own for the second, a few changes; a model that embeds."""
     home = make_home(tmp_path_factory.mktemp("home"))
     home.promote(2, alias="candidate")
     with home.registry() as registry:
         registry.promote("sentiment", ByNumber(2))
         registry.rollback("sentiment")
-    return home
+    return beside(home, "feature-extraction")
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +145,10 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
     """The document with the names, task and pictures that are there in place of their grammar."""
     document = narrowed(document, task)
     versions = ["1", "2", "candidate", "production", home.bundles[max(home.bundles)].digest]
-    known = {"model": [home.settings.model], "version": versions, "x-maas-version": versions}
-    for _, _, operation in operations(document):
+    own = {"model": [home.settings.model or "sentiment"], "version": versions}
+    for path, _, operation in operations(document):
+        known = {"model": ["vectors"], "version": ["1", "production"]} if "/v1/" in path else own
+        known |= {"x-maas-version": known["version"], "id": ["vectors", "vectors@1"]}
         for parameter in operation["parameters"]:
             if parameter["name"] in known:
                 parameter["schema"] = {"type": "string", "enum": known[parameter["name"]]}
@@ -148,9 +157,19 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
         each.get("items", each)["enum"] = [in_base64(data) for data in PICTURES]
     schemas["InferBody"]["properties"]["inputs"] = {"enum": TENSORS}
     schemas["InferBody"]["properties"]["outputs"] = {"enum": OUTPUTS}
-    for each in schemas["EmbedBody"]["properties"]["dimensions"]["anyOf"]:
-        each["maximum"] = DIMENSION
+    for kind in ("EmbedBody", "EmbeddingsBody"):
+        for each in schemas[kind]["properties"]["dimensions"]["anyOf"]:
+            each["maximum"] = DIMENSION
+    schemas["EmbeddingsBody"]["properties"]["model"] = {"enum": ["vectors", "vectors@1"]}
+    text = schemas["EmbedBody"]["properties"]["inputs"]["anyOf"][0]
+    schemas["EmbeddingsBody"]["properties"]["input"] = {
+        "anyOf": [text, _listed(text), IDS, _listed(IDS)]  # of this model's vocabulary
+    }
     return document
+
+
+def _listed(items: "Json") -> "Json":
+    return {"type": "array", "items": items, "minItems": 1, "maxItems": LIMITS.texts}
 
 
 def run(
@@ -198,8 +217,9 @@ def gather(event: events.ScenarioFinished, report: Report) -> None:
 
 def filter_body(_: schemathesis.HookContext, body: object) -> bool:
     """Not one with a number such as 63.0, which is an integer to JSON Schema and none to us."""
-    if isinstance(body, dict):
-        return all(filter_body(_, each) for each in body.values())
+    if isinstance(body, dict | list):
+        parts = body.values() if isinstance(body, dict) else body
+        return all(filter_body(_, each) for each in parts)
     return not (isinstance(body, float) and body.is_integer())
 
 

@@ -7,7 +7,7 @@ check_kind(kind, home.bundle, response.json())         # by numpy or Python alon
 home = home_of_kind(tmp_path, kind, hazards=True)      # which KINDS[kind].hazards make fail
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.task_bundles import TaskHome, home_with
-from support.tiny import FOREVER_WORD, NAN_WORD, make_bundle
+from support.tiny import FOREVER_WORD, NAN_WORD, Home, make_bundle, register_bundle
 from support.tiny_embedding import make_embedding
 from support.tiny_image import (
     HEIGHT,
@@ -30,6 +30,7 @@ from support.tiny_image import (
 from support.tiny_writer import make_writer
 
 from maas.limits import LIMITS
+from maas.registry.addresses import ByNumber
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,6 +126,16 @@ OTHERS = tuple(KINDS)[1:]
 def home_of_kind(path: "Path", kind: str, **options: Any) -> TaskHome:  # noqa: ANN401
     """A home of one model; options are `home_with`'s."""
     return home_with(path, KINDS[kind].make, **options)
+
+
+def beside(home: Home, *kinds: str) -> Home:
+    """A home with a tiny model of each of these kinds beside its own; it serves them all."""
+    with home.registry() as registry:
+        for kind in kinds:
+            bundle = KINDS[kind].make(home.settings.bundles)
+            register_bundle(registry, bundle)
+            registry.promote(bundle.manifest.name, ByNumber(1))
+    return replace(home, settings=replace(home.settings, model=None))
 
 
 def check_kind(kind: str, bundle: Any, answer: object) -> None:  # noqa: ANN401

@@ -13,6 +13,7 @@ import msgspec
 
 from maas.http.operations import CATALOG, INFERENCE, OPERATIONS, Operation
 from maas.http.problems import JSON, Problem
+from maas.http.protocols.openai_errors import OpenAiProblem
 from maas.registry.records import ModelName
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ _SCHEMAS = "#/components/schemas/{name}"
 _ADDRESS = {
     "type": "string",
     "pattern": r"^([1-9][0-9]{0,7}|[a-z][a-z0-9-]{0,31}|sha256:[0-9a-f]{12,64})$(?!\n)",
+}
+_NAME = {
+    "type": "string",
+    "pattern": r"^[a-z][a-z0-9-]{1,31}(@([1-9][0-9]{0,7}|[a-z][a-z0-9-]{0,31}"
+    r"|sha256:[0-9a-f]{12,64}))?$(?!\n)",
 }
 _ADDRESS_TEXT = "A version: its number, an alias, or sha256: and 12 to 64 digits of its digest."
 _ALWAYS = ("x-request-id", "server-timing")
@@ -41,6 +47,7 @@ _HEADERS: "Json" = {
         {"enum": ["live", "stale", "baked"]},
     ),
     "retry-after": ("Seconds after which to try again.", {"type": "string", "pattern": "^[0-9]+$"}),
+    "x-should-retry": ("Whether to try again.", {"enum": ["true", "false"]}),
 }
 _FILE = {"type": "string", "format": "binary", "minLength": 1}
 _INFO = {
@@ -48,9 +55,10 @@ _INFO = {
     "version": "1",
     "summary": "Versioned models behind HTTPS.",
     "description": (
-        "Every error has the one body `Problem`. A method that a route does not answer is 405; "
-        "HEAD is answered as GET is. What a model is asked and answers depends on its task, which "
-        "its description says; a PNG or JPEG may be sent as it is to a model that looks at images."
+        "Every error has the one body `Problem`; below a model's `/v1` it has OpenAI's. A method "
+        "that a route does not answer is 405; HEAD is answered as GET is. What a model is asked "
+        "and answers depends on its task, which its description says; a PNG or JPEG may be sent as "
+        "it is to a model that looks at images."
     ),
 }
 
@@ -58,7 +66,8 @@ _INFO = {
 def build_document() -> "Json":
     """Make the document; JSON can say it as it is."""
     operations = [each for methods in OPERATIONS.values() for each in methods.values()]
-    kinds = [Problem, *(kind for each in operations for kind in (*each.answers, *each.bodies))]
+    used = (kind for o in operations for kind in (*o.answers, *o.bodies, o.problem))
+    kinds = [Problem, *used]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_SCHEMAS)
     return {
         "openapi": "3.1.0",
@@ -115,6 +124,8 @@ def _parameters(path: str, operation: Operation) -> "list[Json]":
         made.append(_parameter("model", "path", _schema(ModelName), "The model's name."))
     if "{version}" in path:
         made.append(_parameter("version", "path", _ADDRESS, _ADDRESS_TEXT))
+    if "{id}" in path:
+        made.append(_parameter("id", "path", _NAME, "The model's name, or that, @ and a version."))
     if operation.query is None:
         pin = f"{_ADDRESS_TEXT} What names one twice must say the same."
         made.append(_parameter("x-maas-version", "header", _ADDRESS, pin))
@@ -152,12 +163,14 @@ def _responses(path: str, operation: Operation) -> "Json":
     by_status: dict[int, list[type[MaasError]]] = {}
     for error in operation.errors:
         by_status.setdefault(error.status, []).append(error)
+    if operation.problem is OpenAiProblem:
+        names += ("x-should-retry",)
     for status, errors in sorted(by_status.items()):
         later = any(error.retry_after is not None for error in errors)
         made[str(status)] = {
             "description": " ".join(f"`{each.code}`: {_first_line(each)}" for each in errors),
             "headers": _headers((*names, "retry-after") if later else names),
-            "content": _content(Problem),
+            "content": _content(operation.problem),
         }
     if not operation.public:
         made["403"] = {

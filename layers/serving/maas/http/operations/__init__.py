@@ -5,7 +5,7 @@ A module per protocol. A test holds this table against the routes of the app.
     OPERATIONS["/models/{model}"]["POST"].bodies      # (ClassifyBody, ImageBody, …)
 """
 
-from maas.http.operations import catalog, open_inference, tasks
+from maas.http.operations import catalog, open_inference, openai, tasks
 from maas.http.operations.operation import CATALOG, INFERENCE, Operation
 from maas.http.operations.tasks import TASKS
 
@@ -14,6 +14,7 @@ __all__ = ["CATALOG", "INFERENCE", "OPERATIONS", "TASKS", "Operation"]
 OPERATIONS: dict[str, dict[str, Operation]] = {
     **tasks.OPERATIONS,
     **open_inference.OPERATIONS,
+    **openai.OPERATIONS,
     **catalog.OPERATIONS,
 }
 """Operations by path and method."""

@@ -1,6 +1,6 @@
 """One method of one path as the OpenAPI document describes it, and what may go wrong on the way.
 
-Imports `maas.errors` and msgspec's types.
+Imports `maas.errors`, `maas.http.problems` and msgspec's types.
 
     Operation(name="getHealth", summary="…", tag=CATALOG, answers=(Health,), errors=LISTED)
 """
@@ -29,6 +29,7 @@ from maas.errors import (
     TryAgainError,
     VersionNotServedError,
 )
+from maas.http.problems import Problem
 
 INFERENCE = "inference"
 CATALOG = "catalog"
@@ -48,6 +49,7 @@ class Operation:
         bodiless: Whether the request may hold nothing as well.
         media_types: What the request may be beside JSON.
         answer_types: What a 200 may be beside JSON.
+        problem: The body of an error.
         query: The query string's struct; None where the route reads a version's address alone.
         public: Whether it is answered without a key.
     """
@@ -61,6 +63,7 @@ class Operation:
     bodiless: bool = False
     media_types: tuple[str, ...] = ()
     answer_types: tuple[str, ...] = ()
+    problem: type[Struct] = Problem
     query: type[Struct] | None = None
     public: bool = False
 

@@ -127,6 +127,33 @@ def test_base64_is_read_where_its_content_type_says_so() -> None:
     assert values(read({"inputs": [said]}, b"\1\0\0\0\0")) == {"x": [b"\0"]}
 
 
+CHANGES: list[tuple[dict[str, Any], str]] = [
+    ({"name": ""}, "name"),
+    ({"name": "x" * 257}, "name"),
+    ({"name": 1}, "name"),
+    ({"shape": "1"}, "shape"),
+    ({"shape": [1, "2"]}, "shape[1]"),
+    ({"shape": [-1, 2]}, "shape[0]"),
+    ({"shape": [1.0, 2]}, "shape[0]"),
+    ({"shape": [True, 2]}, "shape[0]"),
+    ({"shape": [2**40 + 1]}, "shape[0]"),
+    ({"shape": [1] * 9}, "shape"),
+    ({"shape": None}, "shape"),
+    ({"datatype": "FP8"}, "datatype"),
+    ({"datatype": "fp32"}, "datatype"),
+    ({"datatype": "BF16"}, "datatype"),
+    ({"datatype": 1}, "datatype"),
+    ({"data": None}, "data"),
+    ({"data": [1]}, "data"),
+    ({"parameters": []}, "parameters"),
+    ({"parameters": {"binary_data_size": 8}}, "data"),
+    ({"parameters": {"content_type": 1}}, "parameters.content_type"),
+    *(
+        ({"data": None, "parameters": {"binary_data_size": n}}, f"parameters.{size}")
+        for size in ("binary_data_size",)
+        for n in (-1, 1.5, "8", True, 2**40 + 1, 8)
+    ),
+]
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({}, "inputs"),
     ({"inputs": {}}, "inputs"),
@@ -148,33 +175,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"inputs": [GOOD, {}]}, "inputs[1].name"),
     *(
         ({"inputs": [GOOD, GOOD | {"name": "z"} | change]}, f"inputs[1].{field}")
-        for change, field in (
-            ({"name": ""}, "name"),
-            ({"name": "x" * 257}, "name"),
-            ({"name": 1}, "name"),
-            ({"shape": "1"}, "shape"),
-            ({"shape": [1, "2"]}, "shape[1]"),
-            ({"shape": [-1, 2]}, "shape[0]"),
-            ({"shape": [1.0, 2]}, "shape[0]"),
-            ({"shape": [True, 2]}, "shape[0]"),
-            ({"shape": [2**40 + 1]}, "shape[0]"),
-            ({"shape": [1] * 9}, "shape"),
-            ({"shape": None}, "shape"),
-            ({"datatype": "FP8"}, "datatype"),
-            ({"datatype": "fp32"}, "datatype"),
-            ({"datatype": "BF16"}, "datatype"),
-            ({"datatype": 1}, "datatype"),
-            ({"data": None}, "data"),
-            ({"data": [1]}, "data"),
-            ({"parameters": []}, "parameters"),
-            ({"parameters": {"binary_data_size": 8}}, "data"),
-            ({"parameters": {"content_type": 1}}, "parameters.content_type"),
-            *(
-                ({"data": None, "parameters": {"binary_data_size": n}}, f"parameters.{size}")
-                for size in ("binary_data_size",)
-                for n in (-1, 1.5, "8", True, 2**40 + 1, 8)
-            ),
-        )
+        for change, field in CHANGES
     ),
 ]
 

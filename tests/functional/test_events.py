@@ -37,6 +37,8 @@ MODELS = {
     "embed": "feature-extraction",
     "translate": "translation",
     "summarise": "summarization",
+    "entities": "token-classification",
+    "generate": "text-generation",
 }
 """What the recipes of these names make, beside `sentiment`."""
 FILE = "inference/predict-picture"

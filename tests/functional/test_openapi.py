@@ -19,6 +19,7 @@ from support.task_bundles import home_with
 from support.tiny import Client, Home, make_home, open_client
 from support.tiny_embedding import make_embedding
 from support.tiny_image import in_base64, make_image, picture, png
+from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
 
 from maas.http.catalog import catalog_routes
@@ -260,6 +261,16 @@ TASK_BODIES: dict[str, tuple[Callable[..., Any], list[dict[str, Any]], dict[str,
         make_embedding,
         [{"json": TEXTS}, {"json": SHORT}, {"json": {"inputs": COMPARED}}],
         {"inputs": "a", "dimensions": 0},
+    ),
+    "token-classification": (
+        make_tokens,
+        [
+            {"json": TEXTS},
+            {"json": {"inputs": "a film", "parameters": {"ignore_labels": []}}},
+            {"json": TEXTS | {"parameters": {"aggregation_strategy": "max", "stride": 3}}},
+            {"json": {"inputs": "a film", "parameters": {"aggregation_strategy": "first"}}},
+        ],
+        {"inputs": "a", "parameters": {"stride": -1}},
     ),
     "image-classification": (
         make_image,

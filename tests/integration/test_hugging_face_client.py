@@ -14,6 +14,7 @@ from support.laptop import Laptop
 from support.task_bundles import TaskHome, home_with, serving
 from support.tiny_embedding import make_embedding
 from support.tiny_image import LABELS, jpeg, make_image, picture, png
+from support.tiny_tokens import make_tokens
 from support.tiny_writer import TinyWriter, make_writer
 
 
@@ -148,6 +149,30 @@ def test_a_model_that_embeds_compares_at_the_same_address(tmp_path: Path) -> Non
         assert client.feature_extraction(texts[0], model=model).shape == (1, 8)
         with pytest.raises(HfHubHTTPError, match="1 to 32 texts"):
             client.sentence_similarity("a", other_sentences=[], model=model)
+
+
+def test_tokens_have_labels_and_places(tmp_path: Path) -> None:
+    home = home_with(tmp_path, make_tokens, seed=3)
+    text = "a gripping story told with wit"
+    with asked(home) as model:
+        client = InferenceClient()
+        found = client.token_classification(text, model=model, ignore_labels=[])
+        wanted = home.bundle.tokens(text)
+        assert [(e.entity, e.word, e.start, e.end) for e in found] == [
+            (each["entity"], each["word"], each["start"], each["end"]) for each in wanted
+        ]
+        assert [e.score for e in found] == pytest.approx([e["score"] for e in wanted], abs=2e-6)
+        for strategy in ("simple", "first", "average", "max"):
+            groups = client.token_classification(
+                text * 5,
+                model=model,
+                aggregation_strategy=strategy,
+                ignore_labels=["O"],
+                stride=4,
+            )
+            assert {group.entity_group for group in groups} == {"PER", "LOC"}
+        with pytest.raises(HfHubHTTPError, match="aggregation_strategy other than none"):
+            client.token_classification(text, model=model, stride=4)
 
 
 def test_images_come_as_bytes_or_files(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from support.hostile import JSON, PNG, Doors, Sent, open_doors
 from support.task_bundles import home_with
 from support.tiny_embedding import DIMENSION, make_embedding
 from support.tiny_image import chunk, encoded, in_base64, jpeg, make_image, picture, png, png_of
+from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
 
 from maas.limits import LIMITS
@@ -31,10 +32,12 @@ STREAM = jpeg(picture(1), progressive=True)
 NO_TEXTS: tuple[object, ...] = (None, 1, True, {}, [], "", " \n", "\ud800")
 NO_TEXT: tuple[object, ...] = (None, 1, [], "", "\ud800")
 NO_SENTENCES: tuple[object, ...] = (None, 1, "a", {}, [])
+NO_LISTS: tuple[object, ...] = (1, "O", {}, True)
 NO_FLAGS: tuple[object, ...] = (1, "true", [])
 NO_NAMES: tuple[object, ...] = ("", 1, True, [])
 NO_COUNTS: tuple[object, ...] = (0, -1, 1.5, "2", True, [], {}, 10**9)
 PICTURES, WRITER, VECTORS = "/models/pictures", "/models/writer", "/models/vectors"
+ENTITIES = "/models/entities"
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +71,19 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Doors]":
         yield doors
 
 
+@pytest.fixture(scope="module")
+def entities(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Doors]":
+    home = home_with(tmp_path_factory.mktemp("home"), make_tokens)
+    good = Sent(b'{"inputs":"a fine film"}', path=ENTITIES)
+    with open_doors(home, good=good) as doors:
+        yield doors
+
+
 # ---- Bodies, as every task reads them -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("body", each_of(BODIES))
-@pytest.mark.parametrize("task", ["pictures", "writer", "vectors"])
+@pytest.mark.parametrize("task", ["pictures", "writer", "vectors", "entities"])
 def test_p4_families_1_2_4_5_6_what_is_no_json_of_ours(
     request: pytest.FixtureRequest, task: str, body: bytes
 ) -> None:
@@ -80,7 +91,7 @@ def test_p4_families_1_2_4_5_6_what_is_no_json_of_ours(
 
 
 @pytest.mark.parametrize("body", ["null", "true", "0", '"inputs"', "[]", '[{"inputs":"a"}]'])
-@pytest.mark.parametrize("task", ["pictures", "writer", "vectors"])
+@pytest.mark.parametrize("task", ["pictures", "writer", "vectors", "entities"])
 def test_p4_family_3_no_object(request: pytest.FixtureRequest, task: str, body: str) -> None:
     request.getfixturevalue(task).refuse(body.encode(), 422, "invalid_field")
 
@@ -289,7 +300,7 @@ def test_p4_family_25_options_of_what_is_written(
         ("a" * (LIMITS.text_characters + 1), "inputs"),
     ],
 )
-@pytest.mark.parametrize("task", ["writer", "summaries", "vectors"])
+@pytest.mark.parametrize("task", ["writer", "summaries", "vectors", "entities"])
 def test_p4_families_8_9_10_13_texts(
     request: pytest.FixtureRequest, task: str, inputs: object, field: str
 ) -> None:
@@ -316,6 +327,28 @@ def test_p3_family_11_the_most_that_can_be_asked_for_is_written(writer: Doors) -
     texts = ["good " * 3_000] * 6 + ["x" * 1_000] + ["film"] * 25
     body = {"inputs": texts, "parameters": {"generate_parameters": {"num_beams": 8}}}
     assert len(writer.accept(body).json) == LIMITS.texts
+
+
+# ---- Tokens -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        *(({"aggregation_strategy": v}, "aggregation_strategy") for v in ("mean", *NO_NAMES)),
+        *(({"ignore_labels": value}, "ignore_labels") for value in NO_LISTS),
+        *(({"ignore_labels": ["O", value]}, "ignore_labels[1]") for value in NO_NAMES[1:]),
+        ({"ignore_labels": ["O"] * (LIMITS.labels + 1)}, "ignore_labels"),
+        *(({"stride": v, "aggregation_strategy": "max"}, "stride") for v in (*NO_COUNTS[1:], 16)),
+        ({"stride": 1}, "stride"),
+        ({"top_k": 1}, "top_k"),
+    ],
+)
+def test_p4_family_25_options_of_tokens(
+    entities: Doors, options: dict[str, Any], field: str
+) -> None:
+    body = {"inputs": "a film", "parameters": options}
+    entities.refuse(body, 422, "invalid_field", f"parameters.{field}")
 
 
 # ---- Vectors ------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from support.effort import count
 from support.resealed import home_of
 from support.task_bundles import home_with
 from support.tiny import (
+    MAX_TOKENS,
     Client,
     Home,
     make_bundle,
@@ -28,6 +29,7 @@ from support.tiny import (
     open_client,
 )
 from support.tiny_image import encoded, in_base64, make_image, picture, png
+from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
 
 from maas.bundle.verify import verify_bundle
@@ -180,7 +182,14 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
         yield client
 
 
-PICTURES, WRITER = "/models/pictures", "/models/writer"
+@pytest.fixture(scope="module")
+def entities(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
+    home = home_with(tmp_path_factory.mktemp("home"), make_tokens)
+    with open_client(home.services()) as client:
+        yield client
+
+
+PICTURES, WRITER, ENTITIES = "/models/pictures", "/models/writer", "/models/entities"
 IMAGE = png(picture(1))
 AS_PNG = {"content-type": "image/png"}
 
@@ -257,6 +266,17 @@ def test_limit_request_pixels(pictures: Client, step: int) -> None:
     response = pictures.post(PICTURES, json=body)
     said = f"at most {LIMITS.request_pixels} pixels in all"
     check_of(pictures, response, step, 422, said)
+
+
+# ---- Parts of texts -----------------------------------------------------------------------------
+
+
+@edge
+def test_limit_windows(entities: Client, step: int) -> None:
+    text = "good " * (MAX_TOKENS * (LIMITS.windows + step))
+    how = {"aggregation_strategy": "simple", "stride": 0}
+    response = entities.post(ENTITIES, json={"inputs": text, "parameters": how})
+    check_of(entities, response, step, 422, f"at most {LIMITS.windows} parts")
 
 
 # ---- What is written ----------------------------------------------------------------------------

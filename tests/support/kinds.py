@@ -17,6 +17,7 @@ from PIL import Image
 from support.task_bundles import TaskHome, home_with
 from support.tiny import FOREVER_WORD, NAN_WORD, Home, make_bundle, register_bundle
 from support.tiny_embedding import make_embedding
+from support.tiny_generator import make_generator
 from support.tiny_image import (
     HEIGHT,
     LABELS,
@@ -27,6 +28,7 @@ from support.tiny_image import (
     picture,
     png,
 )
+from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
 
 from maas.limits import LIMITS
@@ -109,6 +111,12 @@ KINDS = {
             ({"inputs": [in_base64(encoded(LARGE))] * LIMITS.images}, TOO_LONG),
         ),
     ),
+    "token-classification": Kind(
+        make_tokens,
+        {"inputs": TEXT, "parameters": {"ignore_labels": []}},
+        lambda bundle: bundle.tokens(TEXT),
+        _OF_TEXTS,
+    ),
     "feature-extraction": Kind(
         make_embedding,
         {"inputs": TEXT},
@@ -117,6 +125,12 @@ KINDS = {
     ),
     "translation": _writes("translation", "translation_text"),
     "summarization": _writes("summarization", "summary_text"),
+    "text-generation": Kind(
+        make_generator,
+        {"inputs": TEXT, "parameters": {"max_new_tokens": MOST}},
+        lambda bundle: [{"generated_text": bundle.goes_on(TEXT, most=MOST)}],
+        _OF_TEXTS,
+    ),
 }
 """By the name that a manifest gives it."""
 OTHERS = tuple(KINDS)[1:]

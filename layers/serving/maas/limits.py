@@ -60,6 +60,8 @@ class Limits:
     """Texts of a request at which writing ends."""
     stop_characters: int = 64
     """Code points of one of them: as many at the end of what is written may be held back."""
+    windows: int = 128
+    """Rows that a model is given for one request, where it reads parts of texts, or pairs."""
     labels: int = 1_000
     """Labels of a classifier, and so the largest `top_k`."""
     deadline_seconds: float = 10.0

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from maas.bundle.dtypes import DTYPES, STRING
-from maas.bundle.task_rules import BARE, GENERATING, LOOKING, WRITING
+from maas.bundle.task_rules import BARE, GENERATING, LOOKING, PAIRED, TOKENWISE, WRITING
 from maas.errors import BundleError
 
 if TYPE_CHECKING:
@@ -85,8 +85,12 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     texts: Some = ()
     """The request's texts, encoded and padded together."""
+    pairs: Some = ()
+    """What each text is paired with, for a model that reads two."""
     logits: tuple[tuple[float, ...], ...] = ()
-    """One row per text or image: one number per label, or of the vector."""
+    """One row per text or image: one number per label, or of the vector. Where the model says
+    something of each token, there is one text, and a row per token with a number per label, or one
+    per output."""
     images: Some = ()
     """The request's images instead of texts, each a PNG in base64."""
     outputs: Some = ()
@@ -157,14 +161,23 @@ def _check(golden: Golden, manifest: "Manifest", path: str) -> None:
         raise BundleError(f"{path} is not of a model for {manifest.task}.")
     if not asked or others or bool(golden.logits) == writes or bool(golden.outputs) != writes:
         raise BundleError(f"{path} is not of a model for {manifest.task}.")
-    width = manifest.outputs[0].shape[-1]
-    if len(answered) != len(asked) or any(len(row) != width for row in golden.logits):
+    if len(golden.pairs) != (len(asked) if manifest.task in PAIRED else 0):
+        raise BundleError(f"{path} is not of a model for {manifest.task}.")
+    count = 1 if manifest.task in TOKENWISE else len(answered)
+    width = _width(manifest)
+    if len(asked) != count or any(len(row) != width for row in golden.logits):
         said = "labels" if manifest.labels else "outputs"
         raise BundleError(f"{path} does not fit the {said} of the manifest.")
     if golden.beam_outputs and (
         manifest.task not in WRITING or len(golden.beam_outputs) != len(asked)
     ):
         raise BundleError(f"{path} does not fit the outputs of the manifest.")
+
+
+def _width(manifest: "Manifest") -> int | str:
+    """Numbers of a row."""
+    last = manifest.outputs[0].shape[-1]
+    return last if manifest.labels or manifest.task not in TOKENWISE else len(manifest.outputs)
 
 
 def _check_bare(golden: Golden, manifest: "Manifest", path: str) -> None:

@@ -35,6 +35,7 @@ LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,128}")
 TaskName = Literal[
     "text-classification",
     "image-classification",
+    "token-classification",
     "feature-extraction",
     "translation",
     "summarization",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from maas.bundle.manifest import Manifest
     from maas.registry.records import TensorSpec
 
-CLASSIFYING = frozenset(("text-classification", "image-classification"))
+CLASSIFYING = frozenset(("text-classification", "image-classification", "token-classification"))
 """The tasks whose answers are labels."""
 LOOKING = frozenset(("image-classification",))
 """The tasks that look at pictures."""
@@ -27,6 +27,10 @@ WRITING = frozenset(("translation", "summarization"))
 """The tasks that write a text, the whole loop within the graph."""
 GENERATING = frozenset(("text-generation",))
 """The tasks that go on with a text, one step of the graph per token."""
+TOKENWISE = frozenset(("token-classification",))
+"""The tasks whose graphs answer with numbers per token, and not per text."""
+PAIRED: frozenset[str] = frozenset()
+"""The tasks that read two texts in one row."""
 
 BARE = frozenset(("tensor",))
 """The tasks that serve a graph as it is, whatever tensors it has."""
@@ -35,6 +39,8 @@ TEXTLESS = LOOKING | BARE
 
 PAST, PRESENT, POSITIONS = "past_key_values.", "present.", "position_ids"
 """What a generating graph's inputs and outputs are called, or begin with, beside a text's own."""
+TYPES = "token_type_ids"
+"""What an input is called that tells which of two texts a token is of; a graph may have it."""
 
 _ANY, _SOME = "any", -1
 # A name goes into answers and messages: no control characters.
@@ -54,6 +60,7 @@ _TEXT = (
     _Tensor("input_ids", "int64", (_ANY, _ANY), "[batch, sequence]"),
     _Tensor("attention_mask", "int64", (_ANY, _ANY), "[batch, sequence]"),
 )
+_TYPED = _Tensor(TYPES, "int64", (_ANY, _ANY), "[batch, sequence]")
 _EMBEDDING = (_Tensor("embedding", "float32", (_ANY, _SOME), "[batch, dimension]"),)
 _WRITING = (
     *_TEXT,
@@ -165,7 +172,11 @@ def _signature(manifest: "Manifest") -> tuple[tuple[_Tensor, ...], tuple[_Tensor
         return _WRITING, _WRITTEN
     if manifest.task in GENERATING:
         return _generating(manifest)
-    return _TEXT, logits if manifest.task in CLASSIFYING else _EMBEDDING
+    if manifest.task in TOKENWISE:
+        said = "[batch, sequence, labels], one number per label"
+        logits = (_Tensor("logits", "float32", (_ANY, _ANY, width), said),)
+    text = (*_TEXT, _TYPED) if any(spec.name == TYPES for spec in manifest.inputs) else _TEXT
+    return text, logits if manifest.task in CLASSIFYING else _EMBEDDING
 
 
 def _generating(manifest: "Manifest") -> tuple[tuple[_Tensor, ...], tuple[_Tensor, ...]]:

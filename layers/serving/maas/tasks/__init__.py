@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from maas.engine.session import Session
     from maas.tasks.task import Task
     from maas.text.tokenizer import Tokenizer
+    from maas.text.windows import WindowTokenizer
 
 TOKENIZER = "tokenizer.json"
 """The file of a bundle by which a task reads texts."""
@@ -50,6 +51,12 @@ def _image_classifier(manifest: "Manifest", _folder: "Path", session: "Session")
     from maas.tasks.image import ImageClassifier
 
     return ImageClassifier(manifest, session)
+
+
+def _token_classifier(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+    from maas.tasks.token_classify import TokenClassifier
+
+    return TokenClassifier(manifest, _windows(folder), session)
 
 
 def _embedder(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
@@ -83,9 +90,16 @@ def _tokenizer(manifest: "Manifest", folder: "Path") -> "Tokenizer":
     return load_tokenizer(folder / TOKENIZER, max_tokens=manifest.limits.max_tokens)
 
 
+def _windows(folder: "Path") -> "WindowTokenizer":
+    from maas.text.windows import load_windows
+
+    return load_windows(folder / TOKENIZER)
+
+
 TASKS: "dict[str, Callable[[Manifest, Path, Session], Task]]" = {
     "text-classification": _classifier,
     "image-classification": _image_classifier,
+    "token-classification": _token_classifier,
     "feature-extraction": _embedder,
     "translation": _writer,
     "summarization": _writer,

@@ -62,6 +62,25 @@ def check_whole(truncated: "Sequence[bool]", *, field: str, most: int) -> None:
         raise FieldError(f"has more than {most} tokens, and is not to be cut", field=where)
 
 
+def check_windows(count: int, *, field: str, limits: Limits = LIMITS) -> None:
+    """Refuse texts that a model would have to read in too many parts.
+
+    Args:
+        count: Rows that the model would be given.
+        field: The request field that they came from, for the message.
+        limits: The caps.
+
+    Raises:
+        FieldError: With the limit.
+    """
+    if count > limits.windows:
+        raise FieldError(
+            f"must be at most {limits.windows} parts that the model reads one by one, got {count};"
+            " send less at a time, or let parts overlap less",
+            field=field,
+        )
+
+
 def is_unicode(text: str) -> bool:
     """Whether a text holds no half of a surrogate pair, which is how broken bytes are read."""
     try:

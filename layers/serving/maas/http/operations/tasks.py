@@ -8,12 +8,13 @@ from typing import Any
 from msgspec import Struct
 
 from maas.http.describe import ModelDescription
+from maas.http.methods import EVENTS
 from maas.http.operations.operation import DESCRIBED, INFERENCE, PREDICTED, Operation
 from maas.http.protocols.hf_wire import ClassifyAnswer, ClassifyBody
 from maas.http.protocols.hf_wire_embedding import EmbedAnswer, EmbedBody, SimilarityAnswer
 from maas.http.protocols.hf_wire_generating import GenerateAnswer, GenerateBody
 from maas.http.protocols.hf_wire_image import MEDIA_TYPES, ImageAnswer, ImageBody, ImagesAnswer
-from maas.http.protocols.hf_wire_tokens import TokenListsAnswer, TokensAnswer, TokensBody
+from maas.http.protocols.hf_wire_tokens import TOKEN_ANSWERS, TokensBody
 from maas.http.protocols.hf_wire_writing import (
     SummarizeAnswer,
     SummarizeBody,
@@ -24,7 +25,7 @@ from maas.http.protocols.hf_wire_writing import (
 TASKS: dict[str, tuple[type[Struct], tuple[Any, ...]]] = {
     "text-classification": (ClassifyBody, (ClassifyAnswer,)),
     "image-classification": (ImageBody, (ImageAnswer, ImagesAnswer)),
-    "token-classification": (TokensBody, (TokensAnswer, TokenListsAnswer)),
+    "token-classification": (TokensBody, TOKEN_ANSWERS),
     "feature-extraction": (EmbedBody, (EmbedAnswer, SimilarityAnswer)),
     "translation": (TranslateBody, (TranslateAnswer,)),
     "summarization": (SummarizeBody, (SummarizeAnswer,)),
@@ -50,6 +51,7 @@ def _inference(what: str, suffix: str) -> dict[str, Operation]:
             errors=PREDICTED,
             bodies=tuple(body for body, _ in TASKS.values()),
             media_types=tuple(sorted(MEDIA_TYPES)),
+            answer_types=(EVENTS,),
         ),
     }
 

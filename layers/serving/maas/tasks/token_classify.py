@@ -1,0 +1,165 @@
+"""Token classification: which words of a text are names, places or whatever the labels say.
+
+May import `maas.bundle`, `maas.engine`, `maas.text`, `maas.tasks`, `maas.errors` and numpy.
+
+    classifier = TokenClassifier(manifest, tokenizer, session)
+    asked = TokenClassifyRequest(texts=("I live in Berlin",), strategy="simple")
+    classifier.predict(asked, deadline=deadline).rows[0]      # (Entity("LOC", 0.99, "berlin", …),)
+"""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maas.errors import FieldError
+from maas.tasks.entities import OUTSIDE, Entity, Strategy, entities_of, pieces_of, widest
+from maas.tasks.task import Counts
+from maas.tasks.window_rows import WindowRows, recorded_difference
+from maas.tasks.window_tensors import WindowTensors
+from maas.text.check import check_texts, check_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from maas.bundle.golden import Golden
+    from maas.bundle.manifest import Manifest
+    from maas.engine.session import Session
+    from maas.text.windows import Cut, WindowTokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class TokenClassifyRequest:
+    """Texts whose tokens are classified.
+
+    Attributes:
+        texts: 1 to 32 texts.
+        strategy: How tokens are joined to entities.
+        ignored: Labels that are left out of the answer.
+        stride: Tokens that a part of a long text has in common with the next one; when None there
+            is one part, and what does not fit is cut off.
+        alone: Whether one text came without a list, and is answered without one.
+    """
+
+    texts: tuple[str, ...]
+    strategy: Strategy = "none"
+    ignored: tuple[str, ...] = (OUTSIDE,)
+    stride: int | None = None
+    alone: bool = False
+
+    @property
+    def counts(self) -> Counts:
+        """How many texts."""
+        return Counts(texts=len(self.texts))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenClassifyResponse:
+    """One row per text, in the request's order.
+
+    Attributes:
+        rows: Per text its entities, in the order in which they stand there.
+        grouped: Whether they are groups, and no tokens.
+        alone: As it was asked.
+        tokens: Per text, tokens that the model saw, those of two parts twice.
+        truncated: Per text, whether tokens were cut off.
+        seconds: Time by stage: `tokenize`, `run`.
+    """
+
+    rows: tuple[tuple[Entity, ...], ...]
+    grouped: bool
+    alone: bool
+    tokens: tuple[int, ...]
+    truncated: tuple[bool, ...]
+    seconds: dict[str, float]
+
+
+class TokenClassifier:
+    """A loaded model that classifies tokens. Safe to share between threads."""
+
+    def __init__(
+        self, manifest: "Manifest", tokenizer: "WindowTokenizer", session: "Session"
+    ) -> None:
+        """Bring the three together.
+
+        Raises:
+            BundleError: The graph is not the one that the manifest describes.
+        """
+        self._rows = WindowRows(manifest, tokenizer, session)
+        self._tokenizer = tokenizer
+        self._labels = manifest.labels
+        self.tensors = WindowTensors(manifest, self._rows)
+
+    def predict(self, request: TokenClassifyRequest, *, deadline: float) -> TokenClassifyResponse:
+        """Classify the tokens of texts.
+
+        Args:
+            request: What was asked.
+            deadline: Seconds on `time.monotonic`'s clock.
+
+        Raises:
+            FieldError: A text or an option is not acceptable.
+            ModelError: The tokenizer or the model failed.
+            DeadlineError: The deadline came first.
+        """
+        check_texts(request.texts, field="inputs")
+        self._check_stride(request)
+        started = time.perf_counter()
+        cuts = [
+            self._tokenizer.cut(text, most=self._rows.max_tokens, overlap=request.stride)
+            for text in request.texts
+        ]
+        check_windows(sum(len(cut.windows) for cut in cuts), field="inputs")
+        tokenized = time.perf_counter()
+        rows = tuple(self._answers(request, cuts, deadline))
+        ran = time.perf_counter()
+        return TokenClassifyResponse(
+            rows=rows,
+            grouped=request.strategy != "none",
+            alone=request.alone,
+            tokens=tuple(sum(len(window.ids) for window in cut.windows) for cut in cuts),
+            truncated=tuple(cut.truncated for cut in cuts),
+            seconds={"tokenize": tokenized - started, "run": ran - tokenized},
+        )
+
+    def replay(self, golden: "Golden", *, deadline: float) -> float:
+        """Ask what was asked at export; answers with the largest difference of a logit."""
+        cut = self._tokenizer.cut(golden.texts[0], most=self._rows.max_tokens)
+        ((logits,),) = self._rows.run(cut.windows, deadline=deadline)
+        return recorded_difference(logits, golden)
+
+    def check_widest(self, *, deadline: float) -> None:
+        """Run the largest texts there can be.
+
+        Raises:
+            BundleError: The graph cannot take what the manifest and the tokenizer allow.
+        """
+        self._rows.check_widest(deadline=deadline)
+
+    def _check_stride(self, request: TokenClassifyRequest) -> None:
+        if request.stride is None:
+            return
+        most = self._rows.max_tokens - self._tokenizer.room() - 1
+        if not 0 <= request.stride <= most:
+            raise FieldError(f"must be 0 to {most}", field="parameters.stride")
+        if request.strategy == "none":
+            raise FieldError(
+                "needs an aggregation_strategy other than none: parts overlap, and tokens would"
+                " be answered twice",
+                field="parameters.stride",
+            )
+
+    def _answers(
+        self, request: TokenClassifyRequest, cuts: "list[Cut]", deadline: float
+    ) -> "Iterator[tuple[Entity, ...]]":
+        windows = [window for cut in cuts for window in cut.windows]
+        answers = self._rows.run(windows, deadline=deadline)
+        for text, cut in zip(request.texts, cuts, strict=True):
+            found: list[Entity] = []
+            for window in cut.windows:
+                (logits,) = next(answers)
+                pieces = pieces_of(text, window, logits, self._tokenizer)
+                entities = entities_of(pieces, self._labels, request.strategy, self._tokenizer)
+                found += (each for each in entities if each.label not in request.ignored)
+            if len(cut.windows) > 1:
+                found = widest(found)
+            yield tuple(entity.rounded() for entity in found)

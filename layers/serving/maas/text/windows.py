@@ -1,0 +1,178 @@
+"""A tokenizer.json that cuts a long text into windows, and knows which characters a token is of.
+
+May import `maas.errors`, `maas.text.tokenizer` and tokenizers. For tasks that answer with places of
+a text, or that put two texts into one row:
+
+    tokenizer = load_windows(folder / "tokenizer.json")
+    cut = tokenizer.cut("a long text", most=256, overlap=128)        # as many windows as it takes
+    cut = tokenizer.cut("a text", after="a hypothesis", most=256)    # the text's end is cut off
+    cut = tokenizer.cut("a context", before="a question", most=384, overlap=128)
+    cut.windows[0].spans[1]                                          # (0, 1): its characters
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tokenizers import Encoding
+from tokenizers import Tokenizer as NativeTokenizer
+
+from maas.errors import TokenizerError
+from maas.text.tokenizer import PAD_TOKEN, panics_as
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_FAILED = "The tokenizer failed on a text."
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a model reads at once, token by token.
+
+    Attributes:
+        ids: The tokens.
+        types: Which of two texts each is of, as BERT is told it.
+        spans: The code points of its own text that each token stands for, first and behind the
+            last; `(0, 0)` for what the tokenizer puts in.
+        words: The number of the word, among those of its text, that each is of; None for none.
+        own: Whether a token is of the text that was cut, and neither put in nor of the other text.
+    """
+
+    ids: tuple[int, ...]
+    types: tuple[int, ...]
+    spans: tuple[tuple[int, int], ...]
+    words: tuple[int | None, ...]
+    own: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A text in windows.
+
+    Attributes:
+        windows: In the text's order; none where the other text leaves no room.
+        truncated: Whether tokens of the text are in no window.
+    """
+
+    windows: tuple[Window, ...]
+    truncated: bool = False
+
+
+class WindowTokenizer:
+    """A loaded tokenizer.json. Safe to share between threads: nothing of it is ever set anew."""
+
+    def __init__(self, native: NativeTokenizer, *, pad_id: int) -> None:
+        self._native = native
+        self._decoder = native.decoder
+        self.pad_id = pad_id
+        """What a row is filled up with."""
+        self.prefix: str | None = getattr(native.model, "continuing_subword_prefix", None)
+        """What a piece begins with that continues a word, where the vocabulary marks them so."""
+        unknown = getattr(native.model, "unk_token", None)
+        self.unknown_id = None if unknown is None else native.token_to_id(unknown)
+        """The token that stands for what no other does."""
+
+    @property
+    def largest_id(self) -> int:
+        """The largest id that a text may become, added tokens included."""
+        return max(self._native.get_vocab(with_added_tokens=True).values())
+
+    def room(self, *, pair: bool = False) -> int:
+        """How many tokens are put into a window beside those of its text, or of its two texts."""
+        return self._native.num_special_tokens_to_add(pair)
+
+    def cut(
+        self,
+        text: str,
+        *,
+        most: int,
+        overlap: int | None = None,
+        before: str | None = None,
+        after: str | None = None,
+        most_other: int | None = None,
+    ) -> Cut:
+        """Encode a text that has passed the character caps, beside another where there is one.
+
+        Args:
+            text: The text.
+            most: Tokens of a window.
+            overlap: Tokens of the text that a window has in common with the next one; when None
+                there is one window, and what does not fit is cut off.
+            before: A text that comes first in each window.
+            after: A text that comes last in each window.
+            most_other: Tokens of that other text; what is longer is cut.
+
+        Raises:
+            TokenizerError: The native library panicked or refused a text.
+        """
+        other = after if before is None else before
+        with panics_as(_FAILED):
+            beside = None if other is None else self._encode(other, most_other)
+            room = (
+                most - self.room(pair=beside is not None) - (0 if beside is None else len(beside))
+            )
+            if room <= (overlap or 0):
+                return Cut(())
+            whole = self._native.encode(text, add_special_tokens=False)
+            whole.truncate(room, stride=overlap or 0)
+            parts = [whole, *whole.overflowing]
+            if overlap is None:
+                parts = parts[:1]
+            windows = tuple(self._window(part, beside, first=before is None) for part in parts)
+            return Cut(windows, truncated=overlap is None and bool(whole.overflowing))
+
+    def piece(self, number: int) -> str:
+        """A token as the vocabulary writes it."""
+        return self._native.id_to_token(number) or ""
+
+    def joined(self, pieces: "Sequence[str]") -> str:
+        """The text that pieces make together.
+
+        Raises:
+            TokenizerError: The native library panicked or refused them.
+        """
+        if self._decoder is None:
+            return " ".join(pieces)
+        with panics_as(_FAILED):
+            text: str = self._decoder.decode(list(pieces))
+        return text
+
+    def _encode(self, text: str, most: int | None) -> Encoding:
+        with panics_as(_FAILED):
+            encoding = self._native.encode(text, add_special_tokens=False)
+            if most is not None:
+                encoding.truncate(most)
+            return encoding
+
+    def _window(self, part: Encoding, beside: Encoding | None, *, first: bool) -> Window:
+        # One by one: of windows that hang together, only the first is told which text it is.
+        pair = (part,) if beside is None else (part, beside) if first else (beside, part)
+        row = self._native.post_process(*pair)
+        number = 0 if first else 1
+        return Window(
+            ids=tuple(row.ids),
+            types=tuple(row.type_ids),
+            spans=tuple(row.offsets),
+            words=tuple(row.word_ids),
+            own=tuple(each == number for each in row.sequence_ids),
+        )
+
+
+def load_windows(path: "Path") -> WindowTokenizer:
+    """Load a tokenizer.json; its own truncation and padding settings are left out.
+
+    Args:
+        path: A tokenizer.json whose digest was checked.
+
+    Raises:
+        TokenizerError: The file cannot be loaded, or has no `[PAD]` token.
+    """
+    with panics_as("tokenizer.json cannot be loaded."):
+        native = NativeTokenizer.from_file(str(path))
+        native.no_truncation()
+        native.no_padding()
+        pad_id = native.token_to_id(PAD_TOKEN)
+    if pad_id is None:
+        raise TokenizerError(f"tokenizer.json has no {PAD_TOKEN} token.")
+    return WindowTokenizer(native, pad_id=pad_id)

@@ -137,6 +137,9 @@ def import_(
     labels: Annotated[
         str | None, typer.Option(help="Class names: a file, one a line; or a,b,c.")
     ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Of a table, in the graph's order: a file, or a,b,c.")
+    ] = None,
     tokenizer: Annotated[
         Path | None, typer.Option(help="Its tokenizer.json, where it reads texts.")
     ] = None,
@@ -158,6 +161,7 @@ def import_(
         task=task,
         name=name,
         labels=read_labels(labels),
+        columns=read_labels(columns),
         tokenizer=tokenizer,
         examples=tuple(example or ()),
         max_tokens=max_tokens,

@@ -39,6 +39,7 @@ MODELS = {
     "summarise": "summarization",
     "entities": "token-classification",
     "generate": "text-generation",
+    "passengers": "tabular-classification",
 }
 """What the recipes of these names make, beside `sentiment`."""
 FILE = "inference/predict-picture"

@@ -18,7 +18,9 @@ from support.openapi import Json, check_answer, check_document, narrowed, operat
 from support.task_bundles import home_with
 from support.tiny import Client, Home, make_home, open_client
 from support.tiny_embedding import make_embedding
+from support.tiny_generator import make_generator
 from support.tiny_image import in_base64, make_image, picture, png
+from support.tiny_table import TABLE, make_table
 from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
 
@@ -257,6 +259,15 @@ TASK_BODIES: dict[str, tuple[Callable[..., Any], list[dict[str, Any]], dict[str,
         [{"json": TEXTS}, {"json": {"inputs": "a film", "parameters": BEAMS}}],
         {"inputs": "a", "parameters": {"src_lang": "de", "tgt_lang": "en"}},
     ),
+    "text-generation": (
+        make_generator,
+        [
+            {"json": TEXTS},
+            {"json": {"inputs": "a film", "parameters": {"details": True, "seed": 1}}},
+            {"json": {"inputs": "a film", "parameters": {"details": True, "top_k": 4}}},
+        ],
+        {"inputs": "a", "parameters": {"temperature": 0}},
+    ),
     "feature-extraction": (
         make_embedding,
         [{"json": TEXTS}, {"json": SHORT}, {"json": {"inputs": COMPARED}}],
@@ -271,6 +282,11 @@ TASK_BODIES: dict[str, tuple[Callable[..., Any], list[dict[str, Any]], dict[str,
             {"json": {"inputs": "a film", "parameters": {"aggregation_strategy": "first"}}},
         ],
         {"inputs": "a", "parameters": {"stride": -1}},
+    ),
+    "tabular-classification": (
+        make_table,
+        [{"json": {"table": TABLE, "parameters": {}}}, {"json": {"table": TABLE}}],
+        {"table": {"age": [None]}},
     ),
     "image-classification": (
         make_image,

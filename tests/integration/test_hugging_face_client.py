@@ -14,6 +14,7 @@ from support.laptop import Laptop
 from support.task_bundles import TaskHome, home_with, serving
 from support.tiny_embedding import make_embedding
 from support.tiny_image import LABELS, jpeg, make_image, picture, png
+from support.tiny_table import TABLE, make_table
 from support.tiny_tokens import make_tokens
 from support.tiny_writer import TinyWriter, make_writer
 
@@ -54,6 +55,15 @@ def test_the_version_goes_into_the_url(url: str) -> None:
     first = client.text_classification(text, model=f"{url}?version=1")
     second = client.text_classification(text, model=f"{url}/versions/2")
     assert first[0].score != second[0].score
+
+
+def test_rows_of_a_table(tmp_path: Path) -> None:
+    home = home_with(tmp_path, make_table)
+    with serving(home) as url:
+        answer = InferenceClient().tabular_classification(TABLE, model=url + home.path)
+        with pytest.raises(HfHubHTTPError, match="this model reads age, siblings, fare"):
+            InferenceClient().tabular_classification({"age": ["1"]}, model=url + home.path)
+    assert answer == home.bundle.best([[41, 0, 7.25], [17, 2, 71.3]])
 
 
 def test_an_error_reaches_the_user_as_text(url: str) -> None:

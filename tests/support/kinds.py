@@ -28,6 +28,7 @@ from support.tiny_image import (
     picture,
     png,
 )
+from support.tiny_table import TABLE, make_table
 from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
 
@@ -130,6 +131,12 @@ KINDS = {
         {"inputs": TEXT, "parameters": {"max_new_tokens": MOST}},
         lambda bundle: [{"generated_text": bundle.goes_on(TEXT, most=MOST)}],
         _OF_TEXTS,
+    ),
+    "tabular-classification": Kind(
+        make_table,
+        {"table": TABLE},
+        lambda bundle: bundle.best([[41, 0, 7.25], [17, 2, 71.3]]),
+        (),  # a table's graph has no loop, and its cells are refused where a float cannot hold them
     ),
 }
 """By the name that a manifest gives it."""

@@ -105,6 +105,7 @@ def seal(
     limits: ModelLimits,
     labels: tuple[str, ...] = (),
     image: "ImageInput | None" = None,
+    columns: tuple[str, ...] = (),
     generation: "Generation | None" = None,
 ) -> "tuple[Path, str, Manifest]":
     """Write a bundle of two forms where serving looks for it.
@@ -132,6 +133,7 @@ def seal(
         files=tuple(file_entry(part, name) for name in sorted(files)),
         forms=tuple(_form(part, name) for name in sorted((optimised_form(), "portable"))),
         image=image,
+        columns=columns,
         generation=generation,
     )
     digest = write_bundle(part, manifest)

@@ -36,6 +36,10 @@ class Limits:
     """Bytes of a request by tensors, also when unpacked, and of its answer."""
     tensor_values: int = 300_000
     """Values of a body of tensors in JSON, which takes as long to read as 20 MB of bytes."""
+    table_rows: int = 1_000
+    """Rows of one table."""
+    columns: int = 1_000
+    """Columns of a table."""
     images: int = 32
     """Images in one request."""
     image_side: int = 16_384
@@ -62,6 +66,16 @@ class Limits:
     """Code points of one of them: as many at the end of what is written may be held back."""
     windows: int = 128
     """Rows that a model is given for one request, where it reads parts of texts, or pairs."""
+    candidate_labels: int = 64
+    """Labels that a caller may think of for a text."""
+    label_characters: int = 256
+    """Code points of one of them."""
+    template_characters: int = 1_000
+    """Code points of the sentence that they are put into."""
+    context_characters: int = 100_000
+    """Code points of a text that a question is asked about; all of it is read."""
+    answers: int = 100
+    """Answers to one question, and so its largest `top_k`."""
     labels: int = 1_000
     """Labels of a classifier, and so the largest `top_k`."""
     deadline_seconds: float = 10.0

@@ -33,7 +33,7 @@ from maas_lab.importing.forms import Outcome, is_rounded, write_optimised
 from maas_lab.importing.imported import Imported
 from maas_lab.importing.reading import Foreign, read_foreign
 from maas_lab.importing.report import write_report
-from maas_lab.importing.wishes import TENSOR, name_of
+from maas_lab.importing.wishes import TABLE, TENSOR, name_of
 from maas_lab.releasing import replay_bundle
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from maas_lab.importing.fitted import Fit, Fitted
     from maas_lab.importing.wishes import Wishes
 
-_FITS: "dict[str, Fit]" = {TENSOR: fit_tensor}
+_FITS: "dict[str, Fit]" = {TENSOR: fit_tensor, TABLE: fit_tensor}
 _LIBRARIES = ("onnx", "onnxruntime")
 _ORIGIN = ("config.json", "model.safetensors", "tokenizer.json")
 
@@ -69,7 +69,7 @@ def import_model(source: Path, bundles: Path, wishes: "Wishes") -> Imported:
         lineage = {"source": _origin(source, foreign)}
         if foreign.producer:
             lineage["producer"] = foreign.producer
-        described = _described(name, wishes.task, exported, fitted, folder=folder, lineage=lineage)
+        described = _described(name, wishes, exported, fitted, folder=folder, lineage=lineage)
         manifest, optimised = _with_forms(described, foreign, fitted.goldens, folder)
         _prove(folder, manifest)
         with lock_folder(bundles / name):
@@ -116,7 +116,7 @@ def _origin(source: Path, foreign: Foreign) -> str:
 
 def _described(
     name: str,
-    task: str,
+    wishes: "Wishes",
     exported: Exported,
     fitted: "Fitted",
     *,
@@ -124,18 +124,19 @@ def _described(
     lineage: dict[str, str],
 ) -> Manifest:
     """The manifest with the portable form: no time, no host and no path goes in."""
-    shared = (GOLDEN,) if task in TEXTLESS else (GOLDEN, TOKENIZER)
+    shared = (GOLDEN,) if wishes.task in TEXTLESS else (GOLDEN, TOKENIZER)
     further: dict[str, Any] = dict(exported.manifest)
     proof = exported.proof
     return Manifest(
         format=1,
         name=name,
-        task=task,  # type: ignore[arg-type]  # one of those that can be imported
+        task=wishes.task,  # type: ignore[arg-type]  # one of those that can be imported
         labels=fitted.labels,
         inputs=fitted.inputs,
         outputs=fitted.outputs,
         limits=fitted.limits,
         image=fitted.image,
+        columns=wishes.columns,
         metrics={"parity_max_difference": proof.max_difference} if proof else {},
         lineage=lineage | {f"version_{library}": version(library) for library in _LIBRARIES},
         files=tuple(describe_file(folder, path) for path in shared),

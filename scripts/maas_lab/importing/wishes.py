@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from maas.registry.records import TensorSpec
     from maas.tasks.tensors import Array
 
-TENSOR = "tensor"
+TENSOR, TABLE = "tensor", "tabular-classification"
 _UNSAID = frozenset(("model", "onnx", "inference", "optimized", "quantized", "standard"))
 
 
@@ -34,6 +34,7 @@ class Wishes:
         name: The model's; told from the file when None.
         labels: Class names, by class index.
         tokenizer: A tokenizer.json, for a task that reads texts.
+        columns: What a row has, for a task that reads tables.
         examples: Files with requests that the graph takes.
         max_tokens: Tokens of a text; what the tokenizer and the graph allow when None.
     """
@@ -42,6 +43,7 @@ class Wishes:
     name: str | None = None
     labels: tuple[str, ...] = ()
     tokenizer: Path | None = None
+    columns: tuple[str, ...] = ()
     examples: tuple[Path, ...] = ()
     max_tokens: int | None = None
 

@@ -36,10 +36,13 @@ TaskName = Literal[
     "text-classification",
     "image-classification",
     "token-classification",
+    "zero-shot-classification",
+    "question-answering",
     "feature-extraction",
     "translation",
     "summarization",
     "text-generation",
+    "tabular-classification",
     "tensor",
 ]
 """What a model may do."""
@@ -121,6 +124,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """At least one, in name order."""
     image: ImageInput | None = None
     """The graph's picture, for the tasks that look at one."""
+    columns: tuple[str, ...] = ()
+    """What a row has, in the graph's order, for a task that reads tables."""
     generation: Generation | None = None
     """How a text is gone on with, for the task that does."""
 

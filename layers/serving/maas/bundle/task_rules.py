@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from maas.bundle.manifest import Manifest
     from maas.registry.records import TensorSpec
 
-CLASSIFYING = frozenset(("text-classification", "image-classification", "token-classification"))
+CLASSIFYING = frozenset(
+    (
+        "text-classification",
+        "image-classification",
+        "token-classification",
+        "zero-shot-classification",
+    )
+)
 """The tasks whose answers are labels."""
 LOOKING = frozenset(("image-classification",))
 """The tasks that look at pictures."""
@@ -27,12 +34,15 @@ WRITING = frozenset(("translation", "summarization"))
 """The tasks that write a text, the whole loop within the graph."""
 GENERATING = frozenset(("text-generation",))
 """The tasks that go on with a text, one step of the graph per token."""
-TOKENWISE = frozenset(("token-classification",))
+TOKENWISE = frozenset(("token-classification", "question-answering"))
 """The tasks whose graphs answer with numbers per token, and not per text."""
-PAIRED: frozenset[str] = frozenset()
+PAIRED = frozenset(("zero-shot-classification", "question-answering"))
 """The tasks that read two texts in one row."""
+_ENTAILED = "entail"
 
-BARE = frozenset(("tensor",))
+TABULAR = frozenset(("tabular-classification",))
+"""The tasks that read rows of named columns."""
+BARE = frozenset(("tensor",)) | TABULAR
 """The tasks that serve a graph as it is, whatever tensors it has."""
 TEXTLESS = LOOKING | BARE
 """The tasks without a tokenizer; all others read texts."""
@@ -61,6 +71,10 @@ _TEXT = (
     _Tensor("attention_mask", "int64", (_ANY, _ANY), "[batch, sequence]"),
 )
 _TYPED = _Tensor(TYPES, "int64", (_ANY, _ANY), "[batch, sequence]")
+_ANSWER = (
+    _Tensor("start_logits", "float32", (_ANY, _ANY), "[batch, sequence]"),
+    _Tensor("end_logits", "float32", (_ANY, _ANY), "[batch, sequence]"),
+)
 _EMBEDDING = (_Tensor("embedding", "float32", (_ANY, _SOME), "[batch, dimension]"),)
 _WRITING = (
     *_TEXT,
@@ -89,6 +103,7 @@ def check_task(manifest: "Manifest", limits: Limits) -> None:
     if manifest.task in BARE:
         _check_bare("inputs", manifest.inputs)
         _check_bare("outputs", manifest.outputs)
+        _check_columns(manifest, limits)
         return
     inputs, outputs = _signature(manifest)
     # By name: graphs list their inputs as they were exported, and are fed by name.
@@ -99,6 +114,18 @@ def check_task(manifest: "Manifest", limits: Limits) -> None:
     _check_tensors("outputs", specs, outputs)
 
 
+def entailment_of(labels: "Sequence[str]") -> int:
+    """Which label of a zero-shot classifier says that one text follows from the other.
+
+    Raises:
+        BundleError: None does.
+    """
+    for number, label in enumerate(labels):
+        if label.lower().startswith(_ENTAILED):
+            return number
+    raise BundleError("must have one that begins with entail, such as entailment", field="labels")
+
+
 def _by_name(specs: "Sequence[TensorSpec]") -> "tuple[TensorSpec, ...]":
     return tuple(sorted(specs, key=lambda spec: spec.name))
 
@@ -106,14 +133,45 @@ def _by_name(specs: "Sequence[TensorSpec]") -> "tuple[TensorSpec, ...]":
 def _check_labels(manifest: "Manifest", limits: Limits) -> None:
     if manifest.task not in CLASSIFYING | BARE and manifest.labels:
         raise BundleError(f"must be none for {manifest.task}", field="labels")
-    if manifest.task in BARE and not manifest.labels:
+    if manifest.task in BARE - TABULAR and not manifest.labels:
         return
     if manifest.task in CLASSIFYING | BARE and not 2 <= len(manifest.labels) <= limits.labels:
         raise BundleError(f"must be 2 to {limits.labels} labels", field="labels")
+    if manifest.task in PAIRED & CLASSIFYING:
+        entailment_of(manifest.labels)
     if manifest.task in BARE and not _has_width(manifest.outputs, len(manifest.labels)):
         raise BundleError(
             f"are {len(manifest.labels)}, and no output ends in as many numbers", field="labels"
         )
+
+
+def _check_columns(manifest: "Manifest", limits: Limits) -> None:
+    """Refuse columns that are not the graph's: as wide as its one input, or named as its inputs."""
+    columns, inputs = manifest.columns, manifest.inputs
+    if manifest.task not in TABULAR:
+        if columns:
+            raise BundleError(f"must be none for {manifest.task}", field="columns")
+        return
+    if not 1 <= len(columns) <= limits.columns or len(set(columns)) != len(columns):
+        raise BundleError(f"must be 1 to {limits.columns}, each named once", field="columns")
+    if not all(map(_NAME.fullmatch, columns)):
+        raise BundleError("must have names without control characters", field="columns")
+    matrix = (
+        len(inputs) == 1 and inputs[0].dtype != STRING and inputs[0].shape[1:] == (len(columns),)
+    )
+    apart = {spec.name for spec in inputs} == set(columns) and all(
+        spec.shape[1:] == (1,) for spec in inputs
+    )
+    if not (matrix or apart):
+        raise BundleError(
+            "must be the columns of the one input [rows, columns], or name inputs [rows, 1]",
+            field="columns",
+        )
+    if not any(
+        spec.shape[1:] == (len(manifest.labels),) and spec.dtype == "float32"
+        for spec in manifest.outputs
+    ):
+        raise BundleError("must have one of float32 [rows, labels]", field="outputs")
 
 
 def _has_width(specs: "Sequence[TensorSpec]", width: int) -> bool:
@@ -172,11 +230,13 @@ def _signature(manifest: "Manifest") -> tuple[tuple[_Tensor, ...], tuple[_Tensor
         return _WRITING, _WRITTEN
     if manifest.task in GENERATING:
         return _generating(manifest)
-    if manifest.task in TOKENWISE:
+    if manifest.task in TOKENWISE & CLASSIFYING:
         said = "[batch, sequence, labels], one number per label"
         logits = (_Tensor("logits", "float32", (_ANY, _ANY, width), said),)
     text = (*_TEXT, _TYPED) if any(spec.name == TYPES for spec in manifest.inputs) else _TEXT
-    return text, logits if manifest.task in CLASSIFYING else _EMBEDDING
+    if manifest.task not in CLASSIFYING:
+        return text, _ANSWER if manifest.task in TOKENWISE else _EMBEDDING
+    return text, logits
 
 
 def _generating(manifest: "Manifest") -> tuple[tuple[_Tensor, ...], tuple[_Tensor, ...]]:

@@ -59,6 +59,7 @@ class ModelDescription(Struct, frozen=True, omit_defaults=True):
         max_new_tokens: Tokens that are written per text at the most, by a model that writes.
         dimension: Numbers of a vector, by a model that embeds.
         image: What an image model looks at.
+        columns: What a row has, for a model that reads tables.
     """
 
     name: ModelName
@@ -74,6 +75,7 @@ class ModelDescription(Struct, frozen=True, omit_defaults=True):
     max_new_tokens: int = 0
     dimension: int = 0
     image: ImageSize | None = None
+    columns: tuple[str, ...] = ()
 
 
 def describe(model: str, turn: "Turn", policy: "Policy") -> ModelDescription:
@@ -104,4 +106,5 @@ def describe(model: str, turn: "Turn", policy: "Policy") -> ModelDescription:
         max_new_tokens=manifest.limits.max_new_tokens,
         dimension=int(manifest.outputs[0].shape[-1]) if embeds else 0,
         image=ImageSize(image.width, image.height, image.channels) if image else None,
+        columns=manifest.columns,
     )

@@ -59,6 +59,18 @@ def _token_classifier(manifest: "Manifest", folder: "Path", session: "Session") 
     return TokenClassifier(manifest, _windows(folder), session)
 
 
+def _zero_shot_classifier(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+    from maas.tasks.zero_shot import ZeroShotClassifier
+
+    return ZeroShotClassifier(manifest, _windows(folder), session)
+
+
+def _answerer(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+    from maas.tasks.question import Answerer
+
+    return Answerer(manifest, _windows(folder), session)
+
+
 def _embedder(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
     from maas.tasks.embed import Embedder
 
@@ -76,6 +88,12 @@ def _generator(manifest: "Manifest", folder: "Path", session: "Session") -> "Tas
     from maas.text.generating import load_generating
 
     return Generator(manifest, load_generating(folder / TOKENIZER), session)
+
+
+def _table_classifier(manifest: "Manifest", _folder: "Path", session: "Session") -> "Task":
+    from maas.tasks.table import TableClassifier
+
+    return TableClassifier(manifest, session)
 
 
 def _tensor_model(manifest: "Manifest", _folder: "Path", session: "Session") -> "Task":
@@ -100,10 +118,13 @@ TASKS: "dict[str, Callable[[Manifest, Path, Session], Task]]" = {
     "text-classification": _classifier,
     "image-classification": _image_classifier,
     "token-classification": _token_classifier,
+    "zero-shot-classification": _zero_shot_classifier,
+    "question-answering": _answerer,
     "feature-extraction": _embedder,
     "translation": _writer,
     "summarization": _writer,
     "text-generation": _generator,
+    "tabular-classification": _table_classifier,
     "tensor": _tensor_model,
 }
 """The task that a manifest names, and what opens it. Never extended from data."""

@@ -14,6 +14,7 @@ from maas.http.protocols.hf_wire import ClassifyAnswer, ClassifyBody
 from maas.http.protocols.hf_wire_embedding import EmbedAnswer, EmbedBody, SimilarityAnswer
 from maas.http.protocols.hf_wire_generating import GenerateAnswer, GenerateBody
 from maas.http.protocols.hf_wire_image import MEDIA_TYPES, ImageAnswer, ImageBody, ImagesAnswer
+from maas.http.protocols.hf_wire_table import TableAnswer, TableBody
 from maas.http.protocols.hf_wire_tokens import TOKEN_ANSWERS, TokensBody
 from maas.http.protocols.hf_wire_writing import (
     SummarizeAnswer,
@@ -30,6 +31,7 @@ TASKS: dict[str, tuple[type[Struct], tuple[Any, ...]]] = {
     "translation": (TranslateBody, (TranslateAnswer,)),
     "summarization": (SummarizeBody, (SummarizeAnswer,)),
     "text-generation": (GenerateBody, (GenerateAnswer,)),
+    "tabular-classification": (TableBody, (TableAnswer,)),
 }
 """What each task is asked and how it answers; which one a model has, its description says."""
 

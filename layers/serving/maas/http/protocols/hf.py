@@ -93,6 +93,12 @@ def _generation() -> Wire:
     return Wire(decode_generate, encode_generate, events=GenerateEvents)
 
 
+def _table() -> Wire:
+    from maas.http.protocols.hf_table import decode_table, encode_table
+
+    return Wire(decode_table, encode_table)
+
+
 def _tensor() -> Wire:
     """A graph as it is has no wire format here: its numbers have names, types and shapes."""
     return Wire(_no_tensors, _no_tensors)
@@ -113,5 +119,6 @@ _WIRES: "dict[str, Callable[[], Wire]]" = {
     "translation": _translation,
     "summarization": _summarization,
     "text-generation": _generation,
+    "tabular-classification": _table,
     "tensor": _tensor,
 }

@@ -1,0 +1,164 @@
+"""Tabular classification: rows of named columns to labels with scores.
+
+May import `maas.bundle`, `maas.errors`, `maas.tasks` and numpy.
+
+    classifier = TableClassifier(manifest, session)
+    request = TableRequest(columns={"age": ("41", "17"), "fare": (7.25, 71.3)})
+    classifier.predict(request, deadline=deadline).rows[0][0]      # LabelScore("survived", 0.83)
+
+A graph reads one tensor `[rows, columns]`, in the manifest's order of columns, or one `[rows, 1]`
+for each, of the column's name, as scikit-learn's pipelines are exported. Golden requests are those
+of a bare graph.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maas.bundle.dtypes import STRING
+from maas.errors import FieldError, ModelOutputError
+from maas.limits import LIMITS
+from maas.tasks.labels import LabelScore, ranked
+from maas.tasks.task import Counts
+from maas.tasks.tensor import TensorModel
+from maas.tasks.tensors import strings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from maas.bundle.golden import Golden
+    from maas.bundle.manifest import Manifest
+    from maas.engine.session import Session
+    from maas.registry.records import TensorSpec
+    from maas.tasks.tensors import Array
+
+    Cell = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class TableRequest:
+    """Rows to classify, column by column.
+
+    Attributes:
+        columns: By name the cells, as many in each; numbers may be written as texts.
+    """
+
+    columns: "Mapping[str, Sequence[Cell]]"
+
+    @property
+    def counts(self) -> Counts:
+        """Neither texts nor images."""
+        return Counts()
+
+
+@dataclass(frozen=True, slots=True)
+class TableResponse:
+    """One row per row, in the request's order.
+
+    Attributes:
+        rows: Per row, labels with scores, best first.
+        seconds: Time by stage: `run`.
+        tokens: None: no text is read.
+        truncated: None.
+    """
+
+    rows: tuple[tuple[LabelScore, ...], ...]
+    seconds: dict[str, float]
+    tokens: tuple[int, ...] = ()
+    truncated: tuple[bool, ...] = ()
+
+
+class TableClassifier:
+    """A loaded classifier of rows. Safe to share between threads."""
+
+    def __init__(self, manifest: "Manifest", session: "Session") -> None:
+        """Bring the two together.
+
+        Raises:
+            BundleError: The graph is not the one that the manifest describes.
+        """
+        self._model = TensorModel(manifest, session)
+        self._inputs = manifest.inputs
+        self._columns = manifest.columns
+        self._labels = manifest.labels
+        self._scores = next(
+            spec.name for spec in manifest.outputs if is_scores(spec, len(manifest.labels))
+        )
+        self.tensors = self._model.tensors
+
+    def predict(self, request: TableRequest, *, deadline: float) -> TableResponse:
+        """Classify rows.
+
+        Args:
+            request: What was asked.
+            deadline: Seconds on `time.monotonic`'s clock.
+
+        Raises:
+            FieldError: A column is missing, unknown or too long, or a cell is not acceptable.
+            ModelOutputError: The model answered something else than a number per row and label.
+            DeadlineError: The deadline came first.
+        """
+        self._check(request.columns)
+        answer = self.tensors.infer(self._feeds(request.columns), deadline=deadline)
+        scores = np.asarray(answer.outputs[self._scores], dtype=np.float32)
+        count = len(request.columns[self._columns[0]])
+        if scores.shape != (count, len(self._labels)) or not np.isfinite(scores).all():
+            raise ModelOutputError("The model's answer is not a finite number per row and label.")
+        rows = ranked(scores, self._labels, top_k=None, function="none")
+        return TableResponse(rows=rows, seconds=answer.seconds)
+
+    def replay(self, golden: "Golden", *, deadline: float) -> float:
+        """Ask what was asked when the model was imported, as `TensorModel` does."""
+        return self._model.replay(golden, deadline=deadline)
+
+    def check_widest(self, *, deadline: float) -> None:
+        """Nothing beyond what the golden requests show, as of a bare graph."""
+        self._model.check_widest(deadline=deadline)
+
+    def _check(self, columns: "Mapping[str, Sequence[Cell]]") -> None:
+        listed = ", ".join(self._columns)
+        for name in self._columns:
+            if name not in columns:
+                raise FieldError(f"has not all columns; this model reads {listed}", field="table")
+        if len(columns) > len(self._columns):
+            raise FieldError(
+                f"has a column that is not known; this model reads {listed}", field="table"
+            )
+        counts = {len(cells) for cells in columns.values()}
+        if len(counts) != 1 or not 1 <= max(counts) <= LIMITS.table_rows:
+            raise FieldError(
+                f"must have 1 to {LIMITS.table_rows} rows, as many in each column", field="table"
+            )
+
+    def _feeds(self, columns: "Mapping[str, Sequence[Cell]]") -> "dict[str, Array]":
+        if len(self._inputs) == 1 and self._inputs[0].name not in self._columns:
+            (spec,) = self._inputs
+            arrays = [_numbers(spec, columns[name], name) for name in self._columns]
+            return {spec.name: np.stack(arrays, axis=1)}
+        return {spec.name: _cells(spec, columns[spec.name])[:, np.newaxis] for spec in self._inputs}
+
+
+def is_scores(spec: "TensorSpec", labels: int) -> bool:
+    """Whether an output has one number per row and label."""
+    return spec.dtype == "float32" and len(spec.shape) == 2 and spec.shape[1] == labels
+
+
+def _cells(spec: "TensorSpec", cells: "Sequence[Cell]") -> "Array":
+    if spec.dtype == STRING:
+        return strings([str(cell).encode(errors="replace") for cell in cells], (len(cells),))
+    return _numbers(spec, cells, spec.name)
+
+
+def _numbers(spec: "TensorSpec", cells: "Sequence[Cell]", column: str) -> "Array":
+    kind = np.dtype(spec.dtype)
+    whole = kind.kind in "iu"
+    try:
+        with np.errstate(over="raise"):
+            array = np.array([int(c) if whole else float(c) for c in cells]).astype(kind)
+    except (ValueError, OverflowError, FloatingPointError):
+        array = np.array([np.nan])
+    if not np.isfinite(array).all():
+        said = "whole numbers" if whole else "numbers"
+        raise FieldError(f"must be {said} that {spec.dtype} can hold", field=f"table.{column}")
+    return array

@@ -81,6 +81,20 @@ def test_order_changes_nothing(task: Classifier, data: st.DataObject, texts: lis
     np.testing.assert_allclose(after, before[list(order)], atol=1e-5)
 
 
+@settings(max_examples=examples(60, 2_000))
+@given(st.lists(st.lists(KNOWN, min_size=1, max_size=MAX_TOKENS), min_size=20, max_size=32))
+def test_a_batch_of_many_lengths_is_its_texts_alone(
+    task: Classifier, sentences: list[list[str]]
+) -> None:
+    """So many that they run in several parts, each of texts of like length."""
+    texts = [" ".join(words) for words in sentences]
+    batch = ask(task, texts)
+    singles = [ask(task, [text]) for text in texts]
+    together = np.concatenate([scores(single) for single in singles])
+    np.testing.assert_allclose(scores(batch), together, atol=1e-5)
+    assert batch.tokens == tuple(len(words) for words in sentences)
+
+
 @settings(max_examples=examples(100, 3_000))
 @given(SENTENCES | ANY_TEXT, TEXTS)
 def test_padding_changes_nothing(task: Classifier, text: str, others: list[str]) -> None:

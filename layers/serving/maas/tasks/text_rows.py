@@ -13,7 +13,7 @@ import numpy as np
 
 from maas.errors import BundleError, ModelError, ModelOutputError
 from maas.tasks.nodes import check_nodes
-from maas.tasks.runs import runs
+from maas.tasks.runs import buckets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,20 +56,19 @@ class TextRows:
         return self._tokenizer.encode(texts)
 
     def run(self, encoded: "Encoded", *, deadline: float) -> "npt.NDArray[np.float32]":
-        """Run a batch, in parts that fit into memory.
+        """Run a batch, in parts that fit into memory and hold texts of like length.
 
         Returns:
-            float32 `[texts, width]`, finite.
+            float32 `[texts, width]`, finite, in the batch's order.
 
         Raises:
             ModelError: The graph failed, or answered something else.
             DeadlineError: The deadline came first.
         """
-        parts = []
-        for rows, width in runs(encoded.tokens):
+        numbers = np.empty((len(encoded.tokens), self.width), dtype=np.float32)
+        for rows, width in buckets(encoded.tokens):
             ids, mask = encoded.input_ids[rows, :width], encoded.attention_mask[rows, :width]
-            parts.append(self._run_once(ids, mask, deadline))
-        numbers = np.concatenate(parts)
+            numbers[rows] = self._run_once(ids, mask, deadline)
         if not np.isfinite(numbers).all():
             raise ModelOutputError("The model's answer is not a finite number.")
         return numbers

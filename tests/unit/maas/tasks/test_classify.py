@@ -37,7 +37,7 @@ from maas.errors import (
 from maas.loading import load_version
 from maas.tasks.classify import Classifier, ClassifyRequest, ClassifyResponse
 from maas.tasks.labels import ScoreFunction
-from maas.tasks.runs import RUN_TOKENS
+from maas.tasks.runs import BUCKET_TOKENS
 from maas.text.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
@@ -175,12 +175,14 @@ def behind(
     ("words", "shapes"),
     [
         ([1], [(1, 1)]),
-        ([512] * 32, [(4, 512)] * 8),
-        ([64] * 32, [(32, 64)]),
-        ([65] * 32, [(31, 65), (1, 65)]),
-        ([1] * 31 + [512], [(31, 1), (1, 512)]),
-        ([512] + [1] * 31, [(4, 512), (28, 1)]),
-        ([512, 1, 1, 512, 512, 1], [(4, 512), (2, 512)]),
+        ([512] * 32, [(2, 512)] * 16),
+        ([32] * 32, [(32, 32)]),
+        ([33] * 32, [(31, 33), (1, 33)]),
+        ([1] * 31 + [512], [(1, 512), (31, 1)]),
+        ([512] + [1] * 31, [(1, 512), (31, 1)]),
+        ([512, 1, 1, 512, 512, 1], [(2, 512), (1, 512), (3, 1)]),
+        ([9, 25, 14, 24, 30, 8, 29], [(6, 30), (1, 8)]),  # padding: 49, with the last 71
+        ([50, 100, 10, 90], [(3, 100), (1, 10)]),
         ([600, 600], [(2, 512)]),
     ],
 )
@@ -191,9 +193,9 @@ def test_f16_the_model_is_given_a_bounded_number_of_tokens_at_a_time(
     # When texts of so many words are asked together
     texts = ["bad " * count for count in words]
     logits = classifier.logits(texts, deadline=time.monotonic() + 10)
-    # Then they run in parts that fit, and their answers are in their order
+    # Then they run in parts that fit and are alike in length; answers are in the texts' order
     assert session.shapes == shapes
-    assert all(rows * width <= RUN_TOKENS for rows, width in shapes)
+    assert all(rows * width <= BUCKET_TOKENS for rows, width in shapes)
     wanted = np.outer([min(count, 512) for count in words], bundle.weights[WORDS.index("bad")])
     assert np.allclose(logits, wanted, rtol=1e-5, atol=1e-5)
 

@@ -5,7 +5,7 @@ A module per protocol. A test holds this table against the routes of the app.
     OPERATIONS["/models/{model}"]["POST"].bodies      # (ClassifyBody, ImageBody, …)
 """
 
-from maas.http.operations import catalog, open_inference, openai, tasks
+from maas.http.operations import catalog, open_inference, openai, tasks, tensorflow_serving
 from maas.http.operations.operation import CATALOG, INFERENCE, Operation
 from maas.http.operations.tasks import TASKS
 
@@ -15,6 +15,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     **tasks.OPERATIONS,
     **open_inference.OPERATIONS,
     **openai.OPERATIONS,
+    **tensorflow_serving.OPERATIONS,
     **catalog.OPERATIONS,
 }
 """Operations by path and method."""

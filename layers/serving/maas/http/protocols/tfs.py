@@ -1,0 +1,118 @@
+"""TensorFlow Serving's REST API: bodies to tensors, and tensors to predictions.
+
+May import `maas.errors`, `maas.http.{body,fields,problems}`, `nested` and `tfs_wire` beside it.
+
+    asked = decode(data, tensors.inputs)
+    answer = encode(asked, outputs)               # {"predictions": …} or {"outputs": …}
+"""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from maas.errors import FieldError
+from maas.http.body import parse_json
+from maas.http.fields import convert_fields
+from maas.http.problems import encode_json
+from maas.http.protocols.nested import array_of, feeds_of, is_bytes, nested_of, sole_input
+from maas.http.protocols.tfs_wire import Outputs, PredictBody, Predictions
+from maas.limits import LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from maas.registry.records import TensorSpec
+    from maas.tasks.tensors import Array
+
+_JSON_LIMITS = replace(LIMITS, json_values=LIMITS.tensor_values)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request.
+
+    Attributes:
+        feeds: Arrays by input.
+        rows: How many rows are answered one by one; None where tensors are answered as a whole.
+    """
+
+    feeds: "Mapping[str, Array]"
+    rows: int | None
+
+
+def decode(data: bytes, inputs: "Sequence[TensorSpec]") -> Asked:
+    """Read a request.
+
+    Args:
+        data: The body.
+        inputs: What the model reads.
+
+    Raises:
+        BadRequestError: It is no JSON.
+        FieldError: A field is missing, unknown or of the wrong type.
+    """
+    value = parse_json(data, limits=_JSON_LIMITS)
+    body = convert_fields(value, PredictBody, choices="must be serving_default")
+    if (body.instances is None) == (body.inputs is None):
+        raise FieldError("must be given, or inputs: one of them", field="instances")
+    if body.instances is not None:
+        return Asked(row_feeds(body.instances, inputs, field="instances"), len(body.instances))
+    return Asked(_columns(body.inputs, inputs), None)
+
+
+def row_feeds(
+    rows: list[Any], inputs: "Sequence[TensorSpec]", *, field: str
+) -> "Mapping[str, Array]":
+    """Tensors of rows, each a value or an object of values by input.
+
+    Raises:
+        FieldError: There is no row, they are not alike, or not what the model reads.
+    """
+    if not rows:
+        raise FieldError("must be at least one", field=field)
+    named = [row for row in rows if isinstance(row, dict) and not is_bytes(row)]
+    if not named:
+        spec = sole_input(rows, inputs, field=field)
+        return {spec.name: array_of(rows, spec, field=field)}
+    if len(named) != len(rows) or any(row.keys() != named[0].keys() for row in named):
+        raise FieldError("must be alike: values, or objects of the same inputs", field=field)
+    return feeds_of({name: [row[name] for row in named] for name in named[0]}, inputs, field=field)
+
+
+def _columns(value: object, inputs: "Sequence[TensorSpec]") -> "Mapping[str, Array]":
+    if isinstance(value, dict) and not is_bytes(value):
+        return feeds_of(value, inputs, field="inputs")
+    spec = sole_input(value, inputs, field="inputs")
+    return {spec.name: array_of(value, spec, field="inputs")}
+
+
+def encode(asked: Asked, outputs: "Mapping[str, Array]") -> bytes:
+    """Write an answer.
+
+    Raises:
+        FieldError: It is too large, or a tensor has not as many rows as were sent.
+        ModelOutputError: JSON cannot say a number.
+    """
+    if sum(array.size for array in outputs.values()) > LIMITS.tensor_values:
+        raise FieldError(f"The answer is above {LIMITS.tensor_values} values; ask for less.")
+    if asked.rows is not None:
+        answer: object = Predictions(predictions_of(outputs, asked.rows))
+    else:
+        tensors = {name: nested_of(array) for name, array in outputs.items()}
+        answer = Outputs(tensors if len(tensors) > 1 else next(iter(tensors.values())))
+    return encode_json(answer, limit=LIMITS.tensor_bytes)
+
+
+def predictions_of(outputs: "Mapping[str, Array]", rows: int) -> list[Any]:
+    """Per row what the one output holds, or an object of what each does.
+
+    Raises:
+        FieldError: A tensor has not as many rows as were sent.
+    """
+    for name, array in outputs.items():
+        if array.ndim == 0 or len(array) != rows:
+            raise FieldError(f"{name} is not answered row by row; send inputs instead of rows")
+    columns = {name: nested_of(array) for name, array in outputs.items()}
+    if len(columns) == 1:
+        only: list[Any] = next(iter(columns.values()))
+        return only
+    return [{name: column[at] for name, column in columns.items()} for at in range(rows)]

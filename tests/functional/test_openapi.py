@@ -43,6 +43,7 @@ GOOD_TENSORS = {
     "inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a good film"]}],
     "outputs": [{"name": "logits", "parameters": {"classification": 1}}],
 }
+ROWS = "/v1/models/sentiment"
 OPENAI = "/models/vectors/v1"
 EMBEDDED = {"model": "vectors@1", "input": ["a good film", "bad"], "dimensions": 2}
 BASE64 = {"model": "vectors", "input": [[1, 2], [3]], "encoding_format": "base64", "user": "x"}
@@ -163,6 +164,16 @@ ANSWERS = [
         for name in ("", "/vectors")
     ),
     ("GET", f"{OPENAI}/models/vectors@production", {}, 200),
+    *(
+        ("GET", f"{ROWS}{pin}{below}", {}, 200)
+        for pin in ("", "/versions/2", "/labels/candidate")
+        for below in ("", "/metadata")
+    ),
+    *(
+        ("POST", f"{ROWS}{pin}:predict", {"json": body}, 200)
+        for pin in ("", "/versions/2", "/labels/candidate")
+        for body in ({"instances": ["a good film"]}, {"inputs": {"text": ["a"]}})
+    ),
     ("GET", "/v2", {}, 200),
     ("GET", "/v2/health/live", {}, 200),
     ("GET", "/v2/health/ready", {}, 200),
@@ -193,6 +204,9 @@ ANSWERS = [
     ("POST", f"{OPENAI}/embeddings", {"content": b"a", "headers": {"content-type": "a/b"}}, 415),
     ("GET", f"{OPENAI}/models?version=9", {}, 404),
     ("GET", "/models/other/v1/models", {}, 404),
+    ("POST", f"{ROWS}:predict", {"json": {}}, 422),
+    ("POST", f"{ROWS}:predict", {"content": b"{}", "headers": {"content-type": "a/b"}}, 415),
+    ("GET", f"{ROWS}/labels/other", {}, 404),
     ("GET", "/v2/models/other", {}, 404),
     ("POST", "/v2/repository/models/sentiment/load", {}, 405),
     ("POST", "/v2/repository/models/sentiment/unload", {}, 405),

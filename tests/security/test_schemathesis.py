@@ -75,6 +75,7 @@ IDS = {
     "minItems": 1,
     "maxItems": MAX_TOKENS,
 }
+PREDICTED = {"enum": [["a good film"], ["bad", "a fine film"]]}
 PICTURES = [png(LEVELS), jpeg(LEVELS)]
 
 
@@ -147,7 +148,8 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
     versions = ["1", "2", "candidate", "production", home.bundles[max(home.bundles)].digest]
     own = {"model": [home.settings.model or "sentiment"], "version": versions}
     for path, _, operation in operations(document):
-        known = {"model": ["vectors"], "version": ["1", "production"]} if "/v1/" in path else own
+        below = path.startswith("/models/") and "/v1/" in path  # whose sample embeds
+        known = {"model": ["vectors"], "version": ["1", "production"]} if below else own
         known |= {"x-maas-version": known["version"], "id": ["vectors", "vectors@1"]}
         for parameter in operation["parameters"]:
             if parameter["name"] in known:
@@ -157,6 +159,8 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
         each.get("items", each)["enum"] = [in_base64(data) for data in PICTURES]
     schemas["InferBody"]["properties"]["inputs"] = {"enum": TENSORS}
     schemas["InferBody"]["properties"]["outputs"] = {"enum": OUTPUTS}
+    # One of two fields: no schema of a struct says so
+    schemas["PredictBody"] = {"anyOf": [_only(key, PREDICTED) for key in ("instances", "inputs")]}
     for kind in ("EmbedBody", "EmbeddingsBody"):
         for each in schemas[kind]["properties"]["dimensions"]["anyOf"]:
             each["maximum"] = DIMENSION
@@ -170,6 +174,15 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
 
 def _listed(items: "Json") -> "Json":
     return {"type": "array", "items": items, "minItems": 1, "maxItems": LIMITS.texts}
+
+
+def _only(key: str, value: "Json") -> "Json":
+    return {
+        "type": "object",
+        "properties": {key: value},
+        "required": [key],
+        "additionalProperties": False,
+    }
 
 
 def run(

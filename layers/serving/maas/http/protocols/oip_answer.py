@@ -40,7 +40,7 @@ def encode(
 
     Args:
         asked: The request.
-        outputs: What the model answered, all that it knows.
+        outputs: What the model answered; some have outputs that go with some inputs alone.
         model: Its name.
         version: Which version answered.
         labels: Names of a classifier's numbers.
@@ -49,9 +49,13 @@ def encode(
         The body, and how many of its bytes are JSON; None where all are.
 
     Raises:
-        FieldError: An output has no classes, or all of them are too large.
+        FieldError: An output was not answered or has no classes, or all of them are too large.
         ModelOutputError: JSON cannot say a number.
     """
+    if not asked.outputs.keys() <= outputs.keys():
+        raise FieldError(
+            f"one is not answered to these inputs, but {', '.join(outputs)}", field="outputs"
+        )
     tensors: list[OutputTensor] = []
     parts: list[bytes] = []
     values = 0

@@ -111,6 +111,13 @@ def test_one_output_that_is_asked_for_is_all_that_is_answered() -> None:
     assert result.as_numpy("b").tolist() == [2]
 
 
+def test_an_output_that_goes_with_other_inputs_is_refused() -> None:
+    with pytest.raises(FieldError, match="but a, b") as refused:
+        answer({"a": LOGITS, "b": LOGITS}, {"secret": OutputParameters()})
+    assert refused.value.field == "outputs"
+    assert "secret" not in str(refused.value)
+
+
 # ---- Classes ------------------------------------------------------------------------------------
 
 

@@ -31,7 +31,7 @@ def build_handler(settings: "Settings") -> "Handler":
 
     A model that cannot be loaded does not end the function: it answers 503 and says so in the log.
     Nor does a registry that does not answer: the baked policy does. With SnapStart all of this is
-    in the snapshot, and each restored process reads the policy anew.
+    in the snapshot, every protocol's modules too, and each restored process reads the policy anew.
 
     Raises:
         SettingsError: No model is named, or the registry's address is none.
@@ -50,6 +50,8 @@ def build_handler(settings: "Settings") -> "Handler":
     routes = inference_routes(services)
     app = App(routes, observer=observer, new_id=new_id, base_path=settings.base_path)
     handler = guarded(app, observer)
+    if settings.snapshot:
+        from maas.http.faces import spoken  # noqa: F401, PLC0415 - a cold start does not pay for all
     try:
         service = services(settings.model)
         service.warm_up()

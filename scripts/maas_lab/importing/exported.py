@@ -41,6 +41,7 @@ class Exported:
         goldens: Requests with torch's answers, none with `tensors`. Where there are none, the graph
             is asked: that is for tasks which answer every text with one row of numbers.
         manifest: Further fields of the manifest by their names, for a task that has some.
+        notes: What there is to know of it, for people.
     """
 
     graph: Path
@@ -51,3 +52,4 @@ class Exported:
     proof: Proof | None = None
     goldens: tuple[Golden, ...] = ()
     manifest: Mapping[str, object] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ The bundle is whole or absent, and is not made where registering would refuse it
 import hashlib
 import shutil
 import tempfile
+from dataclasses import replace as replace_fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from maas_lab.files import lock_folder
 from maas_lab.importing.exported import Exported
 from maas_lab.importing.exporters import EXPORTERS
 from maas_lab.importing.fit_tensor import fit_tensor
+from maas_lab.importing.fit_texts import fit_classifier, fit_embedder
 from maas_lab.importing.forms import Outcome, is_rounded, write_optimised
 from maas_lab.importing.imported import Imported
 from maas_lab.importing.reading import Foreign, read_foreign
@@ -41,7 +43,12 @@ if TYPE_CHECKING:
     from maas_lab.importing.fitted import Fit, Fitted
     from maas_lab.importing.wishes import Wishes
 
-_FITS: "dict[str, Fit]" = {TENSOR: fit_tensor, TABLE: fit_tensor}
+_FITS: "dict[str, Fit]" = {
+    TENSOR: fit_tensor,
+    TABLE: fit_tensor,
+    "text-classification": fit_classifier,
+    "feature-extraction": fit_embedder,
+}
 _LIBRARIES = ("onnx", "onnxruntime")
 _ORIGIN = ("config.json", "model.safetensors", "tokenizer.json")
 
@@ -91,7 +98,8 @@ def _exported(source: Path, scratch: Path, wishes: "Wishes") -> Exported:
         )
     out = scratch / "exported"
     out.mkdir()
-    return export(source, out)
+    exported = export(source, out)
+    return replace_fields(exported, labels=wishes.labels or exported.labels)
 
 
 def _fitted(foreign: Foreign, exported: Exported, folder: Path, wishes: "Wishes") -> "Fitted":

@@ -10,6 +10,7 @@ RefusedError above the tolerance, FieldError where the folder does not hold such
 from typing import TYPE_CHECKING
 
 # torch and transformers take seconds to import; nobody pays for a task that is not asked for.
+# ruff: noqa: PLC0415
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,5 +19,20 @@ if TYPE_CHECKING:
     from maas_lab.importing.exported import Exported
 
 
-EXPORTERS: "dict[str, Callable[[Path, Path], Exported]]" = {}
+def _text_classification(folder: "Path", out: "Path") -> "Exported":
+    from maas_lab.importing.exporters.text_classification import export
+
+    return export(folder, out)
+
+
+def _feature_extraction(folder: "Path", out: "Path") -> "Exported":
+    from maas_lab.importing.exporters.feature_extraction import export
+
+    return export(folder, out)
+
+
+EXPORTERS: "dict[str, Callable[[Path, Path], Exported]]" = {
+    "text-classification": _text_classification,
+    "feature-extraction": _feature_extraction,
+}
 """The exporter of each task. Never extended from data."""

@@ -1,6 +1,6 @@
 """Elements of the Open Inference Protocol's tensors: as JSON, and as bytes behind it.
 
-May import `maas.errors`, `maas.tasks.tensors` and numpy.
+May import `maas.errors`, `maas.limits`, `maas.tasks.tensors` and numpy.
 
     array = from_json(value, "FP32", [2, 3], field="inputs[0].data")
     array = from_bytes(data, "FP32", [2, 3], field="inputs[0]")
@@ -16,11 +16,13 @@ import binascii
 import itertools
 import math
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from maas.errors import FieldError
+from maas.limits import LIMITS
 from maas.tasks.tensors import STRING, strings
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ DTYPES: "dict[Datatype, str]" = {
 DATATYPES = {dtype: datatype for datatype, dtype in DTYPES.items()}
 """The datatype of each dtype."""
 _LARGEST = 2**40
+_LENGTH = struct.Struct("<I")
 _SAID = {"BOOL": "true and false", "BYTES": "texts", "FP16": "numbers"}
 
 
@@ -151,14 +154,15 @@ def from_bytes(data: bytes, datatype: "Datatype", shape: "Sequence[int]", *, fie
 
 
 def _split(data: bytes, count: int, field: str) -> list[bytes]:
+    if count > LIMITS.tensor_values:
+        raise FieldError(f"must be at most {LIMITS.tensor_values} elements of BYTES", field=field)
     elements: list[bytes] = []
     at = 0
-    while at < len(data) and len(elements) < count:
-        end = at + 4 + int.from_bytes(data[at : at + 4], "little")
-        if end > len(data) or at + 4 > len(data):
-            break
-        elements.append(data[at + 4 : end])
-        at = end
+    with suppress(struct.error):  # where there is no length any more
+        for _ in range(count):
+            start = at + _LENGTH.size
+            at = start + _LENGTH.unpack_from(data, at)[0]
+            elements.append(data[start:at])
     if at != len(data) or len(elements) != count:
         raise FieldError(
             f"must be {count} elements of BYTES, each its length in four bytes and then itself",
@@ -180,7 +184,7 @@ def to_bytes(array: "Array") -> bytes:
             element if isinstance(element, bytes) else element.encode()
             for element in array.ravel().tolist()
         ]
-        return b"".join(struct.pack("<I", len(part)) + part for part in parts)
+        return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
     little: Any = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return np.ascontiguousarray(little).tobytes()
 

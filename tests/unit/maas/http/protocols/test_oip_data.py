@@ -29,6 +29,7 @@ from maas.http.protocols.oip_data import (
     to_bytes,
     to_json,
 )
+from maas.limits import LIMITS
 from maas.tasks.tensors import strings
 
 if TYPE_CHECKING:
@@ -265,8 +266,10 @@ def test_many_are_asked_for_and_none_is_sent() -> None:
     for datatype in ("INT8", "BYTES"):
         with pytest.raises(FieldError, match=str(2**40)):
             from_json([], datatype, [2**40], field="x")
-        with pytest.raises(FieldError, match=str(2**40)):
-            from_bytes(b"", datatype, [2**40], field="x")
+    with pytest.raises(FieldError, match=str(2**40)):
+        from_bytes(b"", "INT8", [2**40], field="x")
+    with pytest.raises(FieldError, match=f"at most {LIMITS.tensor_values} elements"):
+        from_bytes(b"", "BYTES", [2**40], field="x")
 
 
 # ---- Texts and bytes ----------------------------------------------------------------------------

@@ -174,6 +174,12 @@ ANSWERS = [
         for pin in ("", "/versions/2", "/labels/candidate")
         for body in ({"instances": ["a good film"]}, {"inputs": {"text": ["a"]}})
     ),
+    *(("GET", f"{MODEL}{pin}/ping", {}, 200) for pin in ("", "/versions/2")),
+    *(
+        ("POST", f"{MODEL}{pin}/invocations", {"json": body}, 200)
+        for pin in ("", "/versions/2")
+        for body in (GOOD, {"instances": ["a good film"]}, {"dataframe_records": [{"text": "a"}]})
+    ),
     ("GET", "/v2", {}, 200),
     ("GET", "/v2/health/live", {}, 200),
     ("GET", "/v2/health/ready", {}, 200),
@@ -207,6 +213,9 @@ ANSWERS = [
     ("POST", f"{ROWS}:predict", {"json": {}}, 422),
     ("POST", f"{ROWS}:predict", {"content": b"{}", "headers": {"content-type": "a/b"}}, 415),
     ("GET", f"{ROWS}/labels/other", {}, 404),
+    ("POST", f"{MODEL}/invocations", {"json": {"instances": []}}, 422),
+    ("POST", f"{MODEL}/invocations", {"content": b"a", "headers": {"content-type": "a/b"}}, 415),
+    ("GET", f"{MODEL}/versions/9/ping", {}, 404),
     ("GET", "/v2/models/other", {}, 404),
     ("POST", "/v2/repository/models/sentiment/load", {}, 405),
     ("POST", "/v2/repository/models/sentiment/unload", {}, 405),

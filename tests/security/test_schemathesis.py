@@ -76,6 +76,8 @@ IDS = {
     "maxItems": MAX_TOKENS,
 }
 PREDICTED = {"enum": [["a good film"], ["bad", "a fine film"]]}
+RECORDS = {"enum": [[{"text": "a good film"}], [{"text": "bad"}, {"text": "a film"}]]}
+SPLIT = {"enum": [{"columns": ["text"], "data": [["a good film"], ["bad"]], "index": None}]}
 PICTURES = [png(LEVELS), jpeg(LEVELS)]
 
 
@@ -161,6 +163,8 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
     schemas["InferBody"]["properties"]["outputs"] = {"enum": OUTPUTS}
     # One of two fields: no schema of a struct says so
     schemas["PredictBody"] = {"anyOf": [_only(key, PREDICTED) for key in ("instances", "inputs")]}
+    frames = {"instances": PREDICTED, "dataframe_records": RECORDS, "dataframe_split": SPLIT}
+    schemas["InvocationBody"] = {"anyOf": [_only(key, value) for key, value in frames.items()]}
     for kind in ("EmbedBody", "EmbeddingsBody"):
         for each in schemas[kind]["properties"]["dimensions"]["anyOf"]:
             each["maximum"] = DIMENSION

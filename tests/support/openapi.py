@@ -15,6 +15,7 @@ from typing import Any
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from maas.http.operations import TASKS
+from maas.http.operations.sagemaker import OPERATIONS as BESIDE
 from maas.http.operations.tasks import OPERATIONS as OF_TASKS
 
 Json = dict[str, Any]
@@ -154,27 +155,34 @@ def operation_of(document: Json, method: str, path: str) -> Json:
 
 
 def narrowed(document: Json, task: str) -> Json:
-    """The document as it is of models of one task: their bodies and answers, and no other's."""
+    """The document as it is of models of one task: their bodies and answers, and no other's.
+
+    What is sent to any model whatever its task, as rows are, stays.
+    """
     document = copy.deepcopy(document)
     kinds = list(TASKS)
     answers = [kind for kind, (_, listed) in TASKS.items() for _ in listed]
     for path, _, operation in operations(document):
-        if path not in OF_TASKS or "requestBody" not in operation:
+        if path not in OF_TASKS | BESIDE or "requestBody" not in operation:
             continue
         content = operation["requestBody"]["content"]
-        body = content["application/json"]["schema"]["anyOf"][kinds.index(task)]
+        bodies = _of_task(content["application/json"]["schema"]["anyOf"], kinds, task)
         files = {kind: value for kind, value in content.items() if kind != "application/json"}
-        operation["requestBody"]["content"] = {"application/json": {"schema": body}} | (
+        schema = bodies[0] if len(bodies) == 1 else {"anyOf": bodies}
+        operation["requestBody"]["content"] = {"application/json": {"schema": schema}} | (
             files if task == "image-classification" else {}
         )
         said = operation["responses"]["200"]["content"]["application/json"]
-        fitting = [
-            schema
-            for kind, schema in zip(answers, said["schema"]["anyOf"], strict=True)
-            if kind == task
-        ]
-        said["schema"] = {"anyOf": fitting}
+        said["schema"] = {"anyOf": _of_task(said["schema"]["anyOf"], answers, task)}
     return document
+
+
+def _of_task(schemas: "list[Json]", kinds: "list[str]", task: str) -> "list[Json]":
+    """Of schemas whose last ones are of these kinds, the first ones and those of a task."""
+    any_task = len(schemas) - len(kinds)
+    assert 0 <= any_task <= 1
+    own = zip(kinds, schemas[any_task:], strict=True)
+    return schemas[:any_task] + [schema for kind, schema in own if kind == task]
 
 
 def check_answer(document: Json, method: str, path: str, status: int, body: object) -> None:

@@ -13,6 +13,7 @@ from maas.http.answering import Answering
 from maas.http.faces.hugging_face import hugging_face_routes
 from maas.http.faces.open_inference import open_inference_routes
 from maas.http.faces.openai import openai_routes
+from maas.http.faces.sagemaker import sagemaker_routes
 from maas.http.faces.tensorflow_serving import tensorflow_serving_routes
 from maas.registry.records import DEFAULT_ALIAS
 
@@ -36,6 +37,7 @@ def inference_routes(services: "Services", *, threads: bool = False) -> "Routes"
         **open_inference_routes(answering),
         **openai_routes(answering),
         **tensorflow_serving_routes(answering),
+        **sagemaker_routes(answering),
     }
 
 

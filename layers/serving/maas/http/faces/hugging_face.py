@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from maas.http.describe import ModelDescription
     from maas.http.methods import Routes, Stream
     from maas.http.protocols.hf import Wire
+    from maas.service import Turn
     from maas.tasks.generation import GenerateRequest
+    from maas.tasks.task import Request as Asked
 
 
 def hugging_face_routes(answering: "Answering") -> "Routes":
@@ -40,19 +42,7 @@ class _HuggingFace:
         turn = await self._answering.turn(request, exchange)
         wire = wire_of(turn.task_name)
         asked = wire.decode(await self._read(request, exchange, wire))
-        if wire.events is not None and cast("GenerateRequest", asked).streamed:
-            from maas.http.streaming import streamed  # noqa: PLC0415 - on a local server alone
-
-            return await streamed(
-                self._answering,
-                turn,
-                cast("GenerateRequest", asked),
-                request=request,
-                events=wire.events(),
-                exchange=exchange,
-            )
-        answer = await self._answering.predict(turn, asked, exchange)
-        return encode_json(wire.encode(answer))
+        return await answer_asked(self._answering, turn, asked, request=request, exchange=exchange)
 
     async def describe(self, request: "Request", exchange: "Exchange") -> bytes:
         service = await self._answering.service(request, exchange)
@@ -71,3 +61,35 @@ class _HuggingFace:
         if wire.media_types and not is_json(media_type, data):
             return data
         return parse_json(data)
+
+
+async def answer_asked(
+    answering: "Answering",
+    turn: "Turn",
+    asked: "Asked",
+    *,
+    request: "Request",
+    exchange: "Exchange",
+) -> "bytes | Stream":
+    """The answer to a task's own request, in this wire format.
+
+    Args:
+        answering: The models of this process.
+        turn: Who answers.
+        asked: What the wire format of its task decoded.
+        request: Where it came from.
+        exchange: Told of what is answered.
+    """
+    wire = wire_of(turn.task_name)
+    if wire.events is not None and cast("GenerateRequest", asked).streamed:
+        from maas.http.streaming import streamed  # noqa: PLC0415 - on a local server alone
+
+        return await streamed(
+            answering,
+            turn,
+            cast("GenerateRequest", asked),
+            request=request,
+            events=wire.events(),
+            exchange=exchange,
+        )
+    return encode_json(wire.encode(await answering.predict(turn, asked, exchange)))

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from maas.registry.records import TensorSpec
     from maas.tasks.tensors import Array
 
-_JSON_LIMITS = replace(LIMITS, json_values=LIMITS.tensor_values)
+JSON_LIMITS = replace(LIMITS, json_values=LIMITS.tensor_values)
+"""What a body of tensors may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,13 @@ def decode(data: bytes, inputs: "Sequence[TensorSpec]") -> Asked:
         BadRequestError: It is no JSON.
         FieldError: A field is missing, unknown or of the wrong type.
     """
-    value = parse_json(data, limits=_JSON_LIMITS)
+    value = parse_json(data, limits=JSON_LIMITS)
     body = convert_fields(value, PredictBody, choices="must be serving_default")
     if (body.instances is None) == (body.inputs is None):
         raise FieldError("must be given, or inputs: one of them", field="instances")
     if body.instances is not None:
         return Asked(row_feeds(body.instances, inputs, field="instances"), len(body.instances))
-    return Asked(_columns(body.inputs, inputs), None)
+    return Asked(column_feeds(body.inputs, inputs), None)
 
 
 def row_feeds(
@@ -78,7 +79,12 @@ def row_feeds(
     return feeds_of({name: [row[name] for row in named] for name in named[0]}, inputs, field=field)
 
 
-def _columns(value: object, inputs: "Sequence[TensorSpec]") -> "Mapping[str, Array]":
+def column_feeds(value: object, inputs: "Sequence[TensorSpec]") -> "Mapping[str, Array]":
+    """Tensors as a whole, by input or of the only one.
+
+    Raises:
+        FieldError: They are not what the model reads.
+    """
     if isinstance(value, dict) and not is_bytes(value):
         return feeds_of(value, inputs, field="inputs")
     spec = sole_input(value, inputs, field="inputs")
@@ -92,22 +98,26 @@ def encode(asked: Asked, outputs: "Mapping[str, Array]") -> bytes:
         FieldError: It is too large, or a tensor has not as many rows as were sent.
         ModelOutputError: JSON cannot say a number.
     """
-    if sum(array.size for array in outputs.values()) > LIMITS.tensor_values:
-        raise FieldError(f"The answer is above {LIMITS.tensor_values} values; ask for less.")
-    if asked.rows is not None:
-        answer: object = Predictions(predictions_of(outputs, asked.rows))
-    else:
-        tensors = {name: nested_of(array) for name, array in outputs.items()}
-        answer = Outputs(tensors if len(tensors) > 1 else next(iter(tensors.values())))
+    value = answer_of(asked, outputs)
+    answer = Outputs(value) if asked.rows is None else Predictions(value)
     return encode_json(answer, limit=LIMITS.tensor_bytes)
 
 
-def predictions_of(outputs: "Mapping[str, Array]", rows: int) -> list[Any]:
-    """Per row what the one output holds, or an object of what each does.
+def answer_of(asked: Asked, outputs: "Mapping[str, Array]") -> Any:  # noqa: ANN401 - any JSON
+    """What the one output holds, or an object of what each does: as a whole, or per row.
 
     Raises:
-        FieldError: A tensor has not as many rows as were sent.
+        FieldError: It is too large, or a tensor has not as many rows as were sent.
     """
+    if sum(array.size for array in outputs.values()) > LIMITS.tensor_values:
+        raise FieldError(f"The answer is above {LIMITS.tensor_values} values; ask for less.")
+    if asked.rows is not None:
+        return _by_row(outputs, asked.rows)
+    tensors = {name: nested_of(array) for name, array in outputs.items()}
+    return tensors if len(tensors) > 1 else next(iter(tensors.values()))
+
+
+def _by_row(outputs: "Mapping[str, Array]", rows: int) -> list[Any]:
     for name, array in outputs.items():
         if array.ndim == 0 or len(array) != rows:
             raise FieldError(f"{name} is not answered row by row; send inputs instead of rows")

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 MODEL = "echo"
 ALL = (*DTYPES, STRING)
-INPUTS = tuple(TensorSpec(f"{dtype}_in", dtype, ("n",)) for dtype in ALL)
-OUTPUTS = tuple(TensorSpec(f"{dtype}_out", dtype, ("n",)) for dtype in ALL)
+INPUTS = tuple(TensorSpec(f"{dtype}_in", dtype, (f"{dtype}s",)) for dtype in ALL)
+OUTPUTS = tuple(TensorSpec(f"{dtype}_out", dtype, (f"{dtype}s",)) for dtype in ALL)
 TEXTS = (b"a\0b", "été".encode())
 _NAMES = {"float32": "FLOAT", "float64": "DOUBLE"}
 

@@ -3,6 +3,7 @@
 May import `maas.bundle`, `maas.loading`, `maas.limits` and `maas.errors`.
 
     versions = LoadedVersions("sentiment", bundles=folder, threads=1, full=True, clock=clock)
+    versions.begin(digest)
     versions.get(digest, deadline=deadline).task
 
 Opening hashes and replays, which takes seconds and cannot be stopped. So it happens in a thread,
@@ -14,6 +15,7 @@ import math
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -72,6 +74,12 @@ class LoadedVersions:
             return digest in self._loaded or (self._bundles / digest16(digest)).exists()
         except OSError:  # it is not for us to look at; opening it will say so
             return True
+
+    def begin(self, digest: str) -> None:
+        """Begin to open a version that is not in memory, and wait for nothing."""
+        with suppress(NotReadyError):  # `get` says why
+            if self._known(digest) is None:
+                self._begun(digest)
 
     def get(self, digest: str, *, deadline: float = math.inf) -> LoadedVersion:
         """Find a version, and open it if need be.

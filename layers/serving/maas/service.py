@@ -105,6 +105,13 @@ class Service:
         """The policy that decides now."""
         return self._view().policy
 
+    def begin(self) -> None:
+        """Begin to open what was baked and to read the policy, and wait for nothing."""
+        if (baked := self._policies.baked) is not None:
+            for digest in self._promoted(baked):
+                self._versions.begin(digest)
+        self._policies.begin()
+
     def warm_up(self) -> None:
         """Load the versions that the default alias routes to; others load when first asked for.
 
@@ -173,12 +180,17 @@ class Service:
             )
 
     def _load(self, policy: "Policy") -> None:
-        routes = policy.aliases.get(DEFAULT_ALIAS)
-        if not routes:
+        digests = self._promoted(policy)
+        if not digests:
             raise NotReadyError(f"No version of {self.model} is promoted yet.")
-        digests = [policy.digests[route.version] for route in routes]
-        for digest in [each for each in digests if self._versions.carries(each)] or digests:
+        for digest in digests:
             self._versions.get(digest)
+
+    def _promoted(self, policy: "Policy") -> list[str]:
+        """What the default alias routes to: those that are here, where some are."""
+        routes = policy.aliases.get(DEFAULT_ALIAS, ())
+        digests = [policy.digests[route.version] for route in routes]
+        return [each for each in digests if self._versions.carries(each)] or digests
 
     def _chosen(self, policy: "Policy", address: "VersionAddress | None") -> tuple[int, str]:
         try:

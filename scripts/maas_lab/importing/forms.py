@@ -129,7 +129,7 @@ def replay_all(
         DeadlineError: It takes too long.
     """
     session = open_session(exported / form / GRAPH, optimised=True, threads=1)
-    task = open_task(manifest, exported, session)
+    task = open_task(manifest, exported, lambda: session)
     deadline = time.monotonic() + _REPLAY_SECONDS
     return max(task.replay(golden, deadline=deadline) for golden in goldens)
 

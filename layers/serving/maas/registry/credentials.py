@@ -18,7 +18,6 @@ import msgspec
 from msgspec import Struct
 
 from maas.errors import MaasError, RegistryMisconfiguredError, RegistryUnavailableError
-from maas.registry.connection import Connection
 from maas.registry.endpoint import Endpoint, parse_endpoint
 from maas.registry.sigv4 import Credentials
 
@@ -120,6 +119,8 @@ class CredentialSource:
 
     def _ask(self, endpoint: Endpoint, deadline: float) -> _Held:
         context = self._context() if endpoint.scheme == "https" else None
+        from maas.registry.connection import Connection  # noqa: PLC0415 - as in `policy_read`
+
         connection = Connection(endpoint, of=_ENDPOINT, context=context)
         headers = {"host": endpoint.authority, "accept": "application/json"}
         if self._aws.credentials_token:

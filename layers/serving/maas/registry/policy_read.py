@@ -30,7 +30,6 @@ from maas.errors import (
     RegistryUnavailableError,
     SettingsError,
 )
-from maas.registry.connection import Answer, Connection
 from maas.registry.credentials import CredentialSource
 from maas.registry.dynamo_faults import error_of, fault_of_answer
 from maas.registry.endpoint import Endpoint, parse_endpoint
@@ -41,6 +40,7 @@ from maas.registry.sigv4 import Credentials, Request, signed_headers
 if TYPE_CHECKING:
     import ssl
 
+    from maas.registry.connection import Answer, Connection
     from maas.settings import AwsSettings
 
 READ_SECONDS = 2.0
@@ -158,7 +158,7 @@ class PolicyReader:
             },
         )
 
-    def _exchange(self, request: Request, credentials: Credentials, deadline: float) -> Answer:
+    def _exchange(self, request: Request, credentials: Credentials, deadline: float) -> "Answer":
         """Over the kept connection, if nobody else uses it and it is not too old."""
         headers = signed_headers(
             request, credentials, region=self._region, service="dynamodb", at=self._now()
@@ -167,6 +167,8 @@ class PolicyReader:
             connection, self._idle = self._idle, None
             too_old = time.monotonic() - self._idle_since > KEEP_SECONDS
             generation = self._generation
+        from maas.registry.connection import Connection  # noqa: PLC0415 - http.client takes 15 ms
+
         connection = connection or Connection(
             self._endpoint,
             of="DynamoDB",
@@ -183,7 +185,7 @@ class PolicyReader:
             connection.close()
         return answer
 
-    def _refused(self, answer: Answer) -> MaasError:
+    def _refused(self, answer: "Answer") -> MaasError:
         code = _code(answer)
         if not code or not 400 <= answer.status < 500:
             return RegistryUnavailableError(
@@ -221,7 +223,7 @@ def _endpoint(aws: "AwsSettings") -> Endpoint:
     return parse_endpoint(aws.dynamodb_endpoint or aws_own, field=_ENDPOINT)
 
 
-def _code(answer: Answer) -> str:
+def _code(answer: "Answer") -> str:
     """The error's name, such as `ThrottlingException`; empty where DynamoDB gave none."""
     try:
         named = _TYPE.fullmatch(msgspec.json.decode(answer.body, type=_Refusal).type)

@@ -3,7 +3,7 @@
 A task turns a request struct into tensors, runs the session and turns what comes out into a
 response struct; it knows no HTTP and no registry.
 
-    task = open_task(manifest, folder, session)
+    task = open_task(manifest, folder, lambda: session)
 """
 
 from typing import TYPE_CHECKING
@@ -22,84 +22,86 @@ if TYPE_CHECKING:
     from maas.text.tokenizer import Tokenizer
     from maas.text.windows import WindowTokenizer
 
+    Graph = Callable[[], Session]
+
 TOKENIZER = "tokenizer.json"
 """The file of a bundle by which a task reads texts."""
 
 
-def open_task(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+def open_task(manifest: "Manifest", folder: "Path", graph: "Graph") -> "Task":
     """Open the task that a manifest names.
 
     Args:
         manifest: What the model is.
         folder: Where the files lie that every form needs.
-        session: Its graph.
+        graph: Gives its graph; called last, for the graph may be opened meanwhile.
 
     Raises:
         BundleError: The graph is not the one that the manifest describes.
         TokenizerError: The tokenizer cannot be loaded.
     """
-    return TASKS[manifest.task](manifest, folder, session)
+    return TASKS[manifest.task](manifest, folder, graph)
 
 
-def _classifier(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+def _classifier(manifest: "Manifest", folder: "Path", graph: "Graph") -> "Task":
     from maas.tasks.classify import Classifier
 
-    return Classifier(manifest, _tokenizer(manifest, folder), session)
+    return Classifier(manifest, _tokenizer(manifest, folder), graph())
 
 
-def _image_classifier(manifest: "Manifest", _folder: "Path", session: "Session") -> "Task":
+def _image_classifier(manifest: "Manifest", _folder: "Path", graph: "Graph") -> "Task":
     from maas.tasks.image import ImageClassifier
 
-    return ImageClassifier(manifest, session)
+    return ImageClassifier(manifest, graph())
 
 
-def _token_classifier(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+def _token_classifier(manifest: "Manifest", folder: "Path", graph: "Graph") -> "Task":
     from maas.tasks.token_classify import TokenClassifier
 
-    return TokenClassifier(manifest, _windows(folder), session)
+    return TokenClassifier(manifest, _windows(folder), graph())
 
 
-def _zero_shot_classifier(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+def _zero_shot_classifier(manifest: "Manifest", folder: "Path", graph: "Graph") -> "Task":
     from maas.tasks.zero_shot import ZeroShotClassifier
 
-    return ZeroShotClassifier(manifest, _windows(folder), session)
+    return ZeroShotClassifier(manifest, _windows(folder), graph())
 
 
-def _answerer(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+def _answerer(manifest: "Manifest", folder: "Path", graph: "Graph") -> "Task":
     from maas.tasks.question import Answerer
 
-    return Answerer(manifest, _windows(folder), session)
+    return Answerer(manifest, _windows(folder), graph())
 
 
-def _embedder(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+def _embedder(manifest: "Manifest", folder: "Path", graph: "Graph") -> "Task":
     from maas.tasks.embed import Embedder
 
-    return Embedder(manifest, _tokenizer(manifest, folder), session)
+    return Embedder(manifest, _tokenizer(manifest, folder), graph())
 
 
-def _writer(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+def _writer(manifest: "Manifest", folder: "Path", graph: "Graph") -> "Task":
     from maas.tasks.write import Writer
 
-    return Writer(manifest, _tokenizer(manifest, folder), session)
+    return Writer(manifest, _tokenizer(manifest, folder), graph())
 
 
-def _generator(manifest: "Manifest", folder: "Path", session: "Session") -> "Task":
+def _generator(manifest: "Manifest", folder: "Path", graph: "Graph") -> "Task":
     from maas.tasks.generate import Generator
     from maas.text.generating import load_generating
 
-    return Generator(manifest, load_generating(folder / TOKENIZER), session)
+    return Generator(manifest, load_generating(folder / TOKENIZER), graph())
 
 
-def _table_classifier(manifest: "Manifest", _folder: "Path", session: "Session") -> "Task":
+def _table_classifier(manifest: "Manifest", _folder: "Path", graph: "Graph") -> "Task":
     from maas.tasks.table import TableClassifier
 
-    return TableClassifier(manifest, session)
+    return TableClassifier(manifest, graph())
 
 
-def _tensor_model(manifest: "Manifest", _folder: "Path", session: "Session") -> "Task":
+def _tensor_model(manifest: "Manifest", _folder: "Path", graph: "Graph") -> "Task":
     from maas.tasks.tensor import TensorModel
 
-    return TensorModel(manifest, session)
+    return TensorModel(manifest, graph())
 
 
 def _tokenizer(manifest: "Manifest", folder: "Path") -> "Tokenizer":
@@ -114,7 +116,7 @@ def _windows(folder: "Path") -> "WindowTokenizer":
     return load_windows(folder / TOKENIZER)
 
 
-TASKS: "dict[str, Callable[[Manifest, Path, Session], Task]]" = {
+TASKS: "dict[str, Callable[[Manifest, Path, Graph], Task]]" = {
     "text-classification": _classifier,
     "image-classification": _image_classifier,
     "token-classification": _token_classifier,

@@ -3,7 +3,7 @@
 Imports types alone. Which struct a task takes is known to who made it; all of them can be asked by
 tensors as well:
 
-    task: Task = open_task(manifest, folder, session)
+    task: Task = open_task(manifest, folder, lambda: session)
     task.check_widest(deadline=deadline)
     worst = max(task.replay(golden, deadline=deadline) for golden in goldens)
     task.tensors.infer({"text": texts}, deadline=deadline)

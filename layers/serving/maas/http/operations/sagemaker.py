@@ -3,7 +3,6 @@
 Imports the structs that the routes themselves decode and encode, and nothing that serves.
 """
 
-from maas.http.methods import EVENTS
 from maas.http.operations.operation import DESCRIBED, INFERENCE, PREDICTED, Operation
 from maas.http.operations.tasks import TASKS
 from maas.http.protocols.hf_wire_image import MEDIA_TYPES
@@ -26,7 +25,7 @@ def _of_model(prefix: str, what: str, suffix: str) -> dict[str, dict[str, Operat
         errors=PREDICTED,
         bodies=(InvocationBody, *(body for body, _ in TASKS.values())),
         media_types=(*sorted(MEDIA_TYPES), "text/csv"),
-        answer_types=(EVENTS,),
+        answer_types=("text/event-stream",),
     )
     return {f"{prefix}/ping": {"GET": ping}, f"{prefix}/invocations": {"POST": invoke}}
 

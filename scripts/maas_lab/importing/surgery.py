@@ -130,7 +130,7 @@ class Surgeon:
         """Everywhere, in nested graphs too."""
         if old == new:
             return
-        for node in _nodes(self._graph):
+        for node in (*self._before, *_nodes(self._graph), *self._after):
             for names in (node.input, node.output):
                 for at, name in enumerate(names):
                     if name == old:

@@ -24,6 +24,7 @@ from maas.bundle.golden import GOLDEN, TOLERANCE, Golden
 from maas.bundle.verify import Bundle, verify_bundle
 from maas.errors import BundleError, ModelError, TokenizerError
 from maas.loading import choose_form, load_version, optimised_form
+from maas.tasks.classify import Classifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,21 @@ def test_a_form_of_rounded_weights_without_answers_of_its_own_is_refused(tmp_pat
 
 def test_a_cold_start_may_replay_fewer(bundle: TinyBundle) -> None:
     assert load_version(verify_bundle(bundle.folder), threads=1, replays=1).replay.requests == 1
+
+
+def test_a_cold_start_replays_what_is_asked_in_the_fewest_words(
+    bundle: TinyBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replayed: list[tuple[str, ...]] = []
+    replay = Classifier.replay
+
+    def watched(task: Classifier, golden: Golden, *, deadline: float) -> float:
+        replayed.append(golden.texts)
+        return replay(task, golden, deadline=deadline)
+
+    monkeypatch.setattr(Classifier, "replay", watched)
+    load_version(verify_bundle(bundle.folder), threads=1, replays=1)
+    assert replayed == [min(GOLDEN_TEXTS, key=lambda texts: sum(map(len, texts)))]
 
 
 @pytest.mark.parametrize(

@@ -498,6 +498,43 @@ def test_warming_up_reads_the_policy_while_the_baked_one_says_what_to_load(home:
     assert service.turn(ByNumber(1)).version == 1
 
 
+def test_what_is_begun_goes_on_while_nobody_waits(home: Home) -> None:
+    reading, verifying, waited = threading.Event(), threading.Event(), threading.Event()
+
+    def read() -> Policy:
+        reading.set()
+        assert waited.wait(5)
+        return routed(home, 1, v1=100)
+
+    service = make_function(home, read, baked=routed(home, 1, v1=100))
+    verify, times = verify_bundle, []
+
+    def watched(*arguments: Any, **options: Any) -> Bundle:  # noqa: ANN401
+        times.append(1)
+        verifying.set()
+        assert waited.wait(5)
+        return verify(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("maas.loaded.verify_bundle", watched)
+        service.begin()  # returns although neither can end
+        assert reading.wait(5)
+        assert verifying.wait(5)
+        waited.set()
+        service.warm_up()
+    # Then what was begun is what answers, and was opened once
+    assert (service.turn(None).version, times) == (1, [1])
+
+
+def test_what_cannot_be_begun_is_told_to_who_waits(home: Home) -> None:
+    shutil.rmtree(home.bundles[1].folder)
+    baked = routed(home, 1, v1=100)
+    service = make_function(home, lambda: baked, baked=baked)
+    service.begin()
+    with pytest.raises(NotReadyError, match="cannot be loaded"):
+        service.warm_up()
+
+
 def test_a_baked_version_that_cannot_be_loaded_matters_only_while_it_is_routed_to(
     home: Home,
 ) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from maas.errors import FieldError, RefusedError
 from maas.limits import LIMITS
+from maas_lab.importing.surgery import Surgeon
 from maas_lab.importing.text_graph import MASK, TextGraph
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from maas_lab.importing.exported import Exported
     from maas_lab.importing.fitted import Fitted
     from maas_lab.importing.reading import Foreign
-    from maas_lab.importing.surgery import Surgeon
     from maas_lab.importing.wishes import Wishes
 
     Floats = npt.NDArray[np.float32]
@@ -49,6 +49,7 @@ def fit_classifier(
     answers = graph.opened("logits")
     if are_probabilities(answers):
         graph.notes.append("Probabilities are answered as logarithms, so that softmax fits.")
+        surgeon = Surgeon(graph.model)
         surgeon.answer_as(surgeon.add("Log", ["logits"]), "logits")
         surgeon.finish()
         answers = graph.opened("logits")
@@ -100,7 +101,7 @@ def labels_of(given: tuple[str, ...], width: int, notes: list[str]) -> tuple[str
     return given
 
 
-def _mean(surgeon: "Surgeon", states: str) -> str:
+def _mean(surgeon: Surgeon, states: str) -> str:
     """The mean of the vectors of a text's tokens, `[batch, width]`; padding does not count."""
     kept = surgeon.add("Cast", [MASK], to=1)
     last = surgeon.along("Unsqueeze", kept, 2)
@@ -110,7 +111,7 @@ def _mean(surgeon: "Surgeon", states: str) -> str:
     return surgeon.add("Div", [sums, surgeon.add("Max", [counts, least])])
 
 
-def _unit(surgeon: "Surgeon", vectors: str) -> str:
+def _unit(surgeon: Surgeon, vectors: str) -> str:
     """The same vectors, of length 1; nothing stays nothing."""
     squares = surgeon.along("ReduceSum", surgeon.add("Mul", [vectors, vectors]), 1, keepdims=1)
     least = surgeon.number(np.array(_TINY, dtype=np.float32))

@@ -8,6 +8,7 @@ Imports numpy and onnx. What the graph computes inside stays as it is:
     surgeon.finish()
 """
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,10 @@ _AXES_AS_INPUT = 13
 
 
 class Surgeon:
-    """A graph that is changed in place; `finish` drops what nobody reads any more."""
+    """A graph that is changed in place; `finish` drops what nobody reads any more.
+
+    Nodes that are added have no names: those of the graph could be the same.
+    """
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._model = model
@@ -32,7 +36,8 @@ class Surgeon:
         self._opset = next(each.version for each in model.opset_import if not each.domain)
         self._before: list[onnx.NodeProto] = []
         self._after: list[onnx.NodeProto] = []
-        self._made = 0
+        self._taken = {name for each in _nodes(model.graph) for name in each.output}
+        self._taken |= {tensor.name for tensor in model.graph.initializer}
 
     def read_as(self, old: str, new: str, dtype: str, shape: "Sequence[int | str]") -> None:
         """Let an input have another name and, by a Cast, another type.
@@ -51,7 +56,7 @@ class Surgeon:
             self._rename(new, f"{new}/inner")
         self._rename(old, inner)
         if inner != new:
-            self._before.append(helper.make_node("Cast", [new], [inner], inner, to=kind))
+            self._before.append(helper.make_node("Cast", [new], [inner], to=kind))
         value.CopyFrom(helper.make_tensor_value_info(new, wanted, shape))
 
     def drop_input(self, name: str, like: str) -> None:
@@ -60,8 +65,8 @@ class Surgeon:
         kind = value.type.tensor_type.elem_type
         zero = helper.make_tensor("value", kind, [1], [0])
         self._before += [
-            helper.make_node("Shape", [like], [f"{name}/shape"], f"{name}/shape"),
-            helper.make_node("ConstantOfShape", [f"{name}/shape"], [name], name, value=zero),
+            helper.make_node("Shape", [like], [f"{name}/shape"]),
+            helper.make_node("ConstantOfShape", [f"{name}/shape"], [name], value=zero),
         ]
         self._graph.input.remove(value)
 
@@ -80,14 +85,13 @@ class Surgeon:
 
     def add(self, operator: str, inputs: "Sequence[str]", **attributes: Any) -> str:  # noqa: ANN401
         """Compute something more at the end; answers with its name."""
-        self._made += 1
-        name = f"imported/{self._made}_{operator}"
-        self._after.append(helper.make_node(operator, list(inputs), [name], name, **attributes))
+        name = self._free(operator)
+        self._after.append(helper.make_node(operator, list(inputs), [name], **attributes))
         return name
 
     def add_first(self, operator: str, inputs: "Sequence[str]", output: str) -> None:
         """Compute something before all else."""
-        self._before.append(helper.make_node(operator, list(inputs), [output], output))
+        self._before.append(helper.make_node(operator, list(inputs), [output]))
 
     def along(self, operator: str, tensor: str, axis: int, **attributes: Any) -> str:  # noqa: ANN401
         """An operator along an axis, as this version of the operators has it."""
@@ -97,8 +101,7 @@ class Surgeon:
 
     def number(self, values: "npt.NDArray[np.generic]") -> str:
         """A constant; answers with its name."""
-        self._made += 1
-        name = f"imported/{self._made}"
+        name = self._free("number")
         self._graph.initializer.append(numpy_helper.from_array(values, name))
         return name
 
@@ -126,6 +129,13 @@ class Surgeon:
         self._graph.initializer.extend(used)
         del self._graph.value_info[:]  # it may speak of what is gone
 
+    def _free(self, what: str) -> str:
+        """A name that nothing has."""
+        count = itertools.count(1)
+        name = next(n for n in (f"imported/{what}_{at}" for at in count) if n not in self._taken)
+        self._taken.add(name)
+        return name
+
     def _rename(self, old: str, new: str) -> None:
         """Everywhere, in nested graphs too."""
         if old == new:
@@ -143,8 +153,8 @@ class Surgeon:
 def _float(kind: int, old: str, new: str) -> onnx.NodeProto:
     """A value of some type as float32 under another name."""
     if kind == TensorProto.FLOAT:
-        return helper.make_node("Identity", [old], [new], new)
-    return helper.make_node("Cast", [old], [new], new, to=TensorProto.FLOAT)
+        return helper.make_node("Identity", [old], [new])
+    return helper.make_node("Cast", [old], [new], to=TensorProto.FLOAT)
 
 
 def _nodes(graph: onnx.GraphProto) -> "Iterator[onnx.NodeProto]":

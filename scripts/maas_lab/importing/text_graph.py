@@ -56,7 +56,12 @@ _GOLDENS = 8
 
 
 class TextGraph:
-    """One graph on its way into a task; `notes` says what was changed."""
+    """One graph on its way into a task.
+
+    Attributes:
+        model: As it is by now.
+        notes: What was changed, for people.
+    """
 
     def __init__(
         self, foreign: "Foreign", exported: "Exported", folder: "Path", wishes: "Wishes"
@@ -64,7 +69,7 @@ class TextGraph:
         if exported.tokenizer is None:
             raise FieldError("is needed for a task that reads texts", field="tokenizer")
         self.notes = [*foreign.notes, *exported.notes]
-        self._model = foreign.model
+        self.model = foreign.model
         self._exported = exported
         self._folder = folder
         data, cuts = read_tokenizer(exported.tokenizer)
@@ -76,8 +81,8 @@ class TextGraph:
 
     def surgeon(self) -> Surgeon:
         """Name the inputs; whatever tells first texts from second ones is all zeros."""
-        surgeon = Surgeon(self._model)
-        inputs = {value.name: value for value in self._model.graph.input}
+        surgeon = Surgeon(self.model)
+        inputs = {value.name: value for value in self.model.graph.input}
         odd = [
             name
             for name, value in inputs.items()
@@ -109,7 +114,7 @@ class TextGraph:
         """
         found: list[str] = [
             value.name
-            for value in self._model.graph.output
+            for value in self.model.graph.output
             if value.type.tensor_type.elem_type in _FLOATS
             and len(value.type.tensor_type.shape.dim) in (0, rank)
         ]
@@ -117,7 +122,7 @@ class TextGraph:
             if name in found:
                 return name
         if len(found) != 1:
-            outputs = ", ".join(value.name for value in self._model.graph.output)
+            outputs = ", ".join(value.name for value in self.model.graph.output)
             raise RefusedError(
                 f"The graph answers {outputs}; one of them must be {' or '.join(names)}, floats of"
                 f" {rank} dimensions. Export it so, or serve it as it is: --task tensor."
@@ -126,14 +131,14 @@ class TextGraph:
 
     def opened(self, output: str) -> "Floats":
         """Write the portable form; what it answers to a few texts, float32 `[texts, width]`."""
-        write_portable(self._model, self._folder)
+        write_portable(self.model, self._folder)
         session = open_session(self._folder / PORTABLE / GRAPH, optimised=True, threads=1)
         tokenizer = load_tokenizer(self._folder / TOKENIZER, max_tokens=min(_FEW, self._most))
         answers = [self._ask(session, tokenizer, (text,)) for text in TEXTS[:_GOLDENS]]
         shapes = {answer.shape for answer in answers}
         if len(shapes) != 1 or len(answers[0].shape) != 2:
             raise RefusedError(f"{output} is not one row of numbers per text.")
-        self._model = onnx.load(self._folder / PORTABLE / GRAPH)  # weights may have moved
+        self.model = onnx.load(self._folder / PORTABLE / GRAPH)  # weights may have moved
         return np.concatenate(answers)
 
     @staticmethod
@@ -151,13 +156,13 @@ class TextGraph:
 
     def fitted(self, output: str, width: int) -> Fitted:
         """Write the form with the shape of its output, and record what it answers."""
-        (value,) = self._model.graph.output
+        (value,) = self.model.graph.output
         value.CopyFrom(onnx.helper.make_tensor_value_info(output, 1, ("batch", width)))
-        write_portable(self._model, self._folder)
+        write_portable(self.model, self._folder)
         session = open_session(self._folder / PORTABLE / GRAPH, optimised=True, threads=1)
         most = self._longest(session)
         return Fitted(
-            inputs=tuple(TensorSpec(v.name, "int64", _TEXT) for v in self._model.graph.input),
+            inputs=tuple(TensorSpec(v.name, "int64", _TEXT) for v in self.model.graph.input),
             outputs=(TensorSpec(output, "float32", ("batch", width)),),
             goldens=self._exported.goldens or self._goldens(session, most),
             limits=ModelLimits(max_tokens=most),

@@ -1,6 +1,6 @@
 """A model's folder as Hugging Face's libraries write it: opened without running anything of it.
 
-Imports torch, `maas` and the lab; transformers when a network is loaded, which `pip install` brings
+Imports safetensors, `maas` and the lab; transformers when a network is loaded, which `pip install` brings
 with the extra `dev`.
 
     hub = open_folder(folder)
@@ -13,6 +13,8 @@ Weights are safetensors, config.json is data, and code that a folder may bring i
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
 
 from maas.errors import FieldError, RefusedError
 from maas.limits import LIMITS
@@ -102,7 +104,7 @@ class HubFolder:
                 dtype="float32",
                 output_loading_info=True,
             )
-        except (ValueError, KeyError, OSError, RuntimeError, TypeError) as error:
+        except (ValueError, KeyError, OSError, RuntimeError, TypeError, SafetensorError) as error:
             said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             raise RefusedError(f"transformers cannot load the folder: {said}") from None
         missing = [key for key in sorted(found["missing_keys"]) if not key.startswith(needless)]

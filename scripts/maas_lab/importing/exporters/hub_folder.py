@@ -1,7 +1,6 @@
 """A model's folder as Hugging Face's libraries write it: opened without running anything of it.
 
-Imports safetensors, `maas` and the lab; transformers when a network is loaded, which `pip install` brings
-with the extra `dev`.
+Imports safetensors, `maas` and the lab; transformers, of the extra `dev`, when a network is loaded.
 
     hub = open_folder(folder)
     network = hub.load("AutoModelForSequenceClassification")

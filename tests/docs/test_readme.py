@@ -121,6 +121,7 @@ def test_every_command_runs(said: str) -> None:
     assert "sentiment@production is now version 1 90 %, version 2 10 %" in said
     assert '"status":"ok"' in said
     assert said.count('[[{"label":"') == 3
+    assert '"data":[16.0]' in said
     assert '"more":' in said
     assert '"action":"rollback"' in said
     assert "245 MB" in said or "245,000,000" in said or "fits" in said
@@ -147,7 +148,8 @@ def test_the_commands_that_need_an_account_are_commands() -> None:
     """They are asserted, not exercised: each verb and option is there, and nothing is run."""
     lines = [line for _, body in readme_blocks("console") for line in body.split("\n")]
     verbs = [shlex.split(line)[1:] for line in lines if line.strip().startswith("maas ")]
-    assert [verb for verb, *_ in verbs] == ["train", "deploy", "promote", "rollback"]
+    told = ["train", "import", "import", "deploy", "promote", "rollback"]
+    assert [verb for verb, *_ in verbs] == told
     command: Any = typer.main.get_command(cli.app)
     for verb, *arguments in verbs:
         assert command.commands[verb].make_context(verb, arguments).params

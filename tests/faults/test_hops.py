@@ -165,13 +165,17 @@ def test_f21_f22_every_kind_of_model_survives_it_too(
     fault: BaseException,
 ) -> None:
     kind, services = each.bundle.manifest.task, FaultyServices(each.services())
-    run = onnxruntime.InferenceSession.run
 
-    def faulty_run(*arguments: Any) -> Any:  # noqa: ANN401 - the library's own
-        services.reach("session")
-        return run(*arguments)
+    def faulty(run: Any) -> Any:  # noqa: ANN401 - the library's own
+        def faulty_run(*arguments: Any) -> Any:  # noqa: ANN401
+            services.reach("session")
+            return run(*arguments)
 
-    monkeypatch.setattr(onnxruntime.InferenceSession, "run", faulty_run)
+        return faulty_run
+
+    for name in ("run", "run_with_ort_values"):  # by which a model runs that goes on with texts
+        run = getattr(onnxruntime.InferenceSession, name)
+        monkeypatch.setattr(onnxruntime.InferenceSession, name, faulty(run))
     with open_client(cast("Services", services)) as client:
         check_kind(kind, each.bundle, client.post(each.path, json=KINDS[kind].body).json())
         services.fault, services.hop = fault, hop

@@ -56,8 +56,13 @@ SINGLE = {
 }
 # Ways of naming a version that disagree are 400, which no schema can say.
 ACCEPTED: list[str | int] = ["2xx", 400, 403, 404]
-# Nor that a text is too long for its tokenizer and must not be cut, or that one language is absent.
+# Nor that a text is too long for its tokenizer and must not be cut, that one language is absent, or
+# that one text alone can be streamed.
 UNSAID = {"feature-extraction": [422], "translation": [422], "summarization": [422]}
+UNSAID["text-generation"] = [422]
+# Nor how many tokens a row may have, of which parts and labels must leave some to a text.
+UNSAID |= {"token-classification": [422], "zero-shot-classification": [422]}
+UNSAID["question-answering"] = [422]
 # Tensors that a text model reads: no schema can say that elements are as many as their shape says.
 TENSORS = [
     [{"name": "text", "shape": [len(texts)], "datatype": "BYTES", "data": texts}]

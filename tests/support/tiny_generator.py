@@ -269,6 +269,7 @@ def make_generator(
     stays: bool = False,
     positions: bool = False,
     chat: Chat | None = CHAT,
+    context: int = MAX_TOKENS,
     hazards: bool = False,
 ) -> TinyGenerator:
     """Make a bundle where serving looks for it.
@@ -281,9 +282,10 @@ def make_generator(
         stays: Never end a text.
         positions: Whether the graph reads the places of tokens as an input.
         chat: How it is talked to.
+        context: Tokens that it reads and writes together.
         hazards: Whether FOREVER_WORD never ends and NAN_WORD is answered by what is no number.
     """
-    tables = generator_weights(seed, stays=stays)
+    tables = generator_weights(seed, context=context, stays=stays)
     recorded = tables if golden_seed is None else generator_weights(golden_seed)
     lines = [
         Golden(
@@ -304,7 +306,7 @@ def make_generator(
         files={GOLDEN: b"\n".join(lines) + b"\n", TOKENIZER: generator_tokenizer().encode()},
         inputs=inputs,
         outputs=outputs,
-        limits=ModelLimits(max_tokens=MAX_TOKENS, max_new_tokens=MAX_NEW_TOKENS),
+        limits=ModelLimits(max_tokens=context, max_new_tokens=MAX_NEW_TOKENS),
         generation=Generation(end_ids=(EOS,), chat=chat),
     )
     return TinyGenerator(folder, digest, manifest, tables)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     Routes = Mapping[str, Mapping[str, Endpoint]]
 
 
+EVENTS = "text/event-stream"
+"""The media type of a `Stream` of server-sent events."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A 200 that is not just JSON.

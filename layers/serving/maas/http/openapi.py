@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from maas.http.methods import EVENTS
 from maas.http.operations import CATALOG, INFERENCE, OPERATIONS, Operation
 from maas.http.problems import JSON, Problem
 from maas.http.protocols.openai_errors import OpenAiProblem
@@ -154,7 +155,8 @@ def _responses(path: str, operation: Operation) -> "Json":
     names += _OF_VERSION if operation.tag == INFERENCE else ()
     made: Json = {}
     if operation.answers:
-        files = {kind: {"schema": _FILE} for kind in operation.answer_types}
+        # OpenAPI 3.1 has no words for the events of a stream.
+        files = {k: {"schema": {} if k == EVENTS else _FILE} for k in operation.answer_types}
         made["200"] = {
             "description": operation.summary + ".",
             "headers": _headers(names),

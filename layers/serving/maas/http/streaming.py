@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Protocol, cast
 
 from maas.errors import FieldError, MaasError
-from maas.http.methods import Stream
+from maas.http.methods import EVENTS, Stream
 from maas.http.problems import dump_json
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from maas.service import Turn
     from maas.tasks.generate import Generator
     from maas.tasks.generation import GenerateRequest, Step
-
-EVENTS = "text/event-stream"
 
 
 class Events(Protocol):

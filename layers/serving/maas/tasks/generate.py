@@ -272,7 +272,7 @@ def _check_options(request: GenerateRequest) -> None:
         (how.temperature > 0, "temperature", "must be above 0"),
         (how.top_k is None or how.top_k >= 1, "top_k", "must be 1 at least"),
         (0 < how.top_p <= 1, "top_p", "must be above 0 and at most 1"),
-        (how.repetition_penalty > 0, "repetition_penalty", "must be above 0"),
+        (0.01 <= how.repetition_penalty <= 100, "repetition_penalty", "must be 0.01 to 100"),
     )
     for good, field, said in rules:
         if not good:

@@ -31,7 +31,7 @@ class Sampling:
         top_k: One of so many likeliest ones is drawn; of all when None.
         top_p: One of the likeliest ones whose chances add up to this is drawn.
         repetition_penalty: What the logit of a token that was read or written is divided by, or
-            multiplied with where it is negative; above 0.
+            multiplied with where it is negative; 0.01 to 100.
     """
 
     sample: bool = False
@@ -84,7 +84,8 @@ def _drawn(scores: "Floats", how: Sampling, draw: float) -> int:
     """Draw a token: of those that are kept, the one within whose share of the sum `draw` falls."""
     ids = _likeliest(scores, how)
     kept = scores[ids]
-    chances = np.exp((kept - kept.max()) / how.temperature)
+    with np.errstate(over="ignore", under="ignore"):  # by a temperature of almost nothing
+        chances = np.exp((kept - kept.max()) / how.temperature)
     sums = chances.cumsum()
     count = len(ids)
     if how.top_p < 1:

@@ -92,7 +92,7 @@ ROWS = st.lists(st.floats(-30, 30, width=32), min_size=1, max_size=20)
 @given(
     ROWS,
     st.floats(0, 1, exclude_max=True),
-    st.floats(0.01, 5),
+    st.floats(0, 5, exclude_min=True),
     st.one_of(st.none(), st.integers(1, 25)),
     st.floats(0.01, 1),
 )

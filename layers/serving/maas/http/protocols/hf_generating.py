@@ -41,8 +41,8 @@ _REFUSED: dict[str, tuple[object, str]] = {
     "typical_p": (1, "must be 1; use top_p"),
     "frequency_penalty": (0, "must be 0; use repetition_penalty"),
     "watermark": (False, "must be false: no watermark is known here"),
-    "grammar": (None, "is not known here; leave it out"),
-    "adapter_id": (None, "is not known here; each model has its own address"),
+    "grammar": ({}, "is not known here; leave it out"),
+    "adapter_id": ("", "is not known here; each model has its own address"),
 }
 """What the client knows and no model here does: the one value that changes nothing, and why."""
 

@@ -18,11 +18,19 @@ Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Temperature = Annotated[float, Meta(gt=0, le=100)]
 TopK = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 TopP = Annotated[float, Meta(gt=0, le=1)]
-Penalty = Annotated[float, Meta(gt=0, le=100)]
+Penalty = Annotated[float, Meta(ge=0.01, le=100)]
 Stop = Annotated[str, Meta(min_length=1, max_length=LIMITS.stop_characters)]
 Stops = Annotated[list[Stop], Meta(max_length=LIMITS.stops)]
 # Described here, counted by the task, whose refusal says how many there were.
 Prompts = Annotated[list[Text], Meta(extra_json_schema={"minItems": 1, "maxItems": LIMITS.prompts})]
+# What the client knows and is not done here, with the one value that changes nothing.
+Never = Annotated[bool, Meta(extra_json_schema={"enum": [False]})]
+Zero = Annotated[int, Meta(extra_json_schema={"enum": [0]})]
+One = Annotated[int, Meta(extra_json_schema={"enum": [1]})]
+NoPenalty = Annotated[float, Meta(extra_json_schema={"enum": [0]})]
+Whole = Annotated[float, Meta(extra_json_schema={"enum": [1]})]
+NoObject = Annotated[dict[str, Any], Meta(extra_json_schema={"maxProperties": 0})]
+NoText = Annotated[str, Meta(extra_json_schema={"maxLength": 0})]
 Reason = Literal["length", "eos_token", "stop_sequence"]
 
 
@@ -49,8 +57,8 @@ class GeneratingParameters(Struct, frozen=True, forbid_unknown_fields=True):
         typical_p: Refused unless 1.
         frequency_penalty: Refused unless 0; `repetition_penalty` is known.
         watermark: Refused unless false.
-        grammar: Refused.
-        adapter_id: Refused.
+        grammar: Refused unless empty.
+        adapter_id: Refused unless empty.
     """
 
     max_new_tokens: NewTokens | None = None
@@ -64,14 +72,14 @@ class GeneratingParameters(Struct, frozen=True, forbid_unknown_fields=True):
     return_full_text: bool | None = None
     truncate: Kept | None = None
     details: bool | None = None
-    decoder_input_details: bool | None = None
-    top_n_tokens: int | None = None
-    best_of: int | None = None
-    typical_p: float | None = None
-    frequency_penalty: float | None = None
-    watermark: bool | None = None
-    grammar: dict[str, Any] | None = None
-    adapter_id: str | None = None
+    decoder_input_details: Never | None = None
+    top_n_tokens: Zero | None = None
+    best_of: One | None = None
+    typical_p: Whole | None = None
+    frequency_penalty: NoPenalty | None = None
+    watermark: Never | None = None
+    grammar: NoObject | None = None
+    adapter_id: NoText | None = None
 
 
 class GenerateBody(Struct, frozen=True):

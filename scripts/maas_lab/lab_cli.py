@@ -150,11 +150,18 @@ def import_(
     max_tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens of a text; as many as it takes if none.")
     ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="A picture's, as 224x224, where the graph takes any.")
+    ] = None,
+    mean: Annotated[
+        str | None, typer.Option(help="Taken from a picture's colours of 0 to 1, as 0.5,0.5,0.5.")
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="What they are divided by then.")] = None,
     as_json: Json = False,
 ) -> None:
     """Make a bundle of a model from anywhere: an ONNX graph, or a folder with its weights."""
     from maas_lab.importing.importer import import_model
-    from maas_lab.importing.wishes import Wishes, read_labels
+    from maas_lab.importing.wishes import Wishes, read_labels, read_numbers, read_size
     from maas_lab.views.importing import import_view
 
     wishes = Wishes(
@@ -165,6 +172,9 @@ def import_(
         tokenizer=tokenizer,
         examples=tuple(example or ()),
         max_tokens=max_tokens,
+        size=read_size(size),
+        mean=read_numbers(mean, field="mean"),
+        std=read_numbers(std, field="std"),
     )
     output = Output(as_json=as_json)
     imported = import_model(source, read_settings().bundles, wishes)

@@ -19,6 +19,7 @@ from support.tiny import Home, make_home
 from maas.http.catalog_entry import build_catalog_handler
 from maas.http.entry import build_handler
 from maas.http.openapi import build_document
+from maas.http.operations import catalog, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ FILES = sorted(FUNCTIONS.glob("*/events/*.json"))
 NAMES = [f"{file.parent.parent.name}/{file.stem}" for file in FILES]
 DOCUMENT = build_document()
 CONTEXT = LambdaContext()
+OWN = catalog.OPERATIONS.keys() | tasks.OPERATIONS.keys()
 PINNED = ("path", "header", "query")
 MODELS = {
     "digits": "image-classification",
@@ -38,6 +40,8 @@ MODELS = {
     "translate": "translation",
     "summarise": "summarization",
     "entities": "token-classification",
+    "topics": "zero-shot-classification",
+    "answers": "question-answering",
     "generate": "text-generation",
     "passengers": "tabular-classification",
 }
@@ -146,11 +150,12 @@ def test_one_body_is_base64_of_text_beyond_ascii() -> None:
 # ---- What the samples are -----------------------------------------------------------------------
 
 
-def test_every_route_has_one() -> None:
+def test_every_route_of_our_own_has_one() -> None:
+    # Those of other protocols are asked by the clients that speak them
     asked = {
         id(operation_of(DOCUMENT, event["httpMethod"], event["path"])) for event in map(read, HTTP)
     }
-    assert asked == {id(operation) for _, _, operation in operations(DOCUMENT)}
+    assert {id(each) for path, _, each in operations(DOCUMENT) if path in OWN} <= asked
 
 
 @pytest.mark.parametrize("name", HTTP)

@@ -244,7 +244,7 @@ def test_a_version_that_is_not_here_is_not_found(client: Client, name: str) -> N
 @pytest.mark.parametrize(
     "path",
     [
-        *("/", "", "/models", "/models/", "/models//", "/sentiment", "/Models/sentiment", "/v2"),
+        *("/", "", "/models", "/models/", "/models//", "/sentiment", "/Models/sentiment", "/v3"),
         *(f"{MODEL}/", f"{MODEL}/predict", f"{VERSIONS}", f"{VERSIONS}/", f"{VERSIONS}/1/", "//"),
         *(
             f"{VERSIONS}/1/2",

@@ -20,6 +20,7 @@ from support.tiny import Client, Home, make_home, open_client
 from support.tiny_embedding import make_embedding
 from support.tiny_generator import make_generator
 from support.tiny_image import in_base64, make_image, picture, png
+from support.tiny_pairs import make_question, make_zero_shot
 from support.tiny_table import TABLE, make_table
 from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
@@ -267,6 +268,7 @@ TEXTS = {"inputs": ["a film", "bad"]}
 BEAMS = {"generate_parameters": {"num_beams": 2, "max_length": 5}}
 FILE = {"content": png(picture(1)), "headers": {"content-type": "image/png"}}
 SHORT = {"inputs": "a film", "normalize": True, "truncate": True, "dimensions": 2}
+ASKED = {"question": "the film", "context": "a gripping story"}
 COMPARED = {"source_sentence": "a film", "sentences": ["bad", "a film"]}
 TASK_BODIES: dict[str, tuple[Callable[..., Any], list[dict[str, Any]], dict[str, Any]]] = {
     "translation": (
@@ -310,6 +312,23 @@ TASK_BODIES: dict[str, tuple[Callable[..., Any], list[dict[str, Any]], dict[str,
         make_table,
         [{"json": {"table": TABLE, "parameters": {}}}, {"json": {"table": TABLE}}],
         {"table": {"age": [None]}},
+    ),
+    "zero-shot-classification": (
+        make_zero_shot,
+        [
+            {"json": {"inputs": "a film", "parameters": {"candidate_labels": ["good", "bad"]}}},
+            {"json": TEXTS | {"parameters": {"candidate_labels": ["good"], "multi_label": True}}},
+        ],
+        {"inputs": "a", "parameters": {"candidate_labels": []}},
+    ),
+    "question-answering": (
+        make_question,
+        [
+            {"json": {"inputs": ASKED}},
+            {"json": {"inputs": ASKED, "parameters": {"top_k": 3, "doc_stride": 1}}},
+            {"json": {"inputs": ASKED, "parameters": {"handle_impossible_answer": True}}},
+        ],
+        {"inputs": ASKED, "parameters": {"top_k": 0}},
     ),
     "image-classification": (
         make_image,

@@ -136,9 +136,10 @@ def test_every_route_but_health_asks_for_a_key(stack: Stack) -> None:
     of_models = [
         f"{prefix}/{model}{below}"
         for model in MODELS
-        for prefix in ("/models", "/v2/models")
+        for prefix in ("/models", "/v2/models", "/v1/models")
         for below in ("", "/{proxy+}")
     ]
+    of_models += [f"/v1/models/{model}:predict" for model in MODELS]
     assert routes == {
         ("/health", "GET"): [],
         **{(path, "ANY"): key for path in (*shared, *of_models)},

@@ -8,12 +8,13 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from huggingface_hub import InferenceClient
+from huggingface_hub import InferenceClient, QuestionAnsweringOutputElement
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError
 from support.laptop import Laptop
 from support.task_bundles import TaskHome, home_with, serving
 from support.tiny_embedding import make_embedding
 from support.tiny_image import LABELS, jpeg, make_image, picture, png
+from support.tiny_pairs import make_question, make_zero_shot
 from support.tiny_table import TABLE, make_table
 from support.tiny_tokens import make_tokens
 from support.tiny_writer import TinyWriter, make_writer
@@ -183,6 +184,58 @@ def test_tokens_have_labels_and_places(tmp_path: Path) -> None:
             assert {group.entity_group for group in groups} == {"PER", "LOC"}
         with pytest.raises(HfHubHTTPError, match="aggregation_strategy other than none"):
             client.token_classification(text, model=model, stride=4)
+
+
+def test_labels_of_the_callers_own_are_scored(tmp_path: Path) -> None:
+    home = home_with(tmp_path, make_zero_shot, seed=3)
+    text, labels = "a gripping story", ["good", "bad", "dull"]
+    with asked(home) as model:
+        client = InferenceClient()
+        found = client.zero_shot_classification(
+            text, candidate_labels=labels, hypothesis_template="a {} film", model=model
+        )
+        wanted = home.bundle.scores(text, [f"a {label} film" for label in labels])
+        scores = {each.label: each.score for each in found}
+        assert scores == pytest.approx(dict(zip(labels, wanted, strict=True)), abs=2e-6)
+        assert found[0].score == max(scores.values())
+        several = client.zero_shot_classification(
+            text, candidate_labels=labels, multi_label=True, model=model
+        )
+        assert {each.label for each in several} == set(labels)
+        with pytest.raises(HfHubHTTPError, match="1 to 64 labels"):
+            client.zero_shot_classification(text, candidate_labels=[], model=model)
+
+
+def test_a_question_has_an_answer_or_several(tmp_path: Path) -> None:
+    home = home_with(tmp_path, make_question, seed=3)
+    question, context = "the film", "a gripping story told with wit"
+    with asked(home) as model:
+        client = InferenceClient()
+        found = client.question_answering(question=question, context=context, model=model)
+        assert isinstance(found, QuestionAnsweringOutputElement)
+        wanted = home.bundle.answer(question, context)
+        assert (found.answer, found.start, found.end) == (
+            wanted["answer"],
+            wanted["start"],
+            wanted["end"],
+        )
+        assert found.score == pytest.approx(wanted["score"], abs=2e-6)
+        several = client.question_answering(
+            question=question,
+            context=context * 5,
+            model=model,
+            top_k=3,
+            doc_stride=2,
+            max_answer_len=4,
+            max_seq_len=12,
+            max_question_len=2,
+            handle_impossible_answer=True,
+            align_to_words=False,
+        )
+        assert isinstance(several, list)
+        assert len(several) == 3
+        with pytest.raises(HfHubHTTPError, match="must not be empty"):
+            client.question_answering(question=" ", context=context, model=model)
 
 
 def test_images_come_as_bytes_or_files(tmp_path: Path) -> None:

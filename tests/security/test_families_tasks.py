@@ -19,6 +19,7 @@ from support.hostile import JSON, PNG, Doors, Sent, open_doors
 from support.task_bundles import home_with
 from support.tiny_embedding import DIMENSION, make_embedding
 from support.tiny_image import chunk, encoded, in_base64, jpeg, make_image, picture, png, png_of
+from support.tiny_pairs import make_question, make_zero_shot
 from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
 
@@ -33,11 +34,15 @@ NO_TEXTS: tuple[object, ...] = (None, 1, True, {}, [], "", " \n", "\ud800")
 NO_TEXT: tuple[object, ...] = (None, 1, [], "", "\ud800")
 NO_SENTENCES: tuple[object, ...] = (None, 1, "a", {}, [])
 NO_LISTS: tuple[object, ...] = (1, "O", {}, True)
+NO_TEMPLATES = ("a", "{} {}", "{0}", "{a}", "{{}}", "{} {", "{}" + "x" * 999, "{}\ud800")
+COUNTED = ("top_k", "max_answer_len", "max_seq_len", "max_question_len")
+FLAGS = ("handle_impossible_answer", "align_to_words")
 NO_FLAGS: tuple[object, ...] = (1, "true", [])
 NO_NAMES: tuple[object, ...] = ("", 1, True, [])
 NO_COUNTS: tuple[object, ...] = (0, -1, 1.5, "2", True, [], {}, 10**9)
 PICTURES, WRITER, VECTORS = "/models/pictures", "/models/writer", "/models/vectors"
 ENTITIES = "/models/entities"
+ALL = ("pictures", "writer", "vectors", "entities", "topics", "answers")
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +84,27 @@ def entities(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Doors]":
         yield doors
 
 
+@pytest.fixture(scope="module")
+def topics(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Doors]":
+    home = home_with(tmp_path_factory.mktemp("home"), make_zero_shot)
+    good = Sent(b'{"inputs":"a","parameters":{"candidate_labels":["b"]}}', path="/models/topics")
+    with open_doors(home, good=good) as doors:
+        yield doors
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Doors]":
+    home = home_with(tmp_path_factory.mktemp("home"), make_question)
+    good = Sent(b'{"inputs":{"question":"a","context":"b"}}', path="/models/answers")
+    with open_doors(home, good=good) as doors:
+        yield doors
+
+
 # ---- Bodies, as every task reads them -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("body", each_of(BODIES))
-@pytest.mark.parametrize("task", ["pictures", "writer", "vectors", "entities"])
+@pytest.mark.parametrize("task", ALL)
 def test_p4_families_1_2_4_5_6_what_is_no_json_of_ours(
     request: pytest.FixtureRequest, task: str, body: bytes
 ) -> None:
@@ -91,7 +112,7 @@ def test_p4_families_1_2_4_5_6_what_is_no_json_of_ours(
 
 
 @pytest.mark.parametrize("body", ["null", "true", "0", '"inputs"', "[]", '[{"inputs":"a"}]'])
-@pytest.mark.parametrize("task", ["pictures", "writer", "vectors", "entities"])
+@pytest.mark.parametrize("task", ALL)
 def test_p4_family_3_no_object(request: pytest.FixtureRequest, task: str, body: str) -> None:
     request.getfixturevalue(task).refuse(body.encode(), 422, "invalid_field")
 
@@ -349,6 +370,79 @@ def test_p4_family_25_options_of_tokens(
 ) -> None:
     body = {"inputs": "a film", "parameters": options}
     entities.refuse(body, 422, "invalid_field", f"parameters.{field}")
+
+
+# ---- Pairs --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"candidate_labels": None}, "candidate_labels"),
+        *(({"candidate_labels": value}, "candidate_labels") for value in (*NO_LISTS, [])),
+        *(({"candidate_labels": ["a", v]}, "candidate_labels[1]") for v in (*NO_TEXT, "x" * 257)),
+        ({"candidate_labels": ["a"] * 65}, "candidate_labels"),
+        ({"candidate_labels": ["a" * 200] * 65}, "candidate_labels"),
+        ({"candidate_labels": ["good " * 40]}, "candidate_labels[0]"),
+        *(({"multi_label": value}, "multi_label") for value in NO_FLAGS),
+        *(({"hypothesis_template": v}, "hypothesis_template") for v in NO_NAMES),
+        *(({"hypothesis_template": v}, "hypothesis_template") for v in NO_TEMPLATES),
+        ({"top_k": 1}, "top_k"),
+    ],
+)
+def test_p4_family_25_labels_of_the_callers_own(
+    topics: Doors, options: dict[str, Any], field: str
+) -> None:
+    body = {"inputs": "a film", "parameters": {"candidate_labels": ["good", "bad"]} | options}
+    topics.refuse(body, 422, "invalid_field", f"parameters.{field}")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"inputs": "a"}, "parameters"),
+        ({"inputs": "a", "parameters": None}, "parameters"),
+        ({"inputs": "a", "parameters": {}}, "parameters.candidate_labels"),
+        ({"inputs": ["a"] * 3, "parameters": {"candidate_labels": ["b"] * 64}}, ""),
+    ],
+)
+def test_p4_family_7_labels_that_are_missing_or_too_many(
+    topics: Doors, body: dict[str, Any], field: str
+) -> None:
+    topics.refuse(body, 422, "invalid_field", field or "parameters.candidate_labels")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "field"),
+    [
+        *((value, "inputs") for value in (None, 1, True, "a", ["a"])),
+        ({}, "inputs.question"),
+        ({"question": "a"}, "inputs.context"),
+        *(({"question": v, "context": "a"}, "inputs.question") for v in (*NO_TEXT, "x" * 20_001)),
+        *(({"question": "a", "context": v}, "inputs.context") for v in (*NO_TEXT, "x" * 100_001)),
+        ({"question": "a", "context": "b", "title": "c"}, "inputs.title"),
+        ({"question": "good " * 99, "context": "b"}, "inputs.question"),
+    ],
+)
+def test_p4_families_7_8_9_10_questions(answers: Doors, inputs: object, field: str) -> None:
+    answers.refuse({"inputs": inputs}, 422, "invalid_field", field)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        *(({name: v}, name) for name in COUNTED for v in (*NO_COUNTS, LIMITS.tokens + 1)),
+        *(({"doc_stride": value}, "doc_stride") for value in (*NO_COUNTS[1:], 13, 512)),
+        *(({name: v}, name) for name in FLAGS for v in NO_FLAGS),
+        ({"max_seq_len": 17}, "max_seq_len"),
+        ({"padding": True}, "padding"),
+    ],
+)
+def test_p4_family_25_options_of_questions(
+    answers: Doors, options: dict[str, Any], field: str
+) -> None:
+    body = {"inputs": {"question": "a", "context": "a film"}, "parameters": options}
+    answers.refuse(body, 422, "invalid_field", f"parameters.{field}")
 
 
 # ---- Vectors ------------------------------------------------------------------------------------

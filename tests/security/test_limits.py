@@ -29,6 +29,7 @@ from support.tiny import (
     open_client,
 )
 from support.tiny_image import encoded, in_base64, make_image, picture, png
+from support.tiny_pairs import make_question, make_zero_shot
 from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
 
@@ -189,6 +190,22 @@ def entities(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
         yield client
 
 
+@pytest.fixture(scope="module")
+def topics(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
+    home = home_with(tmp_path_factory.mktemp("home"), make_zero_shot)
+    with open_client(home.services()) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
+    home = home_with(tmp_path_factory.mktemp("home"), make_question)
+    with open_client(home.services()) as client:
+        yield client
+
+
+TOPICS, ANSWERS = "/models/topics", "/models/answers"
+QUESTION = {"question": "the film", "context": "a gripping story told with wit"}
 PICTURES, WRITER, ENTITIES = "/models/pictures", "/models/writer", "/models/entities"
 IMAGE = png(picture(1))
 AS_PNG = {"content-type": "image/png"}
@@ -203,8 +220,14 @@ def check_of(client: Client, response: "httpx.Response", step: int, status: int,
     count("inputs")
     assert response.status_code == status
     assert said in response.json()["error"]
-    good = {"inputs": in_base64(IMAGE)} if path == PICTURES else GOOD
-    assert client.post(path, json=good).status_code == 200
+    good = {PICTURES: {"inputs": in_base64(IMAGE)}, TOPICS: scored(["bad"])}
+    good[ANSWERS] = {"inputs": QUESTION}
+    assert client.post(path, json=good.get(path, GOOD)).status_code == 200
+
+
+def scored(labels: list[str], **options: object) -> dict[str, Any]:
+    """A request of labels for a text."""
+    return GOOD | {"parameters": {"candidate_labels": labels} | options}
 
 
 @edge
@@ -277,6 +300,43 @@ def test_limit_windows(entities: Client, step: int) -> None:
     how = {"aggregation_strategy": "simple", "stride": 0}
     response = entities.post(ENTITIES, json={"inputs": text, "parameters": how})
     check_of(entities, response, step, 422, f"at most {LIMITS.windows} parts")
+
+
+@edge
+def test_limit_candidate_labels(topics: Client, step: int) -> None:
+    body = scored(["good"] * (LIMITS.candidate_labels + step))
+    said = f"must be 1 to {LIMITS.candidate_labels} labels"
+    check_of(topics, topics.post(TOPICS, json=body), step, 422, said)
+
+
+@edge
+def test_limit_label_characters(topics: Client, step: int) -> None:
+    body = scored(["good", "x" * (LIMITS.label_characters + step)])
+    said = f"1 to {LIMITS.label_characters} characters"
+    check_of(topics, topics.post(TOPICS, json=body), step, 422, said)
+
+
+@edge
+def test_limit_template_characters(topics: Client, step: int) -> None:
+    template = "{}".ljust(LIMITS.template_characters + step, "x")
+    body = scored(["good"], hypothesis_template=template)
+    said = f"at most {LIMITS.template_characters} characters"
+    check_of(topics, topics.post(TOPICS, json=body), step, 422, said)
+
+
+@edge
+def test_limit_context_characters(answers: Client, step: int) -> None:
+    characters = LIMITS.context_characters + step
+    body = {"inputs": {"question": "good", "context": f"good {'x' * (characters - 5)}"}}
+    said = f"at most {LIMITS.context_characters} characters"
+    check_of(answers, answers.post(ANSWERS, json=body), step, 422, said)
+
+
+@edge
+def test_limit_answers(answers: Client, step: int) -> None:
+    body = {"inputs": QUESTION, "parameters": {"top_k": LIMITS.answers + step}}
+    response = answers.post(ANSWERS, json=body)
+    check_of(answers, response, step, 422, f"<= {LIMITS.answers}")
 
 
 # ---- What is written ----------------------------------------------------------------------------

@@ -168,7 +168,11 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
     schemas["InferBody"]["properties"]["outputs"] = {"enum": OUTPUTS}
     # One of two fields: no schema of a struct says so
     schemas["PredictBody"] = {"anyOf": [_only(key, PREDICTED) for key in ("instances", "inputs")]}
-    frames = {"instances": PREDICTED, "dataframe_records": RECORDS, "dataframe_split": SPLIT}
+    frames: dict[str, Any] = {
+        "instances": PREDICTED,
+        "dataframe_records": RECORDS,
+        "dataframe_split": SPLIT,
+    }
     schemas["InvocationBody"] = {"anyOf": [_only(key, value) for key, value in frames.items()]}
     for kind in ("EmbedBody", "EmbeddingsBody"):
         for each in schemas[kind]["properties"]["dimensions"]["anyOf"]:

@@ -28,6 +28,7 @@ from support.tiny_image import (
     picture,
     png,
 )
+from support.tiny_pairs import make_question, make_zero_shot
 from support.tiny_table import TABLE, make_table
 from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEXT = "a good film"
+CONTEXT = "a gripping story told with wit"
+TOPICS = {"candidate_labels": ["fine", "dull"], "hypothesis_template": "the {} film"}
 LEVELS = picture(7)
 MOST = 4
 """Tokens that a good request lets a model write, so that one which never ends is as quick."""
@@ -75,6 +78,12 @@ def _scored(labels: "Sequence[str]", logits: Any) -> list[dict[str, Any]]:  # no
         {"label": label, "score": score}
         for label, score in sorted(scores, key=lambda each: -each[1])
     ]
+
+
+def _fitting(bundle: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    labels = TOPICS["candidate_labels"]
+    logits = [bundle.logits(TEXT, f"the {label} film")[-1] for label in labels]
+    return _scored(labels, logits)
 
 
 def _writes(task: str, key: str) -> Kind:
@@ -117,6 +126,24 @@ KINDS = {
         {"inputs": TEXT, "parameters": {"ignore_labels": []}},
         lambda bundle: bundle.tokens(TEXT),
         _OF_TEXTS,
+    ),
+    "zero-shot-classification": Kind(
+        make_zero_shot,
+        {"inputs": TEXT, "parameters": TOPICS},
+        _fitting,
+        (
+            ({"inputs": [TEXT, NAN_WORD], "parameters": TOPICS}, NO_NUMBER),
+            ({"inputs": [TEXT, FOREVER_WORD], "parameters": TOPICS}, TOO_LONG),
+        ),
+    ),
+    "question-answering": Kind(
+        make_question,
+        {"inputs": {"question": TEXT, "context": CONTEXT}},
+        lambda bundle: bundle.answer(TEXT, CONTEXT),
+        (
+            ({"inputs": {"question": TEXT, "context": NAN_WORD}}, NO_NUMBER),
+            ({"inputs": {"question": FOREVER_WORD, "context": TEXT}}, TOO_LONG),
+        ),
     ),
     "feature-extraction": Kind(
         make_embedding,

@@ -14,6 +14,7 @@ import numpy as np
 
 from maas.errors import FieldError, RefusedError
 from maas.limits import LIMITS
+from maas_lab.importing.signature import chosen_output
 from maas_lab.importing.surgery import Surgeon
 from maas_lab.importing.text_graph import MASK, TextGraph
 
@@ -44,7 +45,7 @@ def fit_classifier(
     """
     graph = TextGraph(foreign, exported, folder, wishes)
     surgeon = graph.surgeon()
-    surgeon.answer_as(graph.chosen(2, ("logits",)), "logits")
+    surgeon.answer_as(chosen_output(graph.model, 2, ("logits",)), "logits")
     surgeon.finish()
     answers = graph.opened("logits")
     if are_probabilities(answers):
@@ -70,9 +71,9 @@ def fit_embedder(
     graph = TextGraph(foreign, exported, folder, wishes)
     surgeon = graph.surgeon()
     try:
-        vectors = graph.chosen(2, ("sentence_embedding", "embedding", "embeddings"))
+        vectors = chosen_output(graph.model, 2, ("sentence_embedding", "embedding", "embeddings"))
     except RefusedError:
-        states = graph.chosen(3, ("last_hidden_state", "token_embeddings"))
+        states = chosen_output(graph.model, 3, ("last_hidden_state", "token_embeddings"))
         vectors = _mean(surgeon, states)
         graph.notes.append("A text's vector is the mean of its tokens'.")
     surgeon.answer_as(_unit(surgeon, vectors), "embedding")

@@ -29,6 +29,7 @@ from maas_lab.exporting.forms import PORTABLE, write_goldens
 from maas_lab.files import lock_folder
 from maas_lab.importing.exported import Exported
 from maas_lab.importing.exporters import EXPORTERS
+from maas_lab.importing.fit_pictures import fit_pictures
 from maas_lab.importing.fit_tensor import fit_tensor
 from maas_lab.importing.fit_texts import fit_classifier, fit_embedder
 from maas_lab.importing.forms import Outcome, is_rounded, write_optimised
@@ -48,6 +49,7 @@ _FITS: "dict[str, Fit]" = {
     TABLE: fit_tensor,
     "text-classification": fit_classifier,
     "feature-extraction": fit_embedder,
+    "image-classification": fit_pictures,
 }
 _LIBRARIES = ("onnx", "onnxruntime")
 _ORIGIN = ("config.json", "model.safetensors", "tokenizer.json")

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     Shape = tuple[int | str, ...]
 
 
+_FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
+
+
 def input_specs(model: onnx.ModelProto) -> tuple[TensorSpec, ...]:
     """The inputs of a graph that `read_foreign` has read.
 
@@ -114,6 +117,30 @@ def _inferred(model: onnx.ModelProto) -> "dict[str, Shape]":
         for value in graph.output
         if value.type.tensor_type.HasField("shape")
     }
+
+
+def chosen_output(model: onnx.ModelProto, rank: int, names: tuple[str, ...]) -> str:
+    """The output that a task means: by its name, else the only one of so many dimensions.
+
+    Raises:
+        RefusedError: There is none, or it cannot be told.
+    """
+    found: list[str] = [
+        value.name
+        for value in model.graph.output
+        if value.type.tensor_type.elem_type in _FLOATS
+        and len(value.type.tensor_type.shape.dim) in (0, rank)
+    ]
+    for name in names:
+        if name in found:
+            return name
+    if len(found) != 1:
+        outputs = ", ".join(value.name for value in model.graph.output)
+        raise RefusedError(
+            f"The graph answers {outputs}; one of them must be {' or '.join(names)}, floats of"
+            f" {rank} dimensions. Export it so, or serve it as it is: --task tensor."
+        )
+    return found[0]
 
 
 def _opened(session: "Session") -> "dict[str, Shape]":

@@ -89,9 +89,23 @@ class Surgeon:
         self._after.append(helper.make_node(operator, list(inputs), [name], **attributes))
         return name
 
-    def add_first(self, operator: str, inputs: "Sequence[str]", output: str) -> None:
-        """Compute something before all else."""
-        self._before.append(helper.make_node(operator, list(inputs), [output]))
+    def before(self, name: str, operators: "Sequence[onnx.NodeProto]") -> None:
+        """Let what reads an input read what a chain of operators makes of it.
+
+        Args:
+            name: The input's.
+            operators: In their order; of the first input and of the output the names are set here.
+        """
+        value = next(each for each in self._graph.input if each.name == name)
+        self._rename(name, f"{name}/ready")
+        value.name = name
+        last = name
+        for at, operator in enumerate(operators, start=1):
+            made = f"{name}/{at}" if at < len(operators) else f"{name}/ready"
+            operator.input.insert(0, last)
+            operator.output.append(made)
+            self._before.append(operator)
+            last = made
 
     def along(self, operator: str, tensor: str, axis: int, **attributes: Any) -> str:  # noqa: ANN401
         """An operator along an axis, as this version of the operators has it."""
@@ -104,12 +118,6 @@ class Surgeon:
         name = self._free("number")
         self._graph.initializer.append(numpy_helper.from_array(values, name))
         return name
-
-    def rename_input(self, old: str, new: str) -> None:
-        """Let what reads an input read something else, which is computed first."""
-        self._rename(old, new)
-        value = next(each for each in self._graph.input if each.name == new)
-        value.name = old
 
     def finish(self) -> None:
         """Put the nodes in their places, and drop those of which nothing is read."""

@@ -4,7 +4,7 @@ Imports numpy, onnx, `maas` and the lab.
 
     graph = TextGraph(foreign, exported, folder, wishes)
     surgeon = graph.surgeon()                         # input_ids and attention_mask are named
-    surgeon.answer_as(graph.chosen(2, ("logits",)), "logits")
+    surgeon.answer_as(chosen_output(graph.model, 2, ("logits",)), "logits")
     surgeon.finish()
     graph.opened("logits")                            # what it answers to a few texts
     graph.fitted("logits", width)
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
 IDS, MASK = "input_ids", "attention_mask"
 _INTEGERS = (TensorProto.INT64, TensorProto.INT32)
-_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 _TEXT = ("batch", "sequence")
 _LENGTHS = (512, 384, 256, 192, 128, 96, 64, 32, 16)
 _FEW = 16
@@ -105,29 +104,6 @@ class TextGraph:
             surgeon.drop_input(name, IDS)
             self.notes.append(f"{name} is all zeros, as for one text.")
         return surgeon
-
-    def chosen(self, rank: int, names: tuple[str, ...]) -> str:
-        """The output that is meant: by its name, else the only one of so many dimensions.
-
-        Raises:
-            RefusedError: There is none, or it cannot be told.
-        """
-        found: list[str] = [
-            value.name
-            for value in self.model.graph.output
-            if value.type.tensor_type.elem_type in _FLOATS
-            and len(value.type.tensor_type.shape.dim) in (0, rank)
-        ]
-        for name in names:
-            if name in found:
-                return name
-        if len(found) != 1:
-            outputs = ", ".join(value.name for value in self.model.graph.output)
-            raise RefusedError(
-                f"The graph answers {outputs}; one of them must be {' or '.join(names)}, floats of"
-                f" {rank} dimensions. Export it so, or serve it as it is: --task tensor."
-            )
-        return found[0]
 
     def opened(self, output: str) -> "Floats":
         """Write the portable form; what it answers to a few texts, float32 `[texts, width]`."""

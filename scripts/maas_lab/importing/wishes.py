@@ -6,6 +6,7 @@ Imports `maas` and msgspec:
     name_of(Path("yolo/model.onnx"), wishes)     # "yolo"
 """
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from maas.tasks.tensors import Array
 
 TENSOR, TABLE = "tensor", "tabular-classification"
+_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", re.ASCII)
 _UNSAID = frozenset(("model", "onnx", "inference", "optimized", "quantized", "standard"))
 
 
@@ -37,6 +39,9 @@ class Wishes:
         columns: What a row has, for a task that reads tables.
         examples: Files with requests that the graph takes.
         max_tokens: Tokens of a text; what the tokenizer and the graph allow when None.
+        size: Width and height of a picture, where the graph takes any.
+        mean: What is taken away from the colours of a picture, each 0 to 1.
+        std: What they are divided by then.
     """
 
     task: str = TENSOR
@@ -46,6 +51,37 @@ class Wishes:
     columns: tuple[str, ...] = ()
     examples: tuple[Path, ...] = ()
     max_tokens: int | None = None
+    size: tuple[int, int] | None = None
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+
+def read_numbers(given: str | None, *, field: str) -> tuple[float, ...]:
+    """Numbers with commas between.
+
+    Raises:
+        FieldError: One is no number.
+    """
+    try:
+        numbers = tuple(float(each) for each in (given or "").split(",") if each)
+    except ValueError:
+        numbers = (math.nan,)
+    if not all(map(math.isfinite, numbers)):
+        raise FieldError("must be numbers with commas between", field=field)
+    return numbers
+
+
+def read_size(given: str | None) -> tuple[int, int] | None:
+    """Width and height, as in `224x224`.
+
+    Raises:
+        FieldError: It is something else.
+    """
+    if given is None:
+        return None
+    if not (found := _SIZE.fullmatch(given)):
+        raise FieldError("must be width and height, such as 224x224", field="size")
+    return int(found[1]), int(found[2])
 
 
 def read_labels(given: str | None) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ class WindowTensors:
             return [cut(text, most=most) for text in columns[0]]
         pairs = zip(columns[0], columns[1], strict=True)
         if self._first:
-            cuts = [cut(one, after=two, most=most) for one, two in pairs]
+            cuts = [self._rows.tokenizer.pairs(one, (two,), most=most)[0] for one, two in pairs]
         else:
             cuts = [cut(two, before=one, most=most) for one, two in pairs]
         if not all(each.windows for each in cuts):

@@ -5,8 +5,8 @@ a text, or that put two texts into one row:
 
     tokenizer = load_windows(folder / "tokenizer.json")
     cut = tokenizer.cut("a long text", most=256, overlap=128)        # as many windows as it takes
-    cut = tokenizer.cut("a text", after="a hypothesis", most=256)    # the text's end is cut off
     cut = tokenizer.cut("a context", before="a question", most=384, overlap=128)
+    cuts = tokenizer.pairs("a text", ("a hypothesis",), most=256)    # the text's end is cut off
     cut.windows[0].spans[1]                                          # (0, 1): its characters
 """
 
@@ -82,6 +82,19 @@ class WindowTokenizer:
         """How many tokens are put into a window beside those of its text, or of its two texts."""
         return self._native.num_special_tokens_to_add(pair)
 
+    def left(self, before: str, *, most: int, most_before: int) -> int:
+        """How many tokens of a window are left for a text behind another, which may be none.
+
+        Args:
+            before: The other text.
+            most: Tokens of a window.
+            most_before: Tokens of the other text; what is longer is cut.
+
+        Raises:
+            TokenizerError: The native library panicked or refused a text.
+        """
+        return most - self.room(pair=True) - len(self._encode(before, most_before))
+
     def cut(
         self,
         text: str,
@@ -89,38 +102,58 @@ class WindowTokenizer:
         most: int,
         overlap: int | None = None,
         before: str | None = None,
-        after: str | None = None,
-        most_other: int | None = None,
+        most_before: int | None = None,
     ) -> Cut:
-        """Encode a text that has passed the character caps, beside another where there is one.
+        """Cut a text that has passed the character caps into windows, each behind another text.
 
         Args:
             text: The text.
             most: Tokens of a window.
             overlap: Tokens of the text that a window has in common with the next one; when None
                 there is one window, and what does not fit is cut off.
-            before: A text that comes first in each window.
-            after: A text that comes last in each window.
-            most_other: Tokens of that other text; what is longer is cut.
+            before: What comes first in each window.
+            most_before: Tokens of that; what is longer is cut.
 
         Raises:
             TokenizerError: The native library panicked or refused a text.
         """
-        other = after if before is None else before
+        beside = None if before is None else self._encode(before, most_before)
+        left = most - self.room(pair=beside is not None) - (0 if beside is None else len(beside))
+        if left <= (overlap or 0):
+            return Cut(())
+        whole = self._encode(text)
         with panics_as(_FAILED):
-            beside = None if other is None else self._encode(other, most_other)
-            room = (
-                most - self.room(pair=beside is not None) - (0 if beside is None else len(beside))
-            )
-            if room <= (overlap or 0):
-                return Cut(())
-            whole = self._native.encode(text, add_special_tokens=False)
-            whole.truncate(room, stride=overlap or 0)
-            parts = [whole, *whole.overflowing]
-            if overlap is None:
-                parts = parts[:1]
-            windows = tuple(self._window(part, beside, first=before is None) for part in parts)
-            return Cut(windows, truncated=overlap is None and bool(whole.overflowing))
+            whole.truncate(left, stride=overlap or 0)
+            cut_off = overlap is None and bool(whole.overflowing)
+            parts = [whole] if overlap is None else [whole, *whole.overflowing]
+            # One by one: of windows that hang together, only the first is told which text it is.
+            windows = tuple(self._behind(beside, part) for part in parts)
+        return Cut(windows, truncated=cut_off)
+
+    def pairs(self, text: str, others: "Sequence[str]", *, most: int) -> tuple[Cut, ...]:
+        """Put a text that has passed the character caps before each of several others.
+
+        Args:
+            text: The text; its end is cut off where both are too long for a window.
+            others: What comes last in each window, whole.
+            most: Tokens of a window.
+
+        Raises:
+            TokenizerError: The native library panicked or refused a text.
+        """
+        whole = self._encode(text)
+        behind = [self._encode(other) for other in others]
+        cuts = [Cut(())] * len(others)
+        # The shortest first: then a text, encoded once, only ever gets shorter.
+        for at in sorted(range(len(others)), key=lambda at: len(behind[at])):
+            left = most - self.room(pair=True) - len(behind[at])
+            if left < 1:
+                break
+            with panics_as(_FAILED):
+                whole.truncate(left)
+                row = self._native.post_process(whole, behind[at])
+                cuts[at] = Cut((_window(row, 0),), truncated=bool(whole.overflowing))
+        return tuple(cuts)
 
     def piece(self, number: int) -> str:
         """A token as the vocabulary writes it."""
@@ -138,25 +171,28 @@ class WindowTokenizer:
             text: str = self._decoder.decode(list(pieces))
         return text
 
-    def _encode(self, text: str, most: int | None) -> Encoding:
+    def _behind(self, beside: Encoding | None, part: Encoding) -> Window:
+        if beside is None:
+            return _window(self._native.post_process(part), 0)
+        return _window(self._native.post_process(beside, part), 1)
+
+    def _encode(self, text: str, most: int | None = None) -> Encoding:
+        """The tokens of a text, without those that are put in."""
         with panics_as(_FAILED):
             encoding = self._native.encode(text, add_special_tokens=False)
             if most is not None:
                 encoding.truncate(most)
-            return encoding
+        return encoding
 
-    def _window(self, part: Encoding, beside: Encoding | None, *, first: bool) -> Window:
-        # One by one: of windows that hang together, only the first is told which text it is.
-        pair = (part,) if beside is None else (part, beside) if first else (beside, part)
-        row = self._native.post_process(*pair)
-        number = 0 if first else 1
-        return Window(
-            ids=tuple(row.ids),
-            types=tuple(row.type_ids),
-            spans=tuple(row.offsets),
-            words=tuple(row.word_ids),
-            own=tuple(each == number for each in row.sequence_ids),
-        )
+
+def _window(row: Encoding, number: int) -> Window:
+    return Window(
+        ids=tuple(row.ids),
+        types=tuple(row.type_ids),
+        spans=tuple(row.offsets),
+        words=tuple(row.word_ids),
+        own=tuple(each == number for each in row.sequence_ids),
+    )
 
 
 def load_windows(path: "Path") -> WindowTokenizer:

@@ -320,7 +320,7 @@ IMAGE = {"width": 6, "height": 4, "channels": 3}
         (EMBEDS, _set("task", to=WRITES), "max_new_tokens: must be 1"),
         (EMBEDS, _set("task", to="text-classification"), "must be 2 to 1000 labels"),
         (LOOKS, _set("task", to="text-classification"), "max_tokens: must be 1"),
-        (WRITES, _set("task", to="text-generation"), "Invalid enum value 'text-generation'"),
+        (WRITES, _set("task", to="object-detection"), "Invalid enum value 'object-detection'"),
     ],
 )
 def test_what_does_not_fit_the_task_is_refused(

@@ -14,6 +14,7 @@ from maas.http.protocols.hf_wire import ClassifyAnswer, ClassifyBody
 from maas.http.protocols.hf_wire_embedding import EmbedAnswer, EmbedBody, SimilarityAnswer
 from maas.http.protocols.hf_wire_generating import GenerateAnswer, GenerateBody
 from maas.http.protocols.hf_wire_image import MEDIA_TYPES, ImageAnswer, ImageBody, ImagesAnswer
+from maas.http.protocols.hf_wire_question import QuestionAnswer, QuestionAnswers, QuestionBody
 from maas.http.protocols.hf_wire_table import TableAnswer, TableBody
 from maas.http.protocols.hf_wire_tokens import TOKEN_ANSWERS, TokensBody
 from maas.http.protocols.hf_wire_writing import (
@@ -22,11 +23,14 @@ from maas.http.protocols.hf_wire_writing import (
     TranslateAnswer,
     TranslateBody,
 )
+from maas.http.protocols.hf_wire_zero_shot import ZeroShotAnswer, ZeroShotAnswers, ZeroShotBody
 
 TASKS: dict[str, tuple[type[Struct], tuple[Any, ...]]] = {
     "text-classification": (ClassifyBody, (ClassifyAnswer,)),
     "image-classification": (ImageBody, (ImageAnswer, ImagesAnswer)),
     "token-classification": (TokensBody, TOKEN_ANSWERS),
+    "zero-shot-classification": (ZeroShotBody, (ZeroShotAnswer, ZeroShotAnswers)),
+    "question-answering": (QuestionBody, (QuestionAnswer, QuestionAnswers)),
     "feature-extraction": (EmbedBody, (EmbedAnswer, SimilarityAnswer)),
     "translation": (TranslateBody, (TranslateAnswer,)),
     "summarization": (SummarizeBody, (SummarizeAnswer,)),

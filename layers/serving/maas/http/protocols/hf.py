@@ -69,6 +69,18 @@ def _token_classification() -> Wire:
     return Wire(decode_tokens, encode_tokens)
 
 
+def _zero_shot_classification() -> Wire:
+    from maas.http.protocols.hf_zero_shot import decode_zero_shot, encode_zero_shot
+
+    return Wire(decode_zero_shot, encode_zero_shot)
+
+
+def _question_answering() -> Wire:
+    from maas.http.protocols.hf_question import decode_question, encode_question
+
+    return Wire(decode_question, encode_question)
+
+
 def _embedding() -> Wire:
     from maas.http.protocols.hf_embedding import decode_embed, encode_embed
 
@@ -115,6 +127,8 @@ _WIRES: "dict[str, Callable[[], Wire]]" = {
     "text-classification": _classification,
     "image-classification": _image_classification,
     "token-classification": _token_classification,
+    "zero-shot-classification": _zero_shot_classification,
+    "question-answering": _question_answering,
     "feature-extraction": _embedding,
     "translation": _translation,
     "summarization": _summarization,

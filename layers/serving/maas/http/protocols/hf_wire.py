@@ -16,8 +16,9 @@ from maas.limits import LIMITS
 TopK = Annotated[int, Meta(ge=1, le=LIMITS.labels)]
 # Described here, counted by the task, whose refusal says how many there were.
 # What is white space beside `\s` depends on who reads a pattern; here it is what Python says.
-_INK = r"[^\s\x1c-\x1f\x85]"
-_TEXT = {"minLength": 1, "maxLength": LIMITS.text_characters, "pattern": _INK}
+INK = r"[^\s\x1c-\x1f\x85]"
+"""What a text has at least one character of."""
+_TEXT = {"minLength": 1, "maxLength": LIMITS.text_characters, "pattern": INK}
 Text = Annotated[str, Meta(extra_json_schema=_TEXT)]
 Texts = Annotated[list[Text], Meta(extra_json_schema={"minItems": 1, "maxItems": LIMITS.texts})]
 ScoreName = Literal["softmax", "sigmoid", "none"]

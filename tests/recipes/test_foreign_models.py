@@ -164,3 +164,23 @@ def test_a_picture_is_upright_or_turned(tmp_path: Path) -> None:
     scores = ours[output["name"]]
     assert scores.argmax(axis=1).tolist() == [0, 1] * len(texts)
     assert (scores.max(axis=1) > 0.8).all()
+
+
+def test_the_same_graph_does_a_task(tmp_path: Path) -> None:
+    # Given the same classifier, told what it was trained with
+    trained = ("--size", "192x48", "--mean", "0.5,0.5,0.5", "--std", "0.5,0.5,0.5")
+    task = ("--task", "image-classification", "--labels", "upright,turned")
+    laptop, *_ = shipped(tmp_path / "laptop", "rapidocr", *task, *trained)
+
+    # When files of pictures are sent to it as they are, then it answers with labels
+    with laptop.serving() as url, httpx.Client(base_url=url, timeout=30) as client:
+        for turned, label in ((False, "upright"), (True, "turned")):
+            (pixels,) = line_of_text("one lambda per model", turned=turned)
+            levels = np.clip((pixels * 0.5 + 0.5) * 255, 0, 255).astype(np.uint8)
+            file = io.BytesIO()
+            Image.fromarray(np.ascontiguousarray(levels.transpose(1, 2, 0))).save(file, "PNG")
+            headers = {"content-type": "image/png"}
+            response = client.post("/models/rapidocr", content=file.getvalue(), headers=headers)
+            assert response.status_code == 200, response.text
+            assert response.json()[0]["label"] == label
+            assert response.json()[0]["score"] > 0.8

@@ -153,7 +153,7 @@ NO_INPUTS: "list[tuple[Json, str | None]]" = [
     ({"inputs": [text("../../etc/passwd", "a")]}, "inputs"),
     ({"inputs": [text("x" * 257, "a")]}, "inputs[0].name"),
     ({"inputs": [text("", "a")]}, "inputs[0].name"),
-    ({"inputs": [text("\ud800", "a")]}, None),
+    ({"inputs": [text("\ud800", "a")]}, "inputs"),
 ]
 
 

@@ -60,11 +60,29 @@ GOOD = {"inputs": "a good film"}
 edge = pytest.mark.parametrize("step", [-1, 0, 1])
 
 
+ELSEWHERE = {
+    "columns": "test_table",
+    "context_tokens": "test_generate",
+    "messages": "test_chat",
+    "prompts": "test_generate",
+    "stop_characters": "test_generate",
+    "stops": "test_generate",
+    "table_rows": "test_table",
+}
+"""Limits of one task alone, whose edges its own tests in tests/unit/maas/tasks try."""
+
+
+def test_p3_the_limits_of_one_task_are_tried_beside_it() -> None:
+    folder = Path(__file__).parents[1] / "unit/maas/tasks"
+    for name, module in ELSEWHERE.items():
+        assert f"LIMITS.{name}" in (folder / f"{module}.py").read_text("utf-8"), name
+
+
 def test_p3_every_limit_has_a_test() -> None:
     """In this module, or in the one beside it, which has the limits of bundles."""
     files = Path(__file__).parent.glob("test_limits*.py")
     tests = [re.findall(r"^def test_limit_(\w+)\(", file.read_text(), re.M) for file in files]
-    assert sorted(name for names in tests for name in names) == sorted(
+    assert sorted([*ELSEWHERE, *(name for names in tests for name in names)]) == sorted(
         field.name for field in fields(Limits)
     )
 

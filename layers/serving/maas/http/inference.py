@@ -7,12 +7,14 @@ May import everything of `maas` but the catalog and the layers above in `maas.ht
 `services` is asked by model name: a function knows one model, a laptop all that its registry has.
 """
 
+import time
 from typing import TYPE_CHECKING
 
 from maas.http.answering import Answering
 from maas.http.faces.hugging_face import hugging_face_routes
 from maas.http.faces.open_inference import open_inference_routes
 from maas.http.faces.openai import openai_routes
+from maas.http.faces.openai_completions import openai_completions_routes
 from maas.http.faces.sagemaker import sagemaker_routes
 from maas.http.faces.tensorflow_serving import tensorflow_serving_routes
 from maas.registry.records import DEFAULT_ALIAS
@@ -36,6 +38,7 @@ def inference_routes(services: "Services", *, threads: bool = False) -> "Routes"
         **hugging_face_routes(answering),
         **open_inference_routes(answering),
         **openai_routes(answering),
+        **openai_completions_routes(answering, now=time.time),
         **tensorflow_serving_routes(answering),
         **sagemaker_routes(answering),
     }

@@ -118,6 +118,7 @@ def test_a_foreign_graph_becomes_one(tmp_path: Path, bundle: TinyTable, *, apart
     ("changed", "field"),
     [
         ({"columns": ()}, "columns"),
+        ({"columns": tuple(f"c{at}" for at in range(LIMITS.columns + 1))}, "columns"),
         ({"columns": ("age", "siblings")}, "columns"),
         ({"columns": ("age", "age", "fare")}, "columns"),
         ({"columns": ("age", "siblings", "fa\nre")}, "columns"),

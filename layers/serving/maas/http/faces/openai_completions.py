@@ -5,7 +5,7 @@ May import `maas.http.answering`, `maas.http.streaming` and what lies below them
     routes = openai_completions_routes(answering, now=time.time)
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from maas.errors import FieldError
 from maas.http.faces.openai_asking import asked_of
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from maas.http.answering import Answering
     from maas.http.methods import Routes, Stream
     from maas.http.protocols.openai_completions import Named
+    from maas.http.streaming import Events
     from maas.service import Turn
+    from maas.tasks.generation import GenerateRequest, GenerateResponse
 
 GENERATES = "text-generation"
 
@@ -60,15 +62,10 @@ class _Completions:
         named = self._named("cmpl", turn, exchange)
         asked = wire.completion_request(body)
         if asked.streamed:
-            from maas.http.streaming import streamed
-
-            usage = bool(body.stream_options and body.stream_options.include_usage)
-            events = wire.CompletionEvents(asked, named, usage=usage)
-            return await streamed(
-                self._answering, turn, asked, request=request, events=events, exchange=exchange
-            )
+            events = wire.CompletionEvents(asked, named, usage=wire.wants_usage(body))
+            return await self._streamed(turn, asked, events, request, exchange)
         answer = await self._answering.predict(turn, asked, exchange)
-        return encode_json(wire.completion_of(answer, named))
+        return encode_json(wire.completion_of(cast("GenerateResponse", answer), named))
 
     async def chat(self, request: "Request", exchange: "Exchange") -> "bytes | Stream":
         from maas.http.protocols import openai_completions as wire
@@ -78,15 +75,24 @@ class _Completions:
         named = self._named("chatcmpl", turn, exchange)
         asked = wire.chat_request(body)
         if asked.streamed:
-            from maas.http.streaming import streamed
-
-            usage = bool(body.stream_options and body.stream_options.include_usage)
-            events = wire.ChatEvents(asked, named, usage=usage)
-            return await streamed(
-                self._answering, turn, asked, request=request, events=events, exchange=exchange
-            )
+            events = wire.ChatEvents(asked, named, usage=wire.wants_usage(body))
+            return await self._streamed(turn, asked, events, request, exchange)
         answer = await self._answering.predict(turn, asked, exchange)
-        return encode_json(wire.chat_of(answer, named))
+        return encode_json(wire.chat_of(cast("GenerateResponse", answer), named))
+
+    async def _streamed(
+        self,
+        turn: "Turn",
+        asked: "GenerateRequest",
+        events: "Events",
+        request: "Request",
+        exchange: "Exchange",
+    ) -> "Stream":
+        from maas.http.streaming import streamed
+
+        return await streamed(
+            self._answering, turn, asked, request=request, events=events, exchange=exchange
+        )
 
     def _named(self, kind: str, turn: "Turn", exchange: "Exchange") -> "Named":
         """What the answer is called; only a model that goes on with texts has one."""

@@ -5,9 +5,16 @@ Imports the structs that the routes themselves decode and encode, and nothing th
 
 from typing import TYPE_CHECKING, Any
 
+from maas.http.methods import EVENTS
 from maas.http.operations.operation import DESCRIBED, INFERENCE, PREDICTED, Operation
 from maas.http.protocols.openai_errors import OpenAiProblem
 from maas.http.protocols.openai_wire import Embeddings, EmbeddingsBody, OpenAiModel, OpenAiModels
+from maas.http.protocols.openai_wire_completions import (
+    ChatBody,
+    ChatCompletion,
+    Completion,
+    CompletionBody,
+)
 
 if TYPE_CHECKING:
     from msgspec import Struct
@@ -70,6 +77,20 @@ def _below(base: str, what: str, suffix: str) -> dict[str, dict[str, Operation]]
             f"Ask {what} for vectors, as OpenAI's client does",
             EmbeddingsBody,
             Embeddings,
+        ),
+        f"{base}/completions": asked(
+            f"complete{suffix}",
+            f"Ask {what} to go on with a text, as OpenAI's client does",
+            CompletionBody,
+            Completion,
+            answer_types=(EVENTS,),
+        ),
+        f"{base}/chat/completions": asked(
+            f"chat{suffix}",
+            f"Ask {what} to answer a conversation, as OpenAI's client does",
+            ChatBody,
+            ChatCompletion,
+            answer_types=(EVENTS,),
         ),
         f"{base}/models": told(
             f"listNames{suffix}", "List what may be sent as `model`", OpenAiModels

@@ -25,7 +25,7 @@ _OTHERS = {"minItems": 1, "maxItems": LIMITS.texts - 1}  # with the source, as m
 Sentences = Annotated[list[Text], Meta(extra_json_schema=_OTHERS)]
 
 
-class Comparison(Struct, frozen=True, forbid_unknown_fields=True):
+class Comparison(Struct, frozen=True):
     """Texts whose nearness is asked for: 100,000 characters in all.
 
     Attributes:

@@ -8,6 +8,10 @@ May import `maas.errors` and `maas.http.fields`.
 from maas.errors import ModelNotFoundError
 
 
+PLACEHOLDER = "dummy"
+"""What Hugging Face's client names in a conversation where it knows an address alone."""
+
+
 def version_in(named: str, *, model: str) -> str | None:
     """Which version of a model its name in a body asks for.
 
@@ -22,7 +26,7 @@ def version_in(named: str, *, model: str) -> str | None:
         ModelNotFoundError: Another model is named.
     """
     name, at, address = named.partition("@")
-    if name != model:
+    if name not in (model, PLACEHOLDER):
         raise ModelNotFoundError(
             f"Only {model} answers at this base URL. Send that as the model, or one of its versions"
             f" as {model}@2 or {model}@production.",

@@ -110,6 +110,11 @@ def chat_request(body: "ChatBody") -> GenerateRequest:
     )
 
 
+def wants_usage(body: "CompletionBody | ChatBody") -> bool:
+    """Whether a stream's last chunk says how many tokens there were."""
+    return bool(body.stream_options and body.stream_options.include_usage)
+
+
 def _check(body: "CompletionBody | ChatBody") -> None:
     for name, (harmless, said) in _NOT_DONE.items():
         if getattr(body, name, None) not in (None, harmless):

@@ -50,8 +50,13 @@ def encode_openai_error(error: "MaasError") -> bytes:
     Returns:
         An `OpenAiProblem` as JSON.
     """
+    return dump_json(openai_problem(error))
+
+
+def openai_problem(error: "MaasError") -> OpenAiProblem:
+    """What a caller is told of an error."""
     text, field = told(error)
-    return dump_json(OpenAiProblem(OpenAiFault(text, _kind(error.status), field, error.code)))
+    return OpenAiProblem(OpenAiFault(text, _kind(error.status), field, error.code))
 
 
 def retry_headers(error: "MaasError") -> dict[str, str]:

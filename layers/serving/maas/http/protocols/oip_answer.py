@@ -77,6 +77,7 @@ def encode(
                     f"The answer is above {LIMITS.tensor_values} values in JSON; ask for it as"
                     " bytes, by binary_data."
                 )
+            _check_finite(array, name)
             tensors.append(OutputTensor(name, datatype, shape, data=to_json(array)))
     header = dump_json(InferAnswer(model, str(version), tensors, asked.id))
     body = b"".join([header, *parts])
@@ -85,6 +86,15 @@ def encode(
             f"The answer is above {LIMITS.tensor_bytes} bytes; ask for less at a time."
         )
     return body, len(header) if parts else None
+
+
+def _check_finite(array: "Array", name: str) -> None:
+    """What a bare graph makes of a caller's own infinity is no fault of ours."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise FieldError(
+            "holds what is no finite number, which JSON cannot say; ask for it by binary_data",
+            field=name,
+        )
 
 
 def _classes(array: "Array", count: int, labels: "Sequence[str]", name: str) -> "Array":

@@ -1,4 +1,4 @@
-"""`openai` and `huggingface_hub.InferenceClient`, unmodified, and a model that goes on with texts."""
+"""`openai` and `huggingface_hub`, unmodified, and a model that goes on with texts."""
 
 import asyncio
 from collections.abc import Iterator

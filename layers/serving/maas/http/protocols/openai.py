@@ -7,7 +7,6 @@ May import `maas.errors` and `maas.http.fields`.
 
 from maas.errors import ModelNotFoundError
 
-
 PLACEHOLDER = "dummy"
 """What Hugging Face's client names in a conversation where it knows an address alone."""
 

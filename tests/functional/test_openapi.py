@@ -49,10 +49,19 @@ OPENAI = "/models/vectors/v1"
 EMBEDDED = {"model": "vectors@1", "input": ["a good film", "bad"], "dimensions": 2}
 BASE64 = {"model": "vectors", "input": [[1, 2], [3]], "encoding_format": "base64", "user": "x"}
 
+WRITES = "/models/generator/v1"
+PROMPT = {"model": "generator", "prompt": ["a film", "bad"], "temperature": 0, "stop": "so"}
+TALK = {
+    "model": "generator@1",
+    "messages": [{"role": "developer", "content": "so"}, {"role": "user", "content": "a film"}],
+    "top_p": 0.5,
+    "seed": 1,
+}
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Two versions, shared traffic, a rollback, one live deployment; and a model that embeds."""
+    """Two versions, shared traffic, a rollback, a deployment; models that embed and write."""
     home = make_home(tmp_path_factory.mktemp("home"))
     home.promote(2, weight=25)
     with home.registry() as registry:
@@ -65,7 +74,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
             function_version="7",
             digests={number: bundle.digest for number, bundle in home.bundles.items()},
         )
-    return beside(home, "feature-extraction")
+    return beside(home, "feature-extraction", "text-generation")
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +175,11 @@ ANSWERS = [
     ),
     ("GET", f"{OPENAI}/models/vectors@production", {}, 200),
     *(
+        ("POST", f"/models/generator{pin}/v1/{below}", {"json": body}, 200)
+        for pin in ("", "/versions/1")
+        for below, body in (("completions", PROMPT), ("chat/completions", TALK))
+    ),
+    *(
         ("GET", f"{ROWS}{pin}{below}", {}, 200)
         for pin in ("", "/versions/2", "/labels/candidate")
         for below in ("", "/metadata")
@@ -210,6 +224,9 @@ ANSWERS = [
     ("POST", f"{OPENAI}/embeddings", {"content": b" " * 1_048_577}, 413),
     ("POST", f"{OPENAI}/embeddings", {"content": b"a", "headers": {"content-type": "a/b"}}, 415),
     ("GET", f"{OPENAI}/models?version=9", {}, 404),
+    ("POST", f"{WRITES}/completions", {"json": PROMPT | {"n": 2}}, 422),
+    ("POST", f"{WRITES}/chat/completions", {"json": TALK | {"messages": []}}, 422),
+    ("POST", f"{WRITES}/chat/completions", {"json": TALK | {"model": "vectors"}}, 404),
     ("GET", "/models/other/v1/models", {}, 404),
     ("POST", f"{ROWS}:predict", {"json": {}}, 422),
     ("POST", f"{ROWS}:predict", {"content": b"{}", "headers": {"content-type": "a/b"}}, 415),

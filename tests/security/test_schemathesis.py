@@ -80,6 +80,10 @@ IDS = {
     "minItems": 1,
     "maxItems": MAX_TOKENS,
 }
+TALKS = [
+    [{"role": "user", "content": "a film"}],
+    [{"role": "system", "content": "so"}, {"role": "user", "content": "a"}],
+]
 PREDICTED = {"enum": [["a good film"], ["bad", "a fine film"]]}
 RECORDS = {"enum": [[{"text": "a good film"}], [{"text": "bad"}, {"text": "a film"}]]}
 SPLIT = {"enum": [{"columns": ["text"], "data": [["a good film"], ["bad"]], "index": None}]}
@@ -128,13 +132,13 @@ class Report:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Versions 1 and 2, an alias of its own for the second, a few changes; a model that embeds."""
+    """Versions 1 and 2, an alias of its own for the second, changes; models that embed and write."""
     home = make_home(tmp_path_factory.mktemp("home"))
     home.promote(2, alias="candidate")
     with home.registry() as registry:
         registry.promote("sentiment", ByNumber(2))
         registry.rollback("sentiment")
-    return beside(home, "feature-extraction")
+    return beside(home, "feature-extraction", "text-generation")
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +161,8 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
     for path, _, operation in operations(document):
         below = path.startswith("/models/") and "/v1/" in path  # whose sample embeds
         known = {"model": ["vectors"], "version": ["1", "production"]} if below else own
+        if path.endswith("completions"):
+            known = {**known, "model": ["generator"]}
         known |= {"x-maas-version": known["version"], "id": ["vectors", "vectors@1"]}
         for parameter in operation["parameters"]:
             if parameter["name"] in known:
@@ -177,6 +183,11 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
     for kind in ("EmbedBody", "EmbeddingsBody"):
         for each in schemas[kind]["properties"]["dimensions"]["anyOf"]:
             each["maximum"] = DIMENSION
+    for kind in ("CompletionBody", "ChatBody"):
+        schemas[kind]["properties"]["model"] = {"enum": ["generator", "generator@1", "dummy"]}
+        # It may only stand where something else is true, which no schema of a struct says
+        del schemas[kind]["properties"]["stream_options"]
+    schemas["ChatBody"]["properties"]["messages"] = {"enum": TALKS}
     schemas["EmbeddingsBody"]["properties"]["model"] = {"enum": ["vectors", "vectors@1"]}
     text = schemas["EmbedBody"]["properties"]["inputs"]["anyOf"][0]
     schemas["EmbeddingsBody"]["properties"]["input"] = {

@@ -28,6 +28,7 @@ from support.tiny import (
     make_home,
     open_client,
 )
+from support.tiny_generator import make_generator
 from support.tiny_image import encoded, in_base64, make_image, picture, png
 from support.tiny_pairs import make_question, make_zero_shot
 from support.tiny_tokens import make_tokens
@@ -62,11 +63,6 @@ edge = pytest.mark.parametrize("step", [-1, 0, 1])
 
 ELSEWHERE = {
     "columns": "test_table",
-    "context_tokens": "test_generate",
-    "messages": "test_chat",
-    "prompts": "test_generate",
-    "stop_characters": "test_generate",
-    "stops": "test_generate",
     "table_rows": "test_table",
 }
 """Limits of one task alone, whose edges its own tests in tests/unit/maas/tasks try."""
@@ -377,6 +373,57 @@ def test_limit_new_tokens(writer: Client, step: int) -> None:
         response = written(writer, **{name: LIMITS.new_tokens + step})
         check_of(writer, response, step, 422, f"<= {LIMITS.new_tokens}")
         assert written(writer, **{name: 0}).status_code == 422
+
+
+# ---- What goes on with a text -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
+    home = home_with(tmp_path_factory.mktemp("home"), make_generator)
+    with open_client(home.services()) as client:
+        yield client
+
+
+GENERATOR = "/models/generator"
+
+
+@edge
+def test_limit_prompts(generator: Client, step: int) -> None:
+    body = {"inputs": ["a film"] * (LIMITS.prompts + step), "parameters": {"max_new_tokens": 1}}
+    said = f"must be 1 to {LIMITS.prompts} texts"
+    check_of(generator, generator.post(GENERATOR, json=body), step, 422, said)
+
+
+@edge
+def test_limit_stops(generator: Client, step: int) -> None:
+    body = GOOD | {"parameters": {"stop": ["x"] * (LIMITS.stops + step)}}
+    said = f"length <= {LIMITS.stops}"
+    check_of(generator, generator.post(GENERATOR, json=body), step, 422, said)
+
+
+@edge
+def test_limit_stop_characters(generator: Client, step: int) -> None:
+    body = GOOD | {"parameters": {"stop": ["é" * (LIMITS.stop_characters + step)]}}
+    said = f"length <= {LIMITS.stop_characters}"
+    check_of(generator, generator.post(GENERATOR, json=body), step, 422, said)
+
+
+@edge
+def test_limit_messages(tmp_path: Path, step: int) -> None:
+    # Given a model with room for as many, each of them two tokens
+    home = home_with(tmp_path, make_generator, context=2 * LIMITS.messages + 4)
+    with open_client(home.services()) as client:
+        messages = [{"role": "user", "content": "a"}] * (LIMITS.messages + step)
+        body = {"model": "generator", "messages": messages, "max_tokens": 1}
+        response = client.post(f"{GENERATOR}/v1/chat/completions", json=body)
+        if step <= 0:
+            assert response.status_code == 200, response.text
+            return
+        count("inputs")
+        assert response.status_code == 422
+        assert f"1 to {LIMITS.messages} messages" in response.json()["error"]["message"]
+        assert client.post(GENERATOR, json=GOOD).status_code == 200
 
 
 # ---- Answers ------------------------------------------------------------------------------------

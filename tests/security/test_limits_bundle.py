@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from support.effort import count
 from support.graphs import add_node, classifier_graph, edited, nested
 from support.resealed import home_of, resealed
+from support.task_bundles import TaskBundle, home_with
 from support.tiny import (
     TinyBundle,
     make_bundle,
@@ -20,6 +21,7 @@ from support.tiny import (
     tiny_tokenizer,
     tiny_weights,
 )
+from support.tiny_generator import make_generator
 from support.tiny_image import make_image
 from support.tiny_writer import make_writer, writer_graph, writer_weights
 
@@ -44,7 +46,9 @@ edge = pytest.mark.parametrize("step", [-1, 0, 1])
 # ---- The whole ----------------------------------------------------------------------------------
 
 
-def check_bundle(bundle: TinyBundle, step: int, said: str, limits: Limits = LIMITS) -> None:
+def check_bundle(
+    bundle: TinyBundle | TaskBundle, step: int, said: str, limits: Limits = LIMITS
+) -> None:
     """Up to the limit it is accepted; above it refused, and the limit named."""
     if step <= 0:
         assert verify_bundle(bundle.folder, limits=limits).digest == bundle.digest
@@ -73,6 +77,21 @@ def test_limit_tokens(tmp_path: "Path", log: "io.StringIO", step: int) -> None:
     most = LIMITS.tokens + step
     seen = [(line["tokens"], line["truncated"]) for line in lines]
     assert seen == [(most - 1, 0), (most, 0), (most, 1)]
+
+
+@edge
+def test_limit_context_tokens(tmp_path: "Path", step: int) -> None:
+    # Given a model that goes on with texts, and asks for so many
+    most = LIMITS.context_tokens + step
+    home = home_with(tmp_path, make_generator, context=most)
+    check_bundle(home.bundle, step, f"must be 1 to {LIMITS.context_tokens}")
+    if step > 0:
+        return
+    # Then a text may have all of them but one, which is for what follows
+    with open_client(home.services()) as client:
+        for words, status in ((most - 2, 200), (most - 1, 422)):  # and what begins it
+            answer = client.post("/models/generator", json={"inputs": "a " * words})
+            assert answer.status_code == status
 
 
 @pytest.mark.usefixtures("log")

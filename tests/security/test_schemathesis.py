@@ -132,7 +132,7 @@ class Report:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Versions 1 and 2, an alias of its own for the second, changes; models that embed and write."""
+    """Versions 1 and 2, an alias for the second, some changes; models that embed and write."""
     home = make_home(tmp_path_factory.mktemp("home"))
     home.promote(2, alias="candidate")
     with home.registry() as registry:

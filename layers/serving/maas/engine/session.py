@@ -12,10 +12,10 @@ A graph that reads at each step what it answered at the one before is run by ste
     (logits,), state = session.step({"input_ids": ids}, state, deadline=deadline)
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import onnxruntime
+from msgspec import Struct
 
 from maas.engine.watchdog import Watchdog
 from maas.errors import DeadlineError, ModelError
@@ -33,8 +33,7 @@ _FATAL = 4  # the library's own log goes to stderr and may name paths
 _WATCHDOG = Watchdog()
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """One input or output, as the graph itself has it.
 
     Attributes:
@@ -48,8 +47,7 @@ class Node:
     shape: tuple[int | str | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """What a graph hands on from one step to the next, in the library's own memory.
 
     Attributes:

@@ -10,8 +10,9 @@ paths, headers and command lines, so nothing of a refused text is repeated in th
 """
 
 import re
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from maas.errors import FieldError
 from maas.settings import MODEL_NAME
@@ -22,8 +23,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,7}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{12,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class ByNumber:
+class ByNumber(Struct, frozen=True):
     """A version by its number, 1 to 99999999."""
 
     number: int
@@ -32,8 +32,7 @@ class ByNumber:
         return str(self.number)
 
 
-@dataclass(frozen=True, slots=True)
-class ByAlias:
+class ByAlias(Struct, frozen=True):
     """Whatever an alias routes to."""
 
     name: str
@@ -42,8 +41,7 @@ class ByAlias:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class ByDigest:
+class ByDigest(Struct, frozen=True):
     """A version by its digest or by the start of it: `sha256:` and 12 to 64 hex digits."""
 
     prefix: str

@@ -5,7 +5,7 @@ Imports `maas.errors` and the records. Values only; `rules` makes one from the o
     Stamp(at="2030-01-02T03:04:05.678Z", by="ada", reason="better on long texts")
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from maas.errors import FieldError
 from maas.registry.records import (
@@ -21,8 +21,7 @@ from maas.registry.records import (
 TEXT_CHARACTERS = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """When, who and why.
 
     Attributes:
@@ -45,16 +44,14 @@ class Stamp:
                 raise FieldError(message, field=field)
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
+class Current(Struct, frozen=True):
     """A model as it is: its record and its policy, of one revision."""
 
     model: ModelRecord
     policy: Policy
 
 
-@dataclass(frozen=True, slots=True)
-class NewVersion:
+class NewVersion(Struct, frozen=True):
     """The records that a registration writes, in one transaction.
 
     The model's and the policy's must replace the revision before (or nothing, at first); the
@@ -67,8 +64,7 @@ class NewVersion:
     version: VersionRecord
 
 
-@dataclass(frozen=True, slots=True)
-class NewRoutes:
+class NewRoutes(Struct, frozen=True):
     """The records that a change of an alias writes, in one transaction.
 
     The event must be new; each of the others must replace its revision before.
@@ -80,8 +76,7 @@ class NewRoutes:
     alias: AliasRecord
 
 
-@dataclass(frozen=True, slots=True)
-class NewDeployment:
+class NewDeployment(Struct, frozen=True):
     """The records that a deployment writes, in one transaction.
 
     The event must be new; each of the others must replace its revision before.

@@ -13,8 +13,9 @@ import io
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from maas.errors import RegistryUnavailableError
 from maas.registry.endpoint import Endpoint
@@ -28,8 +29,7 @@ ANSWER_BYTES = 400_000
 """Bytes of an answer's body at the most: ten times what a policy has, as JSON within JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What came back: the status and the whole body."""
 
     status: int

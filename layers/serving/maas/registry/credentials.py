@@ -10,7 +10,6 @@ Lambda with SnapStart, as keys in a snapshot would grow old), it wins over the e
 import ipaddress
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -41,8 +40,7 @@ class _Keys(Struct, frozen=True, rename="pascal"):
     expiration: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(Struct, frozen=True):
     credentials: Credentials
     expires: datetime
 

@@ -7,8 +7,9 @@ Imports `maas.errors` alone; no AWS library, so that all of it can be reasoned a
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from msgspec import Struct
 
 from maas.errors import (
     ConflictError,
@@ -39,8 +40,7 @@ class Kind(Enum):
     """We asked for something that makes no sense."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """A failed attempt.
 
     Attributes:

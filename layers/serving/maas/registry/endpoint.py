@@ -5,8 +5,9 @@ endpoint.authority        # "127.0.0.1:8000", for the header host
 """
 
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from maas.errors import SettingsError
 
@@ -14,8 +15,7 @@ _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Where a server listens.
 
     Attributes:

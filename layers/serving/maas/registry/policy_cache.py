@@ -12,8 +12,9 @@ While the registry does not answer, the last policy stands in, else the baked on
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from maas.errors import MaasError, ModelNotFoundError, NotReadyError
 from maas.registry.records import Policy
@@ -31,8 +32,7 @@ FIRST_READ_WAIT = 2.5
 read, so that its own reason arrives."""
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyView:
+class PolicyView(Struct, frozen=True):
     """A policy and how current it is.
 
     Attributes:

@@ -12,8 +12,9 @@ for a file:
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct
 
 from maas.errors import MaasError, RefusedError
 
@@ -34,8 +35,7 @@ class Key(NamedTuple):
     sk: str
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One item of the table.
 
     Attributes:
@@ -51,8 +51,7 @@ class Item:
     index: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """An item to put, and what must hold for it.
 
     Attributes:
@@ -64,8 +63,7 @@ class Write:
     expected: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Some items in order, and whether more follow the last of them."""
 
     items: tuple[Item, ...]

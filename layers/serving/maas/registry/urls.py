@@ -5,9 +5,10 @@ parse_url("dynamodb://maas-registry")            # DynamoUrl("maas-registry")
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from maas.errors import SettingsError
 
@@ -15,15 +16,13 @@ _SQLITE = re.compile(r"sqlite:///(.+)", re.DOTALL)
 _DYNAMO = re.compile(r"dynamodb://([A-Za-z0-9_.-]{3,255})")
 
 
-@dataclass(frozen=True, slots=True)
-class SqliteUrl:
+class SqliteUrl(Struct, frozen=True):
     """A file of a laptop."""
 
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class DynamoUrl:
+class DynamoUrl(Struct, frozen=True):
     """A table of the account and region that AWS's own variables name."""
 
     table: str

@@ -125,7 +125,7 @@ class Answerer:
         spans = Spans(request.context, most_tokens=request.answer_tokens, words=request.words)
         # Tokens of one word make one answer of several, so that more are looked at.
         count = request.top_k * 2 + 10 if request.words else request.top_k
-        numbers = self._rows.run(cut.windows, deadline=deadline)
+        numbers = self._rows.all(cut.windows, deadline=deadline)
         for window, (starts, ends) in zip(cut.windows, numbers, strict=True):
             spans.read(window, starts, ends, count=count)
         answers = spans.best(request.top_k, or_none=request.impossible)
@@ -143,7 +143,7 @@ class Answerer:
         """Ask what was asked at export; answers with the largest difference of a logit."""
         question, context = golden.texts[0], golden.pairs[0]
         cut = self._tokenizer.cut(context, before=question, most=self._rows.max_tokens)
-        (answer,) = self._rows.run(cut.windows, deadline=deadline)
+        (answer,) = self._rows.all(cut.windows, deadline=deadline)
         return recorded_difference(np.stack(answer, axis=1), golden)
 
     def check_widest(self, *, deadline: float) -> None:

@@ -9,6 +9,7 @@ May import `maas.bundle`, `maas.engine`, `maas.text`, `maas.tasks`, `maas.errors
 
 import time
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from maas.errors import FieldError
@@ -124,7 +125,7 @@ class TokenClassifier:
     def replay(self, golden: "Golden", *, deadline: float) -> float:
         """Ask what was asked at export; answers with the largest difference of a logit."""
         cut = self._tokenizer.cut(golden.texts[0], most=self._rows.max_tokens)
-        ((logits,),) = self._rows.run(cut.windows, deadline=deadline)
+        ((logits,),) = self._rows.all(cut.windows, deadline=deadline)
         return recorded_difference(logits, golden)
 
     def check_widest(self, *, deadline: float) -> None:
@@ -151,15 +152,17 @@ class TokenClassifier:
     def _answers(
         self, request: TokenClassifyRequest, cuts: "list[Cut]", deadline: float
     ) -> "Iterator[tuple[Entity, ...]]":
+        owners = [text for text, cut in enumerate(cuts) for _ in cut.windows]
         windows = [window for cut in cuts for window in cut.windows]
-        answers = self._rows.run(windows, deadline=deadline)
-        for text, cut in zip(request.texts, cuts, strict=True):
-            found: list[Entity] = []
-            for window in cut.windows:
-                (logits,) = next(answers)
-                pieces = pieces_of(text, window, logits, self._tokenizer)
-                entities = entities_of(pieces, self._labels, request.strategy, self._tokenizer)
-                found += (each for each in entities if each.label not in request.ignored)
+        found: list[list[Entity]] = [[] for _ in windows]
+        for at, (logits,) in self._rows.run(windows, deadline=deadline):
+            text = request.texts[owners[at]]
+            pieces = pieces_of(text, windows[at], logits, self._tokenizer)
+            entities = entities_of(pieces, self._labels, request.strategy, self._tokenizer)
+            found[at] = [each for each in entities if each.label not in request.ignored]
+        rows = iter(found)
+        for cut in cuts:
+            entities = [each for row in islice(rows, len(cut.windows)) for each in row]
             if len(cut.windows) > 1:
-                found = widest(found)
-            yield tuple(entity.rounded() for entity in found)
+                entities = widest(entities)
+            yield tuple(entity.rounded() for entity in entities)

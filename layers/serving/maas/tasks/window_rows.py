@@ -3,8 +3,9 @@
 May import `maas.bundle`, `maas.engine`, `maas.text`, `maas.errors`, `maas.tasks` and numpy.
 
     rows = WindowRows(manifest, tokenizer, session)
-    for (logits,) in rows.run(cut.windows, deadline=deadline):
-        logits                                # float32 [tokens of the window, labels]
+    for at, (logits,) in rows.run(cut.windows, deadline=deadline):
+        logits                                # float32 [tokens of windows[at], labels]
+    answers = rows.all(cut.windows, deadline=deadline)       # in the windows' order
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import numpy as np
 from maas.bundle.task_rules import PAIRED, TYPES
 from maas.errors import BundleError, ModelError, ModelOutputError
 from maas.tasks.nodes import check_nodes
-from maas.tasks.runs import runs
+from maas.tasks.runs import buckets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,37 +71,36 @@ class WindowRows:
 
     def run(
         self, windows: "Sequence[Window]", *, deadline: float
-    ) -> "Iterator[tuple[Floats, ...]]":
-        """Run windows, in parts that fit into memory.
+    ) -> "Iterator[tuple[int, tuple[Floats, ...]]]":
+        """Run windows, in parts that fit into memory, those of like length together.
 
         Yields:
-            Per window, in order, what each output says of it: finite, and nothing of padding.
+            The number of a window, each once in any order, and what each output says of it: finite,
+            and nothing of padding.
 
         Raises:
             ModelError: The graph failed, or answered something else.
             DeadlineError: The deadline came first.
         """
         tokens = [len(window.ids) for window in windows]
-        for part, width in runs(tokens):
-            answers = self.run_once(self.rows(windows[part], width), deadline=deadline)
-            for at, count in enumerate(tokens[part]):
+        for part, width in buckets(tokens):
+            rows = side_by_side([windows[at] for at in part], width, pad_id=self.tokenizer.pad_id)
+            answers = self.run_once(rows, deadline=deadline)
+            for place, at in enumerate(part):
                 row = tuple(
-                    answer[at, :count] if self._per_token(number) else answer[at]
+                    answer[place, : tokens[at]] if self._per_token(number) else answer[place]
                     for number, answer in enumerate(answers)
                 )
                 if not all(np.isfinite(each).all() for each in row):
                     raise ModelOutputError("The model's answer is not a finite number.")
-                yield row
+                yield at, row
 
-    def rows(self, windows: "Sequence[Window]", width: int) -> Rows:
-        """Windows side by side, each filled up to the same width."""
-        shape = (len(windows), max(1, width))
-        ids = np.full(shape, self.tokenizer.pad_id, dtype=np.int64)
-        mask, types = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        for at, window in enumerate(windows):
-            count = len(window.ids)
-            ids[at, :count], types[at, :count], mask[at, :count] = window.ids, window.types, 1
-        return Rows(ids, mask, types)
+    def all(
+        self, windows: "Sequence[Window]", *, deadline: float
+    ) -> "tuple[tuple[Floats, ...], ...]":
+        """The same as a whole, in the windows' order; for a graph that says little of each."""
+        found = dict(self.run(windows, deadline=deadline))
+        return tuple(found[at] for at in range(len(windows)))
 
     def run_once(self, rows: Rows, *, deadline: float) -> "list[Floats]":
         """Run the graph once.
@@ -147,6 +147,17 @@ class WindowRows:
     def _per_token(self, output: int) -> bool:
         shape = self._outputs[output].shape
         return len(shape) > 1 and isinstance(shape[1], str)
+
+
+def side_by_side(windows: "Sequence[Window]", width: int, *, pad_id: int) -> Rows:
+    """Windows in one batch, each filled up to the same width."""
+    shape = (len(windows), max(1, width))
+    ids = np.full(shape, pad_id, dtype=np.int64)
+    mask, types = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    for at, window in enumerate(windows):
+        count = len(window.ids)
+        ids[at, :count], types[at, :count], mask[at, :count] = window.ids, window.types, 1
+    return Rows(ids, mask, types)
 
 
 def recorded_difference(numbers: "Floats", golden: "Golden") -> float:

@@ -21,7 +21,7 @@ from maas.tasks.runs import runs
 from maas.tasks.task import Counts
 from maas.tasks.tensors import STRING, TensorResponse, as_texts, check_feeds
 from maas.tasks.text_tensors import TEXT, check_tokens
-from maas.tasks.window_rows import Rows
+from maas.tasks.window_rows import Rows, side_by_side
 from maas.text.check import check_texts
 
 if TYPE_CHECKING:
@@ -68,18 +68,19 @@ class WindowTensors:
         if any(spec.name in feeds for spec in self._texts):
             cuts = self._cuts(feeds)
             windows = [cut.windows[0] for cut in cuts]
-            rows = self._rows.rows(windows, max(len(window.ids) for window in windows))
+            width = max(len(window.ids) for window in windows)
+            rows = side_by_side(windows, width, pad_id=self._rows.tokenizer.pad_id)
         else:
             rows = self._given(feeds)
         tokenized = time.perf_counter()
         outputs = self._run(rows, deadline)
         ran = time.perf_counter()
-        width = rows.ids.shape[1]
         return TensorResponse(
             outputs=dict(zip((spec.name for spec in self.outputs), outputs, strict=True)),
             seconds={"tokenize": tokenized - started, "run": ran - tokenized},
             counts=Counts(texts=len(rows.ids)),
-            tokens=tuple(len(cut.windows[0].ids) for cut in cuts) or (width,) * len(rows.ids),
+            tokens=tuple(len(cut.windows[0].ids) for cut in cuts)
+            or rows.ids.shape[1:] * len(rows.ids),
             truncated=tuple(cut.truncated for cut in cuts) or (False,) * len(rows.ids),
         )
 

@@ -126,7 +126,7 @@ class ZeroShotClassifier:
         cuts = [self._pairs(text, sentences) for text in request.texts]
         tokenized = time.perf_counter()
         windows = [cut.windows[0] for row in cuts for cut in row]
-        logits = np.stack([row for (row,) in self._rows.run(windows, deadline=deadline)])
+        logits = np.stack([row for (row,) in self._rows.all(windows, deadline=deadline)])
         ran = time.perf_counter()
         return ZeroShotResponse(
             rows=self._ranked(request, logits),
@@ -140,7 +140,7 @@ class ZeroShotClassifier:
         """Ask what was asked at export; answers with the largest difference of a logit."""
         pairs = zip(golden.texts, golden.pairs, strict=True)
         windows = [self._pairs(text, [pair])[0].windows[0] for text, pair in pairs]
-        logits = np.stack([row for (row,) in self._rows.run(windows, deadline=deadline)])
+        logits = np.stack([row for (row,) in self._rows.all(windows, deadline=deadline)])
         return recorded_difference(logits, golden)
 
     def check_widest(self, *, deadline: float) -> None:

@@ -8,10 +8,10 @@ text has the same ids in both:
 """
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 from tokenizers import Tokenizer as NativeTokenizer
 
 from maas.errors import TokenizerError
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 PAD_TOKEN = "[PAD]"  # noqa: S105 - a vocabulary entry, not a secret
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(Struct, frozen=True):
     """A batch of texts as the model takes it.
 
     Attributes:

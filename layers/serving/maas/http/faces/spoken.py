@@ -9,10 +9,12 @@ from maas.http.protocols import (
     oip,
     oip_answer,
     oip_models,
+    openai_completions,
     openai_embedding,
     openai_errors,
     openai_models,
     openai_wire,
+    openai_wire_completions,
     tfs,
     tfs_models,
 )
@@ -20,6 +22,7 @@ from maas.http.protocols import (
 WIRES = (
     *(oip, oip_answer, oip_models),
     *(openai_embedding, openai_errors, openai_models, openai_wire),
+    *(openai_completions, openai_wire_completions),
     *(tfs, tfs_models),
 )
 """What was imported."""

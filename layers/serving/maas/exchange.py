@@ -1,6 +1,6 @@
 """What is known about one request while it is answered: all that headers and the log may say.
 
-May import the standard library. The type is the promise that no content is logged: it has no field
+May import msgspec. The type is the promise that no content is logged: it has no field
 for any.
 """
 

@@ -1,7 +1,7 @@
 """How a model's versions are named: by number, by alias or by digest.
 
-Imports `maas.errors` and the grammar of model names in `maas.settings`. Texts come from request
-paths, headers and command lines, so nothing of a refused text is repeated in the message:
+Imports `maas.errors`, msgspec and the grammar of model names in `maas.settings`. Texts come from
+request paths, headers and command lines, so nothing of a refused text is repeated in the message:
 
     parse_address("7")                       # ByNumber(7)
     parse_address("production")              # ByAlias("production")

@@ -1,6 +1,6 @@
 """What a change of the registry starts from, and what it writes.
 
-Imports `maas.errors` and the records. Values only; `rules` makes one from the other:
+Imports `maas.errors`, the records and msgspec. Values only; `rules` makes one from the other:
 
     Stamp(at="2030-01-02T03:04:05.678Z", by="ada", reason="better on long texts")
 """

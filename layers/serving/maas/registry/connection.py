@@ -1,8 +1,8 @@
 """One HTTP connection that is kept, and whose every exchange is bounded in time and in size.
 
-Imports `maas.errors`, the endpoint and the standard library. `http.client` bounds each wait for
-bytes and not their sum, so a server that drips would hold a reader for hours; here every wait is
-for what is left of the whole:
+Imports `maas.errors`, the endpoint and msgspec. `http.client` bounds each wait for bytes and not
+their sum, so a server that drips would hold a reader for hours; here every wait is for what is left
+of the whole:
 
     connection = Connection(parse_endpoint(url, field="AWS_ENDPOINT_URL_DYNAMODB"), of="DynamoDB")
     answer = connection.exchange("POST", "/", headers, body, deadline=time.monotonic() + 2.0)

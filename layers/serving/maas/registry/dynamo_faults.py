@@ -1,6 +1,6 @@
 """What can go wrong between us and DynamoDB: what it means, whether it passes, what to say of it.
 
-Imports `maas.errors` alone; no AWS library, so that all of it can be reasoned about and tested:
+Imports `maas.errors` and msgspec; no AWS library, so all of it can be reasoned about and tested:
 
     fault = fault_of_answer("TransactionCanceledException", 400, ["None", "TransactionConflict"])
     raise error_of(fault, table="maas-registry", writing=True, unclear=False)

@@ -1,4 +1,4 @@
-"""Where a server listens, read from a URL. Imports `maas.errors` and the standard library.
+"""Where a server listens, read from a URL. Imports `maas.errors` and msgspec.
 
 endpoint = parse_endpoint("http://127.0.0.1:8000", field="AWS_ENDPOINT_URL_DYNAMODB")
 endpoint.authority        # "127.0.0.1:8000", for the header host

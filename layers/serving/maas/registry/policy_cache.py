@@ -1,7 +1,8 @@
 """A function's view of its policy: read now and then, and never a reason to stop answering.
 
-Imports `maas.errors` and the records. Reads happen in a thread of their own, one at a time and at
-most one per TTL; a request waits for one a moment at the most, and is answered by what is there.
+Imports `maas.errors`, the records and msgspec. Reads happen in a thread of their own, one at a time
+and at most one per TTL; a request waits for one a moment at the most, and is answered by what is
+there.
 While the registry does not answer, the last policy stands in, else the baked one:
 
     cache = PolicyCache(lambda: reader.policy("sentiment"), ttl=15.0,

@@ -1,6 +1,6 @@
 """What the registry asks of a place to keep its items: one table, all-or-nothing writes.
 
-Imports `maas.errors` alone. An item has two keys (a partition and a place in it), an integer
+Imports `maas.errors` and msgspec. An item has two keys (a partition and a place in it), an integer
 revision on which writes are conditioned, and a JSON-able body. The five primitives are those of
 DynamoDB (TransactGetItems, Query, Query of a sparse index, TransactWriteItems), kept small enough
 for a file:

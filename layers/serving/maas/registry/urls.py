@@ -1,4 +1,4 @@
-"""Which registry a URL names. Imports `maas.errors` alone.
+"""Which registry a URL names. Imports `maas.errors` and msgspec.
 
 parse_url("sqlite:///.maas/registry.sqlite")     # SqliteUrl(Path(".maas/registry.sqlite"))
 parse_url("dynamodb://maas-registry")            # DynamoUrl("maas-registry")

@@ -1,7 +1,6 @@
 """Rules that the public door cannot reach yet, or only with hundreds of versions."""
 
 from collections.abc import Callable
-from dataclasses import replace as changed
 
 import pytest
 from msgspec.structs import replace
@@ -113,7 +112,7 @@ def test_an_alias_has_a_bounded_number_of_routes(candidate: MakeCandidate) -> No
 
 def test_version_numbers_end(candidate: MakeCandidate) -> None:
     current, _ = registered(candidate, 1)
-    full = changed(current, model=replace(current.model, last_version=99_999_999))
+    full = replace(current, model=replace(current.model, last_version=99_999_999))
     with pytest.raises(RefusedError, match="no version numbers left"):
         registrations.register(full, candidate(2), STAMP)
 

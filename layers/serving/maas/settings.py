@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SNAPSHOT = "snap-start"
+_PROCESSOR_MEGABYTES = 1769  # of memory, for one of Lambda's processors
+_MOST_PROCESSORS = 6
 MODEL_NAME = re.compile(r"[a-z][a-z0-9-]{1,31}")
 _KNOWN = frozenset(
     f"MAAS_{name}"
@@ -130,7 +132,8 @@ class Settings:
         model: The one model of this function (`MAAS_MODEL`); None where all are served.
         base_path: A stage or custom-domain prefix, such as `/prod` (`MAAS_BASE_PATH`).
         policy_ttl: Seconds for which a policy is taken as current (`MAAS_POLICY_TTL`, default 15).
-        threads: ONNX Runtime's intra-op threads (`MAAS_THREADS`, default 1).
+        threads: ONNX Runtime's intra-op threads (`MAAS_THREADS`, default as many as there are whole
+            processors in the function's memory, and 1 where it is none).
         log_level: DEBUG, INFO, WARNING or ERROR (`MAAS_LOG_LEVEL`, default INFO).
         actor: Who changes the registry (`MAAS_ACTOR`, default the login name).
         aws: What AWS's own variables say.
@@ -177,7 +180,9 @@ class Settings:
             model=model,
             base_path=base_path,
             policy_ttl=_number(environ, "MAAS_POLICY_TTL", default=15.0, low=0.0, high=3600.0),
-            threads=_whole_number(environ, "MAAS_THREADS", default=1, low=1, high=64),
+            threads=_whole_number(
+                environ, "MAAS_THREADS", default=_processors(environ), low=1, high=64
+            ),
             log_level=log_level,
             actor=environ.get("MAAS_ACTOR") or _login_name(),
             aws=AwsSettings.parse(environ),
@@ -235,6 +240,13 @@ def _whole_number(
     if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
         raise _malformed(name, f"a whole number from {low} to {high}")
     return int(text)
+
+
+def _processors(environ: "Mapping[str, str]") -> int:
+    """What Lambda gives of its processors for the memory of a function, in whole ones."""
+    size = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or "0"
+    memory = int(size) if re.fullmatch(r"[0-9]{1,6}", size) else 0
+    return min(max(1, memory // _PROCESSOR_MEGABYTES), _MOST_PROCESSORS)
 
 
 def _malformed(name: str, wanted: str) -> SettingsError:

@@ -126,6 +126,17 @@ def test_a_variable_that_makes_a_library_unsafe_is_refused(
         Settings.parse({name: value})
 
 
+@pytest.mark.parametrize(
+    ("memory", "threads"),
+    [("", 1), ("128", 1), ("1769", 1), ("3537", 1), ("3538", 2), ("10240", 5), ("999999", 6),
+     ("-1", 1), ("much", 1)],
+)  # fmt: skip
+def test_threads_follow_the_functions_memory(memory: str, threads: int) -> None:
+    given = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory}
+    assert Settings.parse(given).threads == threads
+    assert Settings.parse(given | {"MAAS_THREADS": "3"}).threads == 3
+
+
 def test_only_a_value_of_the_process_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAAS_MODEL", "from-outside")
     assert read_settings().model == "from-outside"

@@ -6,6 +6,7 @@ May import `maas.bundle`, `maas.engine`, `maas.tasks` and `maas.errors`.
     loaded.task.predict(request, deadline=deadline)
 """
 
+import math
 import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -107,7 +108,8 @@ def _replay(bundle: "Bundle", form: "Form", task: "Task", count: int | None) -> 
     deadline = time.monotonic() + _REPLAY_SECONDS
     try:
         for golden in goldens:
-            worst = max(worst, task.replay(golden, deadline=deadline))
+            difference = task.replay(golden, deadline=deadline)
+            worst = math.inf if math.isnan(difference) else max(worst, difference)
         if count is None:
             task.check_widest(deadline=time.monotonic() + _REPLAY_SECONDS)
     except DeadlineError:

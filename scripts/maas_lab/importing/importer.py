@@ -29,9 +29,11 @@ from maas_lab.exporting.forms import PORTABLE, write_goldens
 from maas_lab.files import lock_folder
 from maas_lab.importing.exported import Exported
 from maas_lab.importing.exporters import EXPORTERS
+from maas_lab.importing.fit_generation import fit_generator
 from maas_lab.importing.fit_pictures import fit_pictures
 from maas_lab.importing.fit_tensor import fit_tensor
 from maas_lab.importing.fit_texts import fit_classifier, fit_embedder
+from maas_lab.importing.fit_windows import fit_windows
 from maas_lab.importing.forms import Outcome, is_rounded, write_optimised
 from maas_lab.importing.imported import Imported
 from maas_lab.importing.reading import Foreign, read_foreign
@@ -49,7 +51,11 @@ _FITS: "dict[str, Fit]" = {
     TABLE: fit_tensor,
     "text-classification": fit_classifier,
     "feature-extraction": fit_embedder,
+    "token-classification": fit_windows,
+    "zero-shot-classification": fit_windows,
+    "question-answering": fit_windows,
     "image-classification": fit_pictures,
+    "text-generation": fit_generator,
 }
 _LIBRARIES = ("onnx", "onnxruntime")
 _ORIGIN = ("config.json", "model.safetensors", "tokenizer.json")
@@ -135,7 +141,7 @@ def _described(
 ) -> Manifest:
     """The manifest with the portable form: no time, no host and no path goes in."""
     shared = (GOLDEN,) if wishes.task in TEXTLESS else (GOLDEN, TOKENIZER)
-    further: dict[str, Any] = dict(exported.manifest)
+    further: dict[str, Any] = {**exported.manifest, **fitted.manifest}
     proof = exported.proof
     return Manifest(
         format=1,

@@ -31,8 +31,36 @@ def _feature_extraction(folder: "Path", out: "Path") -> "Exported":
     return export(folder, out)
 
 
+def _token_classification(folder: "Path", out: "Path") -> "Exported":
+    from maas_lab.importing.exporters.token_classification import export
+
+    return export(folder, out)
+
+
+def _zero_shot_classification(folder: "Path", out: "Path") -> "Exported":
+    from maas_lab.importing.exporters.zero_shot_classification import export
+
+    return export(folder, out)
+
+
+def _question_answering(folder: "Path", out: "Path") -> "Exported":
+    from maas_lab.importing.exporters.question_answering import export
+
+    return export(folder, out)
+
+
+def _text_generation(folder: "Path", out: "Path") -> "Exported":
+    from maas_lab.importing.exporters.text_generation import export
+
+    return export(folder, out)
+
+
 EXPORTERS: "dict[str, Callable[[Path, Path], Exported]]" = {
     "text-classification": _text_classification,
+    "token-classification": _token_classification,
+    "zero-shot-classification": _zero_shot_classification,
+    "question-answering": _question_answering,
     "feature-extraction": _feature_extraction,
+    "text-generation": _text_generation,
 }
 """The exporter of each task. Never extended from data."""

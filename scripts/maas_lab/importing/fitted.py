@@ -5,11 +5,11 @@ Imports the types of `maas` and the lab. One function per task, in modules named
     fitted = fit(foreign, exported, folder, wishes)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from maas.bundle.golden import Golden
@@ -35,6 +35,7 @@ class Fitted:
         image: The graph's picture, for a task that looks at one.
         states: By input the output that is its next value.
         notes: What was changed in the graph, for people.
+        manifest: Further fields of the manifest by their names, for a task that has some.
     """
 
     inputs: "tuple[TensorSpec, ...]"
@@ -45,3 +46,4 @@ class Fitted:
     image: "ImageInput | None" = None
     states: "tuple[tuple[str, str], ...]" = ()
     notes: tuple[str, ...] = ()
+    manifest: "Mapping[str, object]" = field(default_factory=dict)

@@ -141,7 +141,10 @@ class Generator:
             BundleError: It is not.
         """
         request = GenerateRequest(texts=golden.texts, max_new_tokens=GOLDEN_TOKENS)
-        tasks = [self._task(request, text, index) for index, text in enumerate(golden.texts)]
+        try:
+            tasks = [self._task(request, text, index) for index, text in enumerate(golden.texts)]
+        except FieldError as error:
+            raise BundleError(f"A golden request is none of this model: {error}.") from None
         steps = self._steps(request, tasks, deadline)
         if tuple(step.done.text for step in steps if step.done) != golden.outputs:
             raise BundleError(

@@ -27,6 +27,8 @@ from support.task_bundles import home_with
 from support.tiny import FOREVER_WORD, Client, Home, make_home, open_client
 from support.tiny_embedding import make_embedding
 from support.tiny_image import chunk, in_base64, jpeg, make_image, picture, png
+from support.tiny_pairs import make_question, make_zero_shot
+from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
 
 from maas.errors import MaasError
@@ -231,6 +233,52 @@ def test_s34_nothing_of_a_text_stays_with_a_model_that_writes_or_embeds(
         statuses.add(answer["statusCode"])
         watched.check(answer)
     assert statuses >= {200, 400, 422}
+    search(home.settings.home)
+
+
+LABELLED = {"candidate_labels": [CANARY, "good"], "hypothesis_template": f"{CANARY} {{}}"}
+ASKED = {"question": CANARY, "context": f"good {CANARY}"}
+
+
+@pytest.mark.parametrize(
+    ("make", "good", "bad"),
+    [
+        (make_tokens, {"inputs": CANARY}, {"parameters": {"ignore_labels": [CANARY, 1]}}),
+        (
+            make_zero_shot,
+            {"inputs": CANARY, "parameters": LABELLED},
+            {"parameters": {"candidate_labels": [CANARY, ""]}},
+        ),
+        (
+            make_zero_shot,
+            {"inputs": "good", "parameters": LABELLED},
+            {"parameters": LABELLED | {"hypothesis_template": CANARY}},
+        ),
+        (make_question, {"inputs": ASKED}, {"inputs": {"question": CANARY, "context": " "}}),
+        (
+            make_question,
+            {"inputs": ASKED},
+            {"inputs": {"question": f"{CANARY} " * 20, "context": "a"}},
+        ),
+    ],
+)
+def test_s34_labels_questions_and_entities_are_told_to_who_sent_them_alone(
+    tmp_path: Path,
+    watched: Watched,
+    make: "Callable[..., Any]",
+    good: dict[str, Any],
+    bad: dict[str, Any],
+) -> None:
+    home = home_with(tmp_path / "home", make)
+    handler = build_handler(home.settings)
+    # Given an answer, which may well hold what was sent
+    answer = send(handler, Plant(path=home.path, body=json.dumps(good).encode()).rest())
+    assert answer["statusCode"] == 200, answer["body"]
+    watched.check(answer["headers"])
+    # Then a refusal does not
+    answer = send(handler, Plant(path=home.path, body=json.dumps(good | bad).encode()).rest())
+    assert answer["statusCode"] == 422
+    watched.check(answer)
     search(home.settings.home)
 
 

@@ -233,7 +233,10 @@ def _signature(manifest: "Manifest") -> tuple[tuple[_Tensor, ...], tuple[_Tensor
     if manifest.task in TOKENWISE & CLASSIFYING:
         said = "[batch, sequence, labels], one number per label"
         logits = (_Tensor("logits", "float32", (_ANY, _ANY, width), said),)
-    text = (*_TEXT, _TYPED) if any(spec.name == TYPES for spec in manifest.inputs) else _TEXT
+    # Of one text alone all tokens are of the first, so that a graph need not be told.
+    told = manifest.task in TOKENWISE | PAIRED
+    told = told and any(spec.name == TYPES for spec in manifest.inputs)
+    text = (*_TEXT, _TYPED) if told else _TEXT
     if manifest.task not in CLASSIFYING:
         return text, _ANSWER if manifest.task in TOKENWISE else _EMBEDDING
     return text, logits

@@ -7,6 +7,8 @@ from msgspec.structs import replace
 from support.tiny import INT8, TinyBundle, describe_bundle, file_entry, make_bundle, write_bundle
 from support.tiny_embedding import make_embedding
 from support.tiny_image import in_base64, make_image, picture, png
+from support.tiny_pairs import make_question, make_zero_shot
+from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
 
 from maas.bundle.golden import (
@@ -132,6 +134,9 @@ def test_only_a_form_with_its_own_may_differ_more(
 
 WRITTEN = Golden(texts=("a",), outputs=("b",), beam_outputs=("c",))
 SEEN = Golden(images=(in_base64(png(picture())),), logits=((0.0, 0.0, 0.0),))
+TAGS = Golden(texts=("a b",), logits=((0.0,) * 5, (1.0,) * 5))
+FOLLOWING = Golden(texts=("a", "b"), pairs=("c", "d"), logits=((0.0,) * 3,) * 2)
+ANSWERED = Golden(texts=("a",), pairs=("b",), logits=((0.0, 1.0),) * 5)
 VECTOR = Golden(texts=("a",), logits=((1.0,) + (0.0,) * 7,))
 
 
@@ -157,6 +162,19 @@ VECTOR = Golden(texts=("a",), logits=((1.0,) + (0.0,) * 7,))
         (make_embedding, replace(VECTOR, logits=()), "not of a model for feature-extraction"),
         (make_embedding, WRITTEN, "not of a model for feature-extraction"),
         (make_bundle, WRITTEN, "not of a model for text-classification"),
+        (make_bundle, FOLLOWING, "not of a model for text-classification"),
+        (make_tokens, TAGS, None),
+        (make_tokens, replace(TAGS, texts=("a", "b")), "does not fit the labels"),
+        (make_tokens, replace(TAGS, logits=((0.0,) * 4,)), "does not fit the labels"),
+        (make_tokens, replace(TAGS, pairs=("a",)), "not of a model for token-classification"),
+        (make_zero_shot, FOLLOWING, None),
+        (make_zero_shot, replace(FOLLOWING, pairs=("c",)), "not of a model for zero-shot"),
+        (make_zero_shot, replace(FOLLOWING, pairs=()), "not of a model for zero-shot"),
+        (make_zero_shot, replace(FOLLOWING, logits=((0.0,) * 3,)), "does not fit the labels"),
+        (make_question, ANSWERED, None),
+        (make_question, replace(ANSWERED, pairs=()), "not of a model for question-answering"),
+        (make_question, replace(ANSWERED, logits=((0.0,),)), "does not fit the outputs"),
+        (make_question, replace(ANSWERED, texts=("a", "b"), pairs=("a", "b")), "not fit the out"),
     ],
 )
 def test_golden_requests_are_those_of_the_task(

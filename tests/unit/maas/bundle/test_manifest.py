@@ -9,6 +9,8 @@ import pytest
 from support.tiny import TinyBundle, make_bundle
 from support.tiny_embedding import make_embedding
 from support.tiny_image import make_image
+from support.tiny_pairs import make_question, make_zero_shot
+from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
 
 from maas.bundle.manifest import bundle_digest, canonical_json, digest16, parse_manifest
@@ -245,6 +247,9 @@ def made(folder: "Path") -> "dict[str, Body]":
         "summarization": make_writer(folder, seed=2, task="summarization"),
         "feature-extraction": make_embedding(folder),
         "image-classification": make_image(folder),
+        "token-classification": make_tokens(folder),
+        "zero-shot-classification": make_zero_shot(folder),
+        "question-answering": make_question(folder),
     }
     return {
         task: msgspec.json.decode(canonical_json(bundle.manifest))
@@ -276,6 +281,9 @@ def test_text_classification_has_the_bytes_that_it_ever_had(bundle: TinyBundle) 
 
 
 WRITES, EMBEDS, LOOKS = "translation", "feature-extraction", "image-classification"
+TAGS, FOLLOWS = "token-classification", "zero-shot-classification"
+ANSWERS = "question-answering"
+TYPED = {"name": "token_type_ids", "dtype": "int64", "shape": ["batch", "sequence"]}
 IMAGE = {"width": 6, "height": 4, "channels": 3}
 
 
@@ -315,6 +323,17 @@ IMAGE = {"width": 6, "height": 4, "channels": 3}
         (WRITES, lambda body: body["outputs"].reverse(), "must be output_ids, int64"),
         (WRITES, lambda body: body["outputs"].pop(), "output_ids, scores and no other"),
         (WRITES, _set("outputs", 1, "dtype", to="float64"), "must be scores, float32 [batch]"),
+        (TAGS, _set("outputs", 0, "shape", to=["batch", 5]), "[batch, sequence, labels]"),
+        (TAGS, _set("labels", to=["O", "PER"]), "one number per label"),
+        (TAGS, _set("inputs", 0, "dtype", to="int32"), "must be input_ids, int64"),
+        (FOLLOWS, _set("labels", to=["yes", "no", "maybe"]), "one that begins with entail"),
+        (FOLLOWS, _set("outputs", 0, "shape", to=["batch", "sequence", 3]), "[batch, labels]"),
+        (FOLLOWS, _set("inputs", 2, "name", to="types"), "input_ids and no other tensor"),
+        (ANSWERS, _set("labels", to=["a", "b"]), "labels: must be none for question-answering"),
+        (ANSWERS, lambda body: body["outputs"].reverse(), "must be start_logits, float32"),
+        (ANSWERS, lambda body: body["outputs"].pop(), "start_logits, end_logits and no other"),
+        (ANSWERS, _set("outputs", 1, "shape", to=["batch"]), "must be end_logits, float32"),
+        (EMBEDS, lambda body: body["inputs"].append(TYPED), "input_ids and no other tensor"),
         # and of another task it is none
         (WRITES, _set("task", to=EMBEDS), "max_new_tokens: must be 0"),
         (EMBEDS, _set("task", to=WRITES), "max_new_tokens: must be 1"),

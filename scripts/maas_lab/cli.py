@@ -210,6 +210,8 @@ def bench(
 ) -> None:
     """Measure cold start and warm speed beside a bare script, interleaved in one run."""
     from maas_lab.bench import bench_version
+    from maas_lab.benching.plot import draw_bench
+    from maas_lab.files import write_file
 
     settings = read_settings()
     model, address = parse_reference(version)
@@ -217,7 +219,9 @@ def bench(
     result = bench_version(
         settings, model, address, processes=processes, requests=requests, console=output.progress
     )
-    output.show(serving_views.bench_view(result))
+    plot = settings.home / "bench" / f"{model}-{result.version}.png"
+    write_file(plot, draw_bench(result))
+    output.show(serving_views.bench_view(result, plot))
 
 
 @verb

@@ -59,7 +59,7 @@ for _ in range(count):
     before = time.perf_counter()
     source.policy("sentiment")
     kept.append(time.perf_counter() - before)
-print(json.dumps({"cold": first, "ready": first, "warm": kept}))
+print(json.dumps({"cold": first, "ready": first, "one": kept}))
 """
 
 
@@ -105,8 +105,8 @@ def variants(
     models = pack(home, folder / "models", routed(home, 1, v1=100))
     event = rest_event(body={"inputs": "a good film"})
     events = folder / "events.json"
-    events.write_text(json.dumps({"one": event, "batch": event}))
-    handler = ["-m", "maas_lab.probes.handler", "@", str(APP), str(events), str(requests)]
+    events.write_text(json.dumps({"one": event}))
+    handler = ["-m", "maas_lab.probes.handler", "@", str(requests), str(APP), str(events)]
     made: dict[str, tuple[list[str], dict[str, str]]] = {}
     for ttl in (15.0, 0.0):
         for name, where in (("dynamodb", endpoint), ("baked", NOBODY)):
@@ -141,7 +141,7 @@ def measure(
             )
             report = json.loads(done.stdout.splitlines()[-1])
             if turn > 0:
-                warm = statistics.median(report["warm"])
+                warm = statistics.median(report["one"])
                 found[name].append({"cold": report["cold"], "ready": report["ready"], "warm": warm})
     return found
 

@@ -1,7 +1,7 @@
 """The bare script that every service is measured against: tokenise, run ONNX Runtime, no more.
 
-Arguments: the time of its start, tokenizer.json, the graph, whether that was optimised offline, the
-texts, and how many warm requests. Prints one JSON object, as `handler` does.
+Arguments: the time of its start, how many warm requests, tokenizer.json, the graph, whether that
+was optimised offline, the texts. Prints one JSON object, as `handler` does.
 """
 
 import sys
@@ -19,7 +19,7 @@ def main() -> None:
     import onnxruntime
     from tokenizers import Tokenizer
 
-    tokenizer_file, graph, optimised, text_file, count = sys.argv[2:7]
+    count, tokenizer_file, graph, optimised, text_file = sys.argv[2:7]
     with open(text_file, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs a cold start
         texts = json.load(file)
     tokenizer = Tokenizer.from_file(tokenizer_file)
@@ -45,14 +45,15 @@ def main() -> None:
     answer(texts["one"])
     first = CLOCK()
 
+    import functools
+
     from maas_lab.probes.report import report
 
     line = report(
         started=STARTED,
         ready=ready,
         first=first,
-        one=lambda: answer(texts["one"]),
-        batch=lambda: answer(texts["batch"]),
+        work={name: functools.partial(answer, batch) for name, batch in texts.items()},
         requests=int(count),
     )
     sys.stdout.write(line + "\n")

@@ -1,6 +1,6 @@
 """A fresh process that starts as Lambda starts a function, answers once, then many times.
 
-Arguments: the time of its start, the function's app.py, the event, and how many warm requests.
+Arguments: the time of its start, how many warm requests, the function's app.py, the events.
 Prints one JSON object. Imports nothing before its clock needs it, so the cold start is the
 function's own.
 """
@@ -27,7 +27,7 @@ def main() -> None:
     import json
     import runpy
 
-    app, event_file, count = sys.argv[2:5]
+    count, app, event_file = sys.argv[2:5]
     with open(event_file, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs a cold start
         events = json.load(file)
     standard_output, sys.stdout = sys.stdout, sys.stderr  # the function logs to standard output
@@ -38,14 +38,16 @@ def main() -> None:
     if answer["statusCode"] != 200:
         raise SystemExit(f"The handler answered {answer['statusCode']}: {answer.get('body')}")
 
+    import functools
+
     from maas_lab.probes.report import report
 
+    context = _Context()
     line = report(
         started=STARTED,
         ready=ready,
         first=first,
-        one=lambda: handler(events["one"], _Context()),
-        batch=lambda: handler(events["batch"], _Context()),
+        work={name: functools.partial(handler, event, context) for name, event in events.items()},
         requests=int(count),
     )
     standard_output.write(line + "\n")

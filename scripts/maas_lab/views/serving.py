@@ -7,11 +7,16 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from maas_lab.bench import FIGURES, REFERENCE, Bench
+from msgspec import to_builtins
+from rich.console import Group
+
+from maas_lab.benching.figures import FIGURES, Bench
+from maas_lab.benching.programs import REFERENCE
 from maas_lab.output import View, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from maas_lab.doctor import Finding
     from maas_lab.predicting import Prediction
@@ -61,29 +66,49 @@ _SAID: "dict[str, Callable[[Any], str]]" = {
 }
 
 
-def bench_view(bench: Bench) -> View:
-    """Figures by variant, each with its ratio to the bare script."""
-    rows = []
-    for name, measured in bench.variants.items():
-        cells = [f"{min(measured.cold):.0f} / {measured.cold_median:.0f}"]
-        cells += [f"{getattr(measured, figure):.2f}" for figure in FIGURES[1:]]
-        ratios = [f"{ratio:.2f}" for ratio in bench.ratios(name).values()]
-        rows.append((name, *(f"{cell} (×{r})" for cell, r in zip(cells, ratios, strict=True))))
-    columns = (
-        f"{bench.model}@{bench.version}, {bench.form}",
-        "cold min / median, ms",
-        "warm p50, ms",
-        "warm p99, ms",
-        "batch of 32, ms",
-        "memory, MB",
+def bench_view(bench: Bench, plot: "Path") -> View:
+    """What is promised, and figures by program, each with its ratio to the bare script."""
+    promises = [
+        (
+            row.name,
+            f"{row.found.low:.3g} / {row.found.median:.3g} / {row.found.high:.3g} {row.unit}",
+            "" if row.must is None else f"{row.must:g}",
+            "" if row.aim is None else f"{row.aim:g}",
+            {True: "met", False: "MISSED", None: ""}[row.met],
+        )
+        for row in bench.rows
+    ]
+    rows = [
+        (name, *(_cell(bench, name, figure) for figure in FIGURES))
+        for name in bench.variants
+        if FIGURES.keys() & bench.variants[name].keys()
+    ]
+    title = f"{bench.model}@{bench.version}, {bench.form}, {bench.tokens} tokens"
+    text = Group(
+        table(title, "min / median / max", "must", "aim", "", rows=promises),
+        "",
+        table("median (× bare script)", *FIGURES.values(), rows=rows),
+        f"plot {plot}",
     )
-    data: dict[str, object] = asdict(bench)
+    data: dict[str, object] = to_builtins(bench)
+    for row, promise in zip(bench.rows, data["rows"], strict=True):  # type: ignore[call-overload]
+        promise["met"] = row.met
     data["ratios"] = {
-        name: {figure: round(ratio, 3) for figure, ratio in bench.ratios(name).items()}
+        name: {
+            figure: round(ratio, 3)
+            for figure in FIGURES
+            if (ratio := bench.ratio(name, figure)) is not None
+        }
         for name in bench.variants
         if name != REFERENCE
     }
-    return View(data, table(*columns, rows=rows))
+    data["plot"] = str(plot)
+    return View(data, text)
+
+
+def _cell(bench: Bench, name: str, figure: str) -> str:
+    found, ratio = bench.variants[name].get(figure), bench.ratio(name, figure)
+    return "" if found is None or ratio is None else f"{found.median:.1f} (×{ratio:.2f})"
 
 
 def doctor_view(findings: "Sequence[Finding]") -> View:

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import struct
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,8 @@ MODELS = {
 }
 """What the recipes of these names make, beside `sentiment`."""
 FILE = "inference/predict-picture"
-AS_BASE64 = {"inference/predict-base64", FILE}
+BINARY = "inference/predict-tensors-binary"
+AS_BASE64 = {"inference/predict-base64", FILE, BINARY}
 
 
 def read(name: str) -> "Event":
@@ -86,7 +88,7 @@ def answer_to(handlers: "dict[str, Handler]", name: str) -> "Event":
     return handlers[model_of(name) if function == "inference" else function](read(name), CONTEXT)
 
 
-@pytest.mark.parametrize("name", HTTP)
+@pytest.mark.parametrize("name", [name for name in HTTP if name != BINARY])
 def test_it_is_answered_as_the_document_says(handlers: "dict[str, Handler]", name: str) -> None:
     event, answer = read(name), answer_to(handlers, name)
     assert answer["statusCode"] == 200, answer["body"]
@@ -139,6 +141,22 @@ def test_a_picture_is_asked_about_alike_as_a_file_and_in_base64(
         for more in ("", "s")
     )
     assert alone[: listed["parameters"]["top_k"]] == first[0]
+
+
+def test_tensors_are_answered_alike_in_json_and_as_bytes(handlers: "dict[str, Handler]") -> None:
+    said = json.loads(answer_to(handlers, "inference/predict-tensors")["body"])
+    answer = answer_to(handlers, BINARY)
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
+    assert answer["headers"]["content-type"] == "application/octet-stream"
+    data = base64.b64decode(answer["body"], validate=True)
+    length = int(answer["headers"]["inference-header-content-length"])
+    (logits,) = json.loads(data[:length])["outputs"]
+    (wanted,) = said["outputs"]
+    assert said["id"] == json.loads(data[:length])["id"] == "42"
+    assert logits["parameters"] == {"binary_data_size": len(data) - length}
+    numbers = struct.unpack(f"<{len(wanted['data'])}f", data[length:])
+    assert numbers == pytest.approx(wanted["data"])
+    assert logits["shape"] == wanted["shape"] == [2, 2]
 
 
 def test_one_body_is_base64_of_text_beyond_ascii() -> None:

@@ -116,6 +116,9 @@ def test_a_table_goes_by_its_columns(tmp_path: Path) -> None:
         ):
             answer = client.post(path, json=body)
             assert (answer.status_code, answer.json()["field"]) == (422, field)
+        for content in ("1\n", "1,2,3,4\n", "age\n1\n", "text\na good film\n"):
+            answer = client.post(path, content=content, headers=CSV)
+            assert (answer.status_code, answer.json()["field"]) == (422, "rows")
 
 
 def test_texts_in_a_frame_or_as_instances_are_answered_by_numbers(tmp_path: Path) -> None:

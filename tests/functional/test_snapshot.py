@@ -13,6 +13,8 @@ from support.function import run_function
 from support.kinds import KINDS, TEXT, home_of_kind
 from support.tensors import tensors_of, with_bytes
 
+import maas.http.protocols
+
 SNAPSHOT = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
 PING = {"source": "warm-up"}  # answered before the app
 NOTE = "import sys; before = set(sys.modules)"
@@ -47,6 +49,8 @@ def requests(kind: str, model: str) -> list[dict[str, Any]]:
         posts(f"{v2}/infer", {"inputs": inputs}, **{"accept-encoding": "gzip"}),
         posts(f"{v2}/infer", data, **as_bytes),
         posts(f"{v1}:predict", {"instances": ["a"]}),
+        posts(f"{own}/invocations", {"instances": ["a"]}),
+        posts(f"{own}/invocations", b"text\na good film\n", **{"content-type": "text/csv"}),
         *(posts(f"{own}/v1/{name}", {"model": model, "input": TEXT}) for name in ("embeddings",)),
         *(
             posts(f"{own}/v1/{name}", {"model": model} | written)
@@ -54,7 +58,7 @@ def requests(kind: str, model: str) -> list[dict[str, Any]]:
         ),
         *(
             rest_event("GET", path)
-            for path in (own, v2, f"{v2}/ready", f"{v2}/config", f"{v2}/stats", v1)
+            for path in (own, f"{own}/ping", v2, f"{v2}/ready", f"{v2}/config", f"{v2}/stats", v1)
         ),
         *(rest_event("GET", f"{own}/v1/models{more}") for more in ("", f"/{model}")),
         rest_event("GET", f"{v1}/metadata"),
@@ -85,6 +89,17 @@ def test_after_a_restore_no_first_request_imports_anything(kind: str, tmp_path: 
     assert {400, 404, 405, 422} <= set(statuses)
     assert max(statuses) < 500
     assert modules == []
+
+
+def test_a_snapshot_holds_every_protocol_that_there_is(tmp_path: Path) -> None:
+    home = home_of_kind(tmp_path / "home", "text-classification")
+    told = "import sys; print('loaded', *sys.modules, file=sys.stderr)"
+    ended = run_function("inference", home.environ | SNAPSHOT, PING, told, cwd=tmp_path)
+    (line,) = (line for line in ended.stderr.splitlines() if line.startswith("loaded"))
+    folder = Path(maas.http.protocols.__file__).parent
+    names = {f"maas.http.protocols.{path.stem}" for path in folder.glob("*.py")}
+    of_tasks = {name for name in names if ".hf_" in name}  # of which a function has one
+    assert names - of_tasks - {"maas.http.protocols.__init__"} <= set(line.split())
 
 
 def test_without_a_snapshot_a_start_pays_for_its_own_requests_alone(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from maas.http.protocols import (
     openai_models,
     openai_wire,
     openai_wire_completions,
+    sagemaker,
+    sagemaker_wire,
     tfs,
     tfs_models,
 )
@@ -23,6 +25,7 @@ WIRES = (
     *(oip, oip_answer, oip_models),
     *(openai_embedding, openai_errors, openai_models, openai_wire),
     *(openai_completions, openai_wire_completions),
+    *(sagemaker, sagemaker_wire),
     *(tfs, tfs_models),
 )
 """What was imported."""

@@ -117,6 +117,8 @@ def decode_csv(data: bytes, reads: Reads) -> TableAsked | Asked:
     if reads.columns:
         names = [cell.strip() for cell in rows[0]]
         header = sorted(names) == sorted(reads.columns)
+        if len(names) != len(reads.columns):
+            raise FieldError(f"must have the cells {', '.join(reads.columns)}", field="rows")
         return _of_table((names, rows[1:]) if header else (list(reads.columns), rows), reads)
     numbers = [[_number(cell) for cell in row] for row in rows]
     return Asked(row_feeds(numbers, reads.inputs, field="rows"), len(numbers))

@@ -478,7 +478,6 @@ def test_p4_family_25_options_of_vectors(
             for v in ("", "\ud800")
         ),
         ({"source_sentence": "a", "sentences": ["a"] * 32}, ""),
-        ({"source_sentence": "a", "sentences": ["a"], "x": 1}, "x"),
     ],
 )
 def test_p4_families_7_8_texts_to_compare(vectors: Doors, inputs: object, field: str) -> None:

@@ -26,6 +26,7 @@ from support.openapi import narrowed, operations
 from support.tiny import MAX_TOKENS, WORDS, Client, Home, make_home, open_client
 from support.tiny_embedding import DIMENSION
 from support.tiny_image import in_base64, jpeg, png
+from support.tiny_table import TABLE
 
 from maas.http.app import App
 from maas.http.catalog import catalog_routes
@@ -170,6 +171,7 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
     schemas = document["components"]["schemas"]
     for each in schemas["ImageBody"]["properties"]["inputs"]["anyOf"]:
         each.get("items", each)["enum"] = [in_base64(data) for data in PICTURES]
+    schemas["TableBody"]["properties"]["table"] = {"enum": [TABLE]}
     schemas["InferBody"]["properties"]["inputs"] = {"enum": TENSORS}
     schemas["InferBody"]["properties"]["outputs"] = {"enum": OUTPUTS}
     # One of two fields: no schema of a struct says so

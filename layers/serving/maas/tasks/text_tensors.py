@@ -1,6 +1,6 @@
 """A model that reads texts, asked by tensors: by `text`, or by the tokens that a text becomes.
 
-May import `maas.errors`, `maas.text`, `maas.tasks` and numpy.
+May import `maas.errors`, `maas.bundle`, `maas.text`, `maas.tasks` and numpy.
 
     tensors = TextTensors(manifest, rows)
     tensors.infer({"text": strings([b"a fine film"], (1,))}, deadline=deadline).outputs["logits"]
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maas.bundle.task_rules import TYPES
 from maas.errors import FieldError
 from maas.limits import LIMITS
 from maas.registry.records import TensorSpec
@@ -119,3 +120,5 @@ def check_tokens(
         raise FieldError(f"must be 0 to {largest}", field="input_ids")
     if not np.isin(mask, (0, 1)).all() or not mask.any(axis=1).all():
         raise FieldError("must be 0 or 1, with a 1 in each row", field="attention_mask")
+    if TYPES in feeds and not np.isin(feeds[TYPES], (0, 1)).all():
+        raise FieldError("must be 0, or 1 for a second text", field=TYPES)

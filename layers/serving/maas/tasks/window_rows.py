@@ -87,13 +87,13 @@ class WindowRows:
             rows = side_by_side([windows[at] for at in part], width, pad_id=self.tokenizer.pad_id)
             answers = self.run_once(rows, deadline=deadline)
             for place, at in enumerate(part):
-                row = tuple(
-                    answer[place, : tokens[at]] if self._per_token(number) else answer[place]
-                    for number, answer in enumerate(answers)
+                yield (
+                    at,
+                    tuple(
+                        answer[place, : tokens[at]] if self._per_token(number) else answer[place]
+                        for number, answer in enumerate(answers)
+                    ),
                 )
-                if not all(np.isfinite(each).all() for each in row):
-                    raise ModelOutputError("The model's answer is not a finite number.")
-                yield at, row
 
     def all(
         self, windows: "Sequence[Window]", *, deadline: float
@@ -106,12 +106,20 @@ class WindowRows:
         """Run the graph once.
 
         Returns:
-            Its outputs; of padding they may say anything.
+            Its outputs, finite; of padding they may say anything.
 
         Raises:
             ModelError: The graph failed, or answered something of another shape.
             DeadlineError: The deadline came first.
         """
+        answers = self._answers(rows, deadline)
+        for number, answer in enumerate(answers):
+            said = answer[rows.mask == 1] if self._per_token(number) else answer
+            if not np.isfinite(said).all():
+                raise ModelOutputError("The model's answer is not a finite number.")
+        return answers
+
+    def _answers(self, rows: Rows, deadline: float) -> "list[Floats]":
         feeds = {"input_ids": rows.ids, "attention_mask": rows.mask}
         if self._typed:
             feeds[TYPES] = rows.types
@@ -137,7 +145,7 @@ class WindowRows:
         types = np.zeros(shape, dtype=np.int64)
         types[:, 1:] = int(self._pairs)
         try:
-            self.run_once(Rows(ones * largest, ones, types), deadline=deadline)
+            self._answers(Rows(ones * largest, ones, types), deadline)
         except ModelError:
             raise BundleError(
                 f"The graph cannot take two rows of {self.max_tokens} tokens with ids up to"

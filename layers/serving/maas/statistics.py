@@ -18,7 +18,7 @@ class Tally:
         success_ns: Nanoseconds that they took, the task alone.
         failures: Requests that were not.
         failure_ns: Nanoseconds that these took.
-        rows: Texts, images or rows of tensors that were answered.
+        rows: Texts, images, tables or rows of tensors that were answered.
         last: When it was last asked, in milliseconds since 1970; 0 is never.
     """
 

@@ -82,8 +82,9 @@ class Answering:
         """Ask the task what was asked, and note what the log and headers may say of it."""
         exchange.texts, exchange.images = asked.counts
         task, deadline = turn.task, exchange.deadline
+        rows = sum(asked.counts) or 1  # a table, which is neither
         answer: Response = await self._counted(
-            turn, lambda: task.predict(asked, deadline=deadline), rows=sum(asked.counts)
+            turn, lambda: task.predict(asked, deadline=deadline), rows=rows
         )
         _note(answer, exchange)
         return answer

@@ -22,6 +22,7 @@ from support.families import BODIES, each_of
 from support.hostile import Answer, Doors, Sent, open_doors
 from support.kinds import TEXT
 from support.task_bundles import home_with
+from support.tensors import tensor_of as tensor
 from support.tensors import text, with_bytes
 from support.tiny import make_bundle, open_client
 from support.tiny_image import HEIGHT, WIDTH, in_base64, make_image, picture, png
@@ -30,7 +31,6 @@ from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
 from tritonclient.utils import raise_error
 
-from maas.http.protocols.oip_data import datatype_of, to_json
 from maas.limits import LIMITS
 
 if TYPE_CHECKING:
@@ -40,17 +40,6 @@ if TYPE_CHECKING:
 
 LENGTH = "inference-header-content-length"
 OCTETS = "application/octet-stream"
-
-
-def tensor(name: str, array: Any, **changes: Any) -> "Json":  # noqa: ANN401
-    """An array as an input in JSON."""
-    made = {
-        "name": name,
-        "shape": list(array.shape),
-        "datatype": datatype_of(array),
-        "data": to_json(array),
-    }
-    return made | changes
 
 
 IDS, MASK = (tensor(name, np.ones((2, 3), np.int64)) for name in ("input_ids", "attention_mask"))

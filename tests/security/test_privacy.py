@@ -3,6 +3,7 @@
 The one echo there is: a plain name of an option that is not known is named to whoever sent it.
 """
 
+import gzip
 import io
 import json
 import logging
@@ -23,11 +24,14 @@ from support.doors import LambdaContext, http_event, rest_event
 from support.dynamo_standin import StandIn
 from support.effort import count, examples
 from support.function import function_environ, pack, routed
+from support.kinds import KINDS
 from support.task_bundles import home_with
+from support.tensors import tensor_of, tensors_of, text, with_bytes
 from support.tiny import FOREVER_WORD, Client, Home, make_home, open_client
 from support.tiny_embedding import make_embedding
 from support.tiny_image import chunk, in_base64, jpeg, make_image, picture, png
 from support.tiny_pairs import make_question, make_zero_shot
+from support.tiny_tensor import make_tensor, tensor_feeds
 from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
 
@@ -282,6 +286,86 @@ def test_s34_labels_questions_and_entities_are_told_to_who_sent_them_alone(
     search(home.settings.home)
 
 
+def tensors(good: "list[dict[str, Any]]") -> "Iterator[tuple[bytes, str]]":
+    """Requests by tensors with the mark in every place, and how long their JSON is."""
+    mark = text("text", f"a {CANARY} film")
+    first = good[0]
+    for body in (
+        *({"inputs": each} for each in (CANARY, {CANARY: CANARY}, [CANARY], [text(CANARY, "a")])),
+        *({"inputs": [*good, {**mark, "name": name}]} for name in (CANARY, f"{CANARY}\n", "text")),
+        *({"inputs": [first | {name: CANARY}, *good[1:]]} for name in first),
+        *({"inputs": [first | {name: [CANARY]}, *good[1:]]} for name in first),
+        {"inputs": [first | {CANARY: CANARY, "parameters": {CANARY: CANARY}}, *good[1:]]},
+        {"inputs": [first | {"parameters": {"content_type": CANARY}}, *good[1:]]},
+        {"inputs": [first | {"parameters": {"binary_data_size": CANARY}}, *good[1:]]},
+        {"inputs": [mark]},
+        {"inputs": [mark | {"shape": [2]}]},
+        {"inputs": [text("text", CANARY, "")]},
+        {"inputs": [text("text", CANARY * 2_500)]},
+        {"inputs": [text("text", CANARY + "\ud800")]},
+        {"inputs": [text("image", CANARY)]},
+        {"inputs": [text("image", CANARY) | {"parameters": {"content_type": "base64"}}]},
+        {"inputs": good, CANARY: CANARY, "parameters": {CANARY: CANARY}, "model_name": CANARY},
+        {"inputs": good, "id": [CANARY]},
+        {"inputs": good, "id": CANARY * 30},
+        *({"inputs": good, "outputs": each} for each in (CANARY, [CANARY], [{"name": CANARY}])),
+        {"inputs": good, "outputs": [{"name": f"{CANARY} `$.x`"}]},
+        {"inputs": good, "parameters": {"binary_data_output": CANARY}},
+    ):
+        data = json.dumps(body).encode()
+        yield data, ""
+        yield data + CANARY.encode(), str(len(data))
+        yield data, CANARY
+    packed, length = with_bytes({"inputs": [mark]})
+    yield packed, str(length)
+    yield packed[:-2], str(length)
+    yield packed + b"x", str(length)
+    yield packed, str(length - 1)
+    yield CANARY.encode(), "0"
+    yield b"\xff" + CANARY.encode(), "0"
+
+
+@pytest.mark.parametrize(
+    "kind", ["text-classification", "image-classification", "translation", "tensor"]
+)
+def test_s34_nothing_of_tensors_stays_in_or_comes_out_of_a_function(
+    tmp_path: Path, watched: Watched, kind: str
+) -> None:
+    home = home_with(tmp_path / "home", make_tensor if kind == "tensor" else KINDS[kind].make)
+    handler = build_handler(Settings.parse(home.environ | {"MAAS_LOG_LEVEL": "DEBUG"}))
+    good = (
+        [tensor_of(name, array) for name, array in tensor_feeds(1).items()]
+        if kind == "tensor"
+        else tensors_of(kind)
+    )
+    statuses = set()
+    for data, length in tensors(good):
+        for encoding in ("", "gzip", CANARY):
+            body = gzip.compress(data) if encoding == "gzip" else data
+            headers = {"inference-header-content-length": length} if length else {}
+            headers |= {"content-encoding": encoding} if encoding else {}
+            for event_of in (rest_event, http_event):
+                event = event_of(
+                    "POST", f"/v2{home.path}/infer", in_base64(body), headers=headers, base64=True
+                )
+                answer = send(handler, event)
+                statuses.add(answer["statusCode"])
+                watched.check(answer)
+    assert statuses == {200, 400, 415, 422}
+    search(home.settings.home)
+
+
+def test_p11_the_one_echo_of_tensors_is_an_id_to_its_sender(
+    hazardous: Home, watched: Watched
+) -> None:
+    handler = build_handler(hazardous.settings)
+    body = {"inputs": [text("text", "a good film")], "id": CANARY}
+    answer = send(handler, rest_event("POST", f"/v2{MODEL}/infer", body))
+    assert json.loads(answer["body"])["id"] == CANARY
+    assert not found(json.dumps(answer["headers"]))
+    watched.check()
+
+
 def test_s34_nothing_on_a_laptop_either(hazardous: Home, watched: Watched) -> None:
     with open_client(
         hazardous.services(), reader=hazardous.registry(), threads=True, metrics=True
@@ -460,8 +544,8 @@ def test_s34_a_function_told_to_write_all_it_can_writes_nothing_of_a_request(
     count("inputs", len(asked))
     assert len(said) == len(asked)
     assert "aws_xray_sdk" not in modules  # what is not loaded annotates no trace
-    for text in (*said, *done.stdout.splitlines(), *done.stderr.splitlines()):
-        assert not found(text), text
+    for line in (*said, *done.stdout.splitlines(), *done.stderr.splitlines()):
+        assert not found(line), line
     search(place)
     assert list(place.iterdir()) == [place / "tmp"]
     assert list((place / "tmp").iterdir()) == []

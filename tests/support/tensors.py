@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from support.kinds import LEVELS, TEXT
 from support.tiny_image import in_base64, png
 
-from maas.http.protocols.oip_data import from_json, to_bytes
+from maas.http.protocols.oip_data import datatype_of, from_json, to_bytes, to_json
 
 if TYPE_CHECKING:
     from maas.http.protocols.oip_wire import Datatype
@@ -21,6 +21,17 @@ SECOND = "the story told with wit"
 def text(name: str, *texts: str) -> dict[str, Any]:
     """An input of texts."""
     return {"name": name, "shape": [len(texts)], "datatype": "BYTES", "data": [*texts]}
+
+
+def tensor_of(name: str, array: Any, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    """An array as an input in JSON."""
+    made = {
+        "name": name,
+        "shape": list(array.shape),
+        "datatype": datatype_of(array),
+        "data": to_json(array),
+    }
+    return made | changes
 
 
 def tensors_of(kind: str) -> list[dict[str, Any]]:

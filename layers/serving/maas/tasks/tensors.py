@@ -71,6 +71,21 @@ class GraphTensors:
             FieldError: A tensor is missing, unknown, or not what the graph takes.
             DeadlineError: The deadline came first.
         """
+        try:
+            return self.run(feeds, deadline=deadline)
+        except ModelError:  # nothing but the graph says which values it takes
+            raise FieldError(
+                "The model fails on these tensors; check their values and sizes.", field="inputs"
+            ) from None
+
+    def run(self, feeds: "Mapping[str, Array]", *, deadline: float) -> TensorResponse:
+        """Run the graph once on what it must take, so that a failure is the model's.
+
+        Raises:
+            FieldError: A tensor is missing, unknown, or of another type or shape.
+            ModelError: The graph failed.
+            DeadlineError: The deadline came first.
+        """
         check_feeds(self.inputs, feeds)
         texts = {
             spec.name: as_texts(feeds[spec.name], field=spec.name)
@@ -78,12 +93,7 @@ class GraphTensors:
             if spec.dtype == STRING
         }
         started = time.perf_counter()
-        try:
-            outputs = self._session.run({**feeds, **texts}, deadline=deadline)
-        except ModelError:  # nothing but the graph says which values it takes
-            raise FieldError(
-                "The model fails on these tensors; check their values and sizes.", field="inputs"
-            ) from None
+        outputs = self._session.run({**feeds, **texts}, deadline=deadline)
         return TensorResponse(
             outputs=dict(zip((spec.name for spec in self.outputs), outputs, strict=True)),
             seconds={"run": time.perf_counter() - started},

@@ -54,6 +54,8 @@ GOOD: "dict[str, tuple[Callable[..., Any], list[Json]]]" = {
 }
 """By what a model reads: what makes a tiny one, and good inputs."""
 every = pytest.mark.parametrize("kind", GOOD)
+both = pytest.mark.parametrize("kind", ["texts", "graph"])
+"""For what is read before anybody knows of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[dict[str, Aske
 # ---- Bodies -------------------------------------------------------------------------------------
 
 
-@every
+@both
 @pytest.mark.parametrize("body", each_of(BODIES))
 def test_p4_families_1_2_4_5_6_what_is_no_json_of_ours(
     models: dict[str, Asked], kind: str, body: bytes
@@ -124,7 +126,7 @@ def test_p4_families_1_2_4_5_6_what_is_no_json_of_ours(
         doors.refuse(models[kind].sent(body, **header), {400, 422})
 
 
-@every
+@both
 @pytest.mark.parametrize("body", [b"null", b"true", b"0", b'"inputs"', b"[]", b'[{"inputs":[]}]'])
 def test_p4_family_3_no_object(models: dict[str, Asked], kind: str, body: bytes) -> None:
     models[kind].refuse(body)
@@ -183,7 +185,7 @@ def test_p4_family_15_shapes_without_sense(
         assert isinstance(answer.json["error"], str)
 
 
-@every
+@both
 @pytest.mark.parametrize("datatype", ["FP8", "BF16", "bytes", "", "STRING", 1, None, [], {}])
 def test_p4_family_15_datatypes_that_are_none(
     models: dict[str, Asked], kind: str, datatype: object
@@ -327,7 +329,7 @@ def test_p4_family_5_a_graph_may_be_asked_of_what_is_no_number_and_says_so(
 # ---- Bytes behind the JSON ----------------------------------------------------------------------
 
 
-@every
+@both
 @pytest.mark.parametrize(
     "length",
     [
@@ -374,7 +376,7 @@ def test_p4_family_19_a_length_that_is_given_twice(
         assert once.status_code == 200
 
 
-@every
+@both
 @pytest.mark.parametrize("change", [-1, 1, 10**9, -(10**9), 1.5, "8", True, [], None])
 def test_p4_family_19_bytes_that_are_not_as_many_as_is_said(
     models: dict[str, Asked],
@@ -422,7 +424,7 @@ def test_p3_family_13_a_million_elements_of_nothing(models: dict[str, Asked], ki
     assert str(LIMITS.tensor_values) in answer.json["error"]
 
 
-@every
+@both
 @pytest.mark.parametrize(
     "data",
     [
@@ -485,7 +487,7 @@ def test_p3_family_14_the_bomb_within_a_bomb_is_bytes(
         models["texts"].refuse(wrapped, 400, None, content_encoding="gzip")
 
 
-@every
+@both
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_p4_family_14_what_is_not_packed_as_it_says(
     models: dict[str, Asked], kind: str, encoding: str
@@ -508,7 +510,7 @@ def test_p4_family_14_what_is_not_packed_as_it_says(
     asked.doors.refuse(asked.sent(packed), 400)  # nothing is said
 
 
-@every
+@both
 @pytest.mark.parametrize(
     "encoding", ["br", "zstd", "compress", "x-gzip", "gzip, gzip", "gzip, br", "*", "gzip;q=1"]
 )
@@ -518,7 +520,7 @@ def test_p4_family_18_other_encodings(models: dict[str, Asked], kind: str, encod
     assert "gzip, deflate or absent" in answer.json["error"]
 
 
-@every
+@both
 @pytest.mark.parametrize(
     "content_type",
     [

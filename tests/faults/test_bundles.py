@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     Opens = Callable[[TaskHome, Path], AbstractContextManager["Door"]]
 
 TEXT = "text-classification"
-# Summaries open as translations do; a table has no tokenizer, and no weights in a file of their own.
+# Summaries open as translations do; a table has no tokenizer, and its weights have no file of their
+# own.
 OPENED = tuple(kind for kind in KINDS if kind not in ("summarization", "tabular-classification"))
 DEFAULT, OTHER = "", "/versions/2"
 NOBODY = "http://127.0.0.1:9"

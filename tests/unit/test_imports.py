@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,3 +185,7 @@ def test_only_its_owner_touches_it(thing: str, owners: set[str]) -> None:
         path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py") if thing in touched(path)
     }
     assert found == owners
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert version("maas") == maas.__version__

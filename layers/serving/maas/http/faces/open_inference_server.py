@@ -8,9 +8,9 @@ Models are loaded by a release, not by a request: the repository's load and unlo
 """
 
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, NoReturn
 
+from maas import __version__
 from maas.errors import MethodNotAllowedError
 from maas.http.body import check_type, parse_json, read_body
 from maas.http.fields import convert_fields
@@ -73,7 +73,7 @@ class _Server:
 
     async def metadata(self, request: "Request", _: "Exchange") -> bytes:
         decode_query(request, NoQuery)
-        return encode_json(ServerMetadata("maas", _version(), list(EXTENSIONS)))
+        return encode_json(ServerMetadata("maas", __version__, list(EXTENSIONS)))
 
     async def live(self, request: "Request", _: "Exchange") -> bytes:
         decode_query(request, NoQuery)
@@ -130,11 +130,3 @@ def _entries(policy: "Policy") -> list[IndexEntry]:
         else IndexEntry(policy.model, str(number), "UNAVAILABLE", "No alias routes to it.")
         for number in sorted(policy.digests)
     ]
-
-
-def _version() -> str:
-    """Of the software; a layer has the package without its metadata."""
-    try:
-        return version("maas")
-    except PackageNotFoundError:
-        return "0"

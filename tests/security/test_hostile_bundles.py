@@ -458,9 +458,9 @@ def _form_folder(folder: "Path") -> None:
 
 
 def _tokenizer_file(folder: "Path") -> None:
-    data = (folder / TOKENIZER).read_bytes()
-    (folder / TOKENIZER).unlink()
-    (folder / TOKENIZER).write_bytes(data)
+    other = folder.with_name("other.json")  # at once: it is read at this very moment
+    other.write_bytes((folder / TOKENIZER).read_bytes())
+    other.replace(folder / TOKENIZER)
 
 
 SWAPS = [_exchange, _there_and_back, _in_place, _whole_folder, _form_folder, _tokenizer_file]

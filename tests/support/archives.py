@@ -1,20 +1,30 @@
 """Small archives of every kind that data sets come in, made in memory."""
 
+import gzip
 import io
+import lzma
 import struct
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+
+_COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gz": partial(gzip.compress, mtime=0),
+    "xz": lzma.compress,
+}
 
 
 def tar_of(members: Mapping[str, bytes], *, mode: str = "w:gz") -> bytes:
-    """A tar archive."""
+    """A tar archive, the same bytes whenever it is made: they name cases of tests."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=mode) as archive:  # type: ignore[call-overload]
+    plain, _, compression = mode.partition(":")
+    with tarfile.open(fileobj=buffer, mode=plain) as archive:  # type: ignore[call-overload]
         for name, content in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
+    return _COMPRESSORS[compression](buffer.getvalue())
 
 
 def package_of(members: Mapping[str, bytes], *, data: str = "data.tar.xz") -> bytes:

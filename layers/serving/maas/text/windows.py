@@ -13,7 +13,7 @@ a text, or that put two texts into one row:
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tokenizers import Encoding
+from tokenizers import Encoding, processors
 from tokenizers import Tokenizer as NativeTokenizer
 
 from maas.errors import TokenizerError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FAILED = "The tokenizer failed on a text."
+_UNKNOWN = ("<unk>", "[UNK]")
+"""What the token for anything else is called, by custom, where the model does not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,19 @@ class Cut:
 class WindowTokenizer:
     """A loaded tokenizer.json. Safe to share between threads: nothing of it is ever set anew."""
 
-    def __init__(self, native: NativeTokenizer, *, pad_id: int) -> None:
+    def __init__(
+        self, native: NativeTokenizer, processor: processors.PostProcessor, *, pad_id: int
+    ) -> None:
         self._native = native
+        self._processor = processor
         self._decoder = native.decoder
         self.pad_id = pad_id
         """What a row is filled up with."""
         self.prefix: str | None = getattr(native.model, "continuing_subword_prefix", None)
         """What a piece begins with that continues a word, where the vocabulary marks them so."""
-        unknown = getattr(native.model, "unk_token", None)
-        self.unknown_id = None if unknown is None else native.token_to_id(unknown)
+        names = (getattr(native.model, "unk_token", None), *_UNKNOWN)
+        ids = (native.token_to_id(name) for name in names if name is not None)
+        self.unknown_id = next((number for number in ids if number is not None), None)
         """The token that stands for what no other does."""
 
     @property
@@ -80,7 +86,7 @@ class WindowTokenizer:
 
     def room(self, *, pair: bool = False) -> int:
         """How many tokens are put into a window beside those of its text, or of its two texts."""
-        return self._native.num_special_tokens_to_add(pair)
+        return self._processor.num_special_tokens_to_add(pair)
 
     def left(self, before: str, *, most: int, most_before: int) -> int:
         """How many tokens of a window are left for a text behind another, which may be none.
@@ -151,7 +157,7 @@ class WindowTokenizer:
                 break
             with panics_as(_FAILED):
                 whole.truncate(left)
-                row = self._native.post_process(whole, behind[at])
+                row = self._processor.process(whole, behind[at])
                 cuts[at] = Cut((_window(row, 0),), truncated=bool(whole.overflowing))
         return tuple(cuts)
 
@@ -173,13 +179,13 @@ class WindowTokenizer:
 
     def _behind(self, beside: Encoding | None, part: Encoding) -> Window:
         if beside is None:
-            return _window(self._native.post_process(part), 0)
-        return _window(self._native.post_process(beside, part), 1)
+            return _window(self._processor.process(part), 0)
+        return _window(self._processor.process(beside, part), 1)
 
     def _encode(self, text: str, most: int | None = None) -> Encoding:
         """The tokens of a text, without those that are put in."""
         with panics_as(_FAILED):
-            encoding = self._native.encode(text, add_special_tokens=False)
+            encoding = self._native.encode(text)
             if most is not None:
                 encoding.truncate(most)
         return encoding
@@ -209,6 +215,9 @@ def load_windows(path: "Path") -> WindowTokenizer:
         native.no_truncation()
         native.no_padding()
         pad_id = native.token_to_id(PAD_TOKEN)
+        # Apart, for it is run on windows and not on the text they are of: it moves the places of
+        # tokens behind the spaces before them, and would do so twice.
+        processor, native.post_processor = native.post_processor, None
     if pad_id is None:
         raise TokenizerError(f"tokenizer.json has no {PAD_TOKEN} token.")
-    return WindowTokenizer(native, pad_id=pad_id)
+    return WindowTokenizer(native, processor or processors.Sequence([]), pad_id=pad_id)

@@ -5,7 +5,7 @@
     with serving(home) as url: ...              # by a server of its own
 
 What each tiny model is and must answer lies in a module of its own: `tiny_writer`, `tiny_image`,
-`tiny_embedding`.
+`tiny_audio`, `tiny_embedding`.
 """
 
 import shutil
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from maas.bundle.audio import AudioInput, CtcVocabulary
     from maas.bundle.generation import Generation
     from maas.bundle.manifest import ImageInput
     from maas.registry.records import TensorSpec
@@ -107,6 +108,8 @@ def seal(
     image: "ImageInput | None" = None,
     columns: tuple[str, ...] = (),
     generation: "Generation | None" = None,
+    audio: "AudioInput | None" = None,
+    ctc: "CtcVocabulary | None" = None,
 ) -> "tuple[Path, str, Manifest]":
     """Write a bundle of two forms where serving looks for it.
 
@@ -135,6 +138,8 @@ def seal(
         image=image,
         columns=columns,
         generation=generation,
+        audio=audio,
+        ctc=ctc,
     )
     digest = write_bundle(part, manifest)
     folder = bundles / model / digest16(digest)

@@ -24,6 +24,7 @@ class Exchange(Struct):
         turn: Which version answers, once it is chosen.
         texts: Texts of the request.
         images: Images of the request.
+        clips: Clips of sound of the request.
         tokens: Tokens that the model read and wrote.
         truncated: Texts that were cut.
         seconds: Time by stage.
@@ -37,6 +38,7 @@ class Exchange(Struct):
     turn: "Turn | None" = None
     texts: int = 0
     images: int = 0
+    clips: int = 0
     tokens: int = 0
     truncated: int = 0
     seconds: dict[str, float] = field(default_factory=dict)

@@ -50,6 +50,18 @@ class Limits:
     """Pixels of all images of a request together."""
     input_side: int = 1_024
     """Pixels of the longer side of what a model looks at."""
+    audio_bytes: int = 4_400_000
+    """Bytes of a sound request's body: base64 makes them almost Lambda's 6 MB."""
+    clips: int = 8
+    """Clips of sound in one request: one after the other, each a run."""
+    clip_seconds: int = 30
+    """Seconds of one clip, told from its header before a sample of it is decoded."""
+    clip_channels: int = 8
+    """Channels of a clip."""
+    clip_rate: int = 192_000
+    """Samples a second of a clip, and of what a model listens to."""
+    ctc_tokens: int = 10_000
+    """Tokens that a model spells what it hears with."""
     beams: int = 8
     """Texts that are written side by side for one answer."""
     new_tokens: int = 512

@@ -128,5 +128,5 @@ def _effort(golden: "Golden") -> tuple[bool, int]:
     """How much a model is asked, roughly; less than a word shows too little, and comes last."""
     if golden.tensors:
         return False, sum(len(tensor.data) + len(tensor.texts) for tensor in golden.tensors)
-    read = sum(map(len, (*golden.texts, *golden.pairs, *golden.images)))
+    read = sum(map(len, (*golden.texts, *golden.pairs, *golden.images, *golden.clips)))
     return read < _WORD, read

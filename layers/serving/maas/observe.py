@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LOG_KEYS = frozenset(
     {
+        "clips",
         "code",
         "digest",
         "error",
@@ -79,6 +80,7 @@ class Observer:
             code=code,
             texts=exchange.texts,
             images=exchange.images or None,
+            clips=exchange.clips or None,
             tokens=exchange.tokens,
             truncated=exchange.truncated,
             milliseconds=round(spent, 2),

@@ -21,7 +21,16 @@ import msgspec
 from msgspec import Meta
 
 from maas.bundle.dtypes import DTYPES, STRING
-from maas.bundle.task_rules import BARE, GENERATING, LOOKING, PAIRED, TOKENWISE, WRITING
+from maas.bundle.task_rules import (
+    BARE,
+    GENERATING,
+    LISTENING,
+    LOOKING,
+    PAIRED,
+    TOKENWISE,
+    TRANSCRIBING,
+    WRITING,
+)
 from maas.errors import BundleError
 
 if TYPE_CHECKING:
@@ -88,11 +97,13 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     pairs: Some = ()
     """What each text is paired with, for a model that reads two."""
     logits: tuple[tuple[float, ...], ...] = ()
-    """One row per text or image: one number per label, or of the vector. Where the model says
+    """One row per text, image or clip: one number per label, or of the vector. Where the model says
     something of each token, there is one text, and a row per token with a number per label, or one
-    per output."""
+    per output; where of each frame, one clip, and a row per frame with a number per token."""
     images: Some = ()
     """The request's images instead of texts, each a PNG in base64."""
+    clips: Some = ()
+    """The request's clips of sound instead of texts, each a WAV file in base64."""
     outputs: Some = ()
     """What was written for each text, greedily: decoded, special tokens left out."""
     beam_outputs: Some = ()
@@ -154,8 +165,8 @@ def _check(golden: Golden, manifest: "Manifest", path: str) -> None:
     if manifest.task in BARE:
         _check_bare(golden, manifest, path)
         return
-    looks, writes = manifest.task in LOOKING, manifest.task in WRITING | GENERATING
-    asked, others = (golden.images, golden.texts) if looks else (golden.texts, golden.images)
+    writes = manifest.task in WRITING | GENERATING
+    asked, others = _asked(golden, manifest.task)
     answered = golden.outputs if writes else golden.logits
     if golden.tensors or golden.answers:
         raise BundleError(f"{path} is not of a model for {manifest.task}.")
@@ -163,7 +174,7 @@ def _check(golden: Golden, manifest: "Manifest", path: str) -> None:
         raise BundleError(f"{path} is not of a model for {manifest.task}.")
     if len(golden.pairs) != (len(asked) if manifest.task in PAIRED else 0):
         raise BundleError(f"{path} is not of a model for {manifest.task}.")
-    count = 1 if manifest.task in TOKENWISE else len(answered)
+    count = 1 if manifest.task in TOKENWISE | TRANSCRIBING else len(answered)
     width = _width(manifest)
     if len(asked) != count or any(len(row) != width for row in golden.logits):
         said = "labels" if manifest.labels else "outputs"
@@ -172,6 +183,15 @@ def _check(golden: Golden, manifest: "Manifest", path: str) -> None:
         manifest.task not in WRITING or len(golden.beam_outputs) != len(asked)
     ):
         raise BundleError(f"{path} does not fit the outputs of the manifest.")
+
+
+def _asked(golden: Golden, task: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a task reads of a request, and what it does not."""
+    if task in LOOKING:
+        return golden.images, golden.texts + golden.clips
+    if task in LISTENING:
+        return golden.clips, golden.texts + golden.images
+    return golden.texts, golden.images + golden.clips
 
 
 def _width(manifest: "Manifest") -> int | str:

@@ -1,7 +1,7 @@
 """The manifest of a bundle: strict to read, canonical to write, and its sha256 is the digest.
 
 May import `maas.errors`, `maas.limits`, `maas.settings`, `maas.registry.records`, msgspec, and
-`generation` and `task_rules` beside it.
+`audio`, `generation` and `task_rules` beside it.
 
     manifest = parse_manifest(data)          # refuses unknown fields, wrong types, wrong order
     data = canonical_json(manifest)          # the very bytes that `bundle_digest` hashes
@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from maas.bundle.audio import AudioInput, CtcVocabulary
 from maas.bundle.generation import Generation
 from maas.bundle.task_rules import check_task
 from maas.errors import BundleError
@@ -35,6 +36,8 @@ LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,128}")
 TaskName = Literal[
     "text-classification",
     "image-classification",
+    "audio-classification",
+    "automatic-speech-recognition",
     "token-classification",
     "zero-shot-classification",
     "question-answering",
@@ -128,6 +131,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """What a row has, in the graph's order, for a task that reads tables."""
     generation: Generation | None = None
     """How a text is gone on with, for the task that does."""
+    audio: AudioInput | None = None
+    """The graph's waveform, for the tasks that listen to one."""
+    ctc: CtcVocabulary | None = None
+    """What is spelled, for the task that writes down what it hears."""
 
     def entries(self, form: str | None = None) -> tuple[FileEntry, ...]:
         """The shared files and those of one form, or of every form when None.

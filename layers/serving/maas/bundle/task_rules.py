@@ -1,7 +1,7 @@
-"""What a manifest must say for its task: labels, limits, the picture, and the graph's tensors.
+"""What a manifest must say for its task: labels, limits, picture or sound, the graph's tensors.
 
-May import `maas.errors`, `maas.limits` and `dtypes` beside it. One table says what each task reads
-and answers; the graph itself is held against the manifest when it is opened:
+May import `maas.errors`, `maas.limits`, and `audio` and `dtypes` beside it. One table says what
+each task reads and answers; the graph itself is held against the manifest when it is opened:
 
     check_task(manifest, LIMITS)
 """
@@ -9,6 +9,7 @@ and answers; the graph itself is held against the manifest when it is opened:
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from maas.bundle.audio import check_audio, check_ctc
 from maas.bundle.dtypes import DTYPES, STRING
 from maas.errors import BundleError
 from maas.limits import Limits
@@ -16,6 +17,7 @@ from maas.limits import Limits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from maas.bundle.audio import AudioInput, CtcVocabulary
     from maas.bundle.manifest import Manifest
     from maas.registry.records import TensorSpec
 
@@ -23,6 +25,7 @@ CLASSIFYING = frozenset(
     (
         "text-classification",
         "image-classification",
+        "audio-classification",
         "token-classification",
         "zero-shot-classification",
     )
@@ -30,6 +33,10 @@ CLASSIFYING = frozenset(
 """The tasks whose answers are labels."""
 LOOKING = frozenset(("image-classification",))
 """The tasks that look at pictures."""
+TRANSCRIBING = frozenset(("automatic-speech-recognition",))
+"""The tasks that write down what is said, from numbers per frame."""
+LISTENING = frozenset(("audio-classification",)) | TRANSCRIBING
+"""The tasks that listen to a clip of sound."""
 WRITING = frozenset(("translation", "summarization"))
 """The tasks that write a text, the whole loop within the graph."""
 GENERATING = frozenset(("text-generation",))
@@ -44,7 +51,7 @@ TABULAR = frozenset(("tabular-classification",))
 """The tasks that read rows of named columns."""
 BARE = frozenset(("tensor",)) | TABULAR
 """The tasks that serve a graph as it is, whatever tensors it has."""
-TEXTLESS = LOOKING | BARE
+TEXTLESS = LOOKING | LISTENING | BARE
 """The tasks without a tokenizer; all others read texts."""
 
 PAST, PRESENT, POSITIONS = "past_key_values.", "present.", "position_ids"
@@ -99,6 +106,8 @@ def check_task(manifest: "Manifest", limits: Limits) -> None:
     _check_labels(manifest, limits)
     _check_limits(manifest, limits)
     _check_image(manifest, limits)
+    check_audio(manifest.audio, manifest.task, limits, wanted=manifest.task in LISTENING)
+    check_ctc(manifest.ctc, manifest.task, limits, wanted=manifest.task in TRANSCRIBING)
     _check_generation(manifest)
     if manifest.task in BARE:
         _check_bare("inputs", manifest.inputs)
@@ -226,6 +235,8 @@ def _signature(manifest: "Manifest") -> tuple[tuple[_Tensor, ...], tuple[_Tensor
     if image := manifest.image:
         shape = (_ANY, image.channels, image.height, image.width)
         return (_Tensor("pixels", "float32", shape, "[batch, channels, height, width]"),), logits
+    if audio := manifest.audio:
+        return (_waveform(audio),), logits if manifest.ctc is None else (_spelled(manifest.ctc),)
     if manifest.task in WRITING:
         return _WRITING, _WRITTEN
     if manifest.task in GENERATING:
@@ -240,6 +251,16 @@ def _signature(manifest: "Manifest") -> tuple[tuple[_Tensor, ...], tuple[_Tensor
     if manifest.task not in CLASSIFYING:
         return text, _ANSWER if manifest.task in TOKENWISE else _EMBEDDING
     return text, logits
+
+
+def _waveform(audio: "AudioInput") -> _Tensor:
+    size = audio.samples if audio.fixed else _ANY
+    return _Tensor("waveform", "float32", (_ANY, size), "[batch, samples], fixed where they are")
+
+
+def _spelled(ctc: "CtcVocabulary") -> _Tensor:
+    said = "[batch, frames, tokens], one number per token"
+    return _Tensor("logits", "float32", (_ANY, _ANY, len(ctc.tokens)), said)
 
 
 def _generating(manifest: "Manifest") -> tuple[tuple[_Tensor, ...], tuple[_Tensor, ...]]:

@@ -80,7 +80,7 @@ class Answering:
 
     async def predict(self, turn: "Turn", asked: "Asked", exchange: "Exchange") -> "Response":
         """Ask the task what was asked, and note what the log and headers may say of it."""
-        exchange.texts, exchange.images = asked.counts
+        exchange.texts, exchange.images, exchange.clips = asked.counts
         task, deadline = turn.task, exchange.deadline
         rows = sum(asked.counts) or 1  # a table, which is neither
         answer: Response = await self._counted(
@@ -98,7 +98,7 @@ class Answering:
         answer = await self._counted(
             turn, lambda: tensors.infer(feeds, deadline=deadline), rows=rows
         )
-        exchange.texts, exchange.images = answer.counts
+        exchange.texts, exchange.images, exchange.clips = answer.counts
         _note(answer, exchange)
         return answer
 

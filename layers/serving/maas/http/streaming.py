@@ -69,7 +69,7 @@ async def streamed(
             " ask a server that `maas serve` started",
             field="stream",
         )
-    exchange.texts, exchange.images = asked.counts
+    exchange.texts, exchange.images, exchange.clips = asked.counts
     task = cast("Generator", turn.task)
     steps = await answering.run(lambda: task.stream(asked, deadline=exchange.deadline))
     first = await answering.run(lambda: next(steps))

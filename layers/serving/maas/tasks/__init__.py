@@ -55,6 +55,18 @@ def _image_classifier(manifest: "Manifest", _folder: "Path", graph: "Graph") -> 
     return ImageClassifier(manifest, graph())
 
 
+def _audio_classifier(manifest: "Manifest", _folder: "Path", graph: "Graph") -> "Task":
+    from maas.tasks.audio_classify import AudioClassifier
+
+    return AudioClassifier(manifest, graph())
+
+
+def _transcriber(manifest: "Manifest", _folder: "Path", graph: "Graph") -> "Task":
+    from maas.tasks.transcribe import Transcriber
+
+    return Transcriber(manifest, graph())
+
+
 def _token_classifier(manifest: "Manifest", folder: "Path", graph: "Graph") -> "Task":
     from maas.tasks.token_classify import TokenClassifier
 
@@ -119,6 +131,8 @@ def _windows(folder: "Path") -> "WindowTokenizer":
 TASKS: "dict[str, Callable[[Manifest, Path, Graph], Task]]" = {
     "text-classification": _classifier,
     "image-classification": _image_classifier,
+    "audio-classification": _audio_classifier,
+    "automatic-speech-recognition": _transcriber,
     "token-classification": _token_classifier,
     "zero-shot-classification": _zero_shot_classifier,
     "question-answering": _answerer,

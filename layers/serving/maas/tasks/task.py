@@ -24,6 +24,7 @@ class Counts(NamedTuple):
 
     texts: int = 0
     images: int = 0
+    clips: int = 0
 
 
 class Request(Protocol):
@@ -31,7 +32,7 @@ class Request(Protocol):
 
     @property
     def counts(self) -> Counts:
-        """Texts and images in it."""
+        """Texts, images and clips of sound in it."""
 
 
 class Response(Protocol):
@@ -55,7 +56,7 @@ class Tensors(Protocol):
 
     @property
     def inputs(self) -> "tuple[TensorSpec, ...]":
-        """What may be sent. A task's `text` or `image` stands for all of its graph's tensors."""
+        """What may be sent. A task's `text`, `image` or `audio` stands for all of its graph's."""
 
     @property
     def outputs(self) -> "tuple[TensorSpec, ...]":

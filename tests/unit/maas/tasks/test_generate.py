@@ -405,7 +405,7 @@ def test_a_conversation_is_read_as_its_form_says(
     ids = [WORDS.index(word) for word in said.split()]
     assert row.read == len(ids)
     assert row.text == spoken(bundle.tables.greedy(ids, MAX_NEW_TOKENS))
-    assert request.counts == (1, 0)
+    assert request.counts == (1, 0, 0)
 
 
 def test_who_knows_no_conversation_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Sound to arrays: WAV files, by numpy alone."""

@@ -6,11 +6,12 @@ task, its session, the answer's encoding, the catalog's registry, and the log th
 
 import io
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import onnxruntime
 import pytest
+from msgspec import structs
 from support import effort
 from support.doors import REQUEST_ID, LambdaContext, rest_event
 from support.kinds import KINDS, check_kind, home_of_kind
@@ -92,13 +93,13 @@ class FaultyTask:
         if self._faults.fault is None:
             return answer
         # A label, a text or a number that is none: the encoder is the last hop.
-        first = fields(answer)[0].name
+        first = answer.__struct_fields__[0]
         bad: dict[str, object] = {
             "rows": ((LabelScore(cast("str", Panic), 0.5),),),
             "texts": (Panic,),
             "vectors": ((Panic,),),
         }
-        return replace(answer, **{first: bad[first]})
+        return structs.replace(answer, **{first: bad[first]})
 
 
 FAULTS = (

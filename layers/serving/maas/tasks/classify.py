@@ -8,11 +8,10 @@ May import `maas.bundle`, `maas.engine`, `maas.text`, `maas.tasks`, `maas.errors
 """
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from maas.tasks.answers import Answer, TextsRequest
 from maas.tasks.labels import LabelScore, ScoreFunction, check_top_k, ranked
-from maas.tasks.task import Counts
 from maas.tasks.text_rows import TextRows, difference
 from maas.tasks.text_tensors import TextTensors
 from maas.text.check import check_texts
@@ -29,41 +28,26 @@ if TYPE_CHECKING:
     from maas.text.tokenizer import Tokenizer
 
 
-@dataclass(frozen=True, slots=True)
-class ClassifyRequest:
+class ClassifyRequest(TextsRequest, frozen=True):
     """Texts to classify.
 
     Attributes:
-        texts: 1 to 32 texts.
         top_k: Labels to answer per text, best first; all when None.
         function: What turns logits into scores.
     """
 
-    texts: tuple[str, ...]
     top_k: int | None = None
     function: ScoreFunction = "softmax"
 
-    @property
-    def counts(self) -> Counts:
-        """How many texts."""
-        return Counts(texts=len(self.texts))
 
-
-@dataclass(frozen=True, slots=True)
-class ClassifyResponse:
+class ClassifyResponse(Answer, frozen=True):
     """One row per text, in the request's order.
 
     Attributes:
         rows: Per text, labels with scores, best first.
-        tokens: Per text, tokens that the model saw.
-        truncated: Per text, whether tokens were cut off.
-        seconds: Time by stage: `tokenize`, `run`.
     """
 
     rows: tuple[tuple[LabelScore, ...], ...]
-    tokens: tuple[int, ...]
-    truncated: tuple[bool, ...]
-    seconds: dict[str, float]
 
 
 class Classifier:

@@ -6,9 +6,11 @@ May import `maas.tasks`. Conversations are texts by the time the model reads the
     GenerateRequest(messages=(Message("user", "Hello"),))
 """
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from msgspec import Struct
+
+from maas.tasks.answers import Answer
 from maas.tasks.chat import Message
 from maas.tasks.sampling import Sampling
 from maas.tasks.task import Counts
@@ -17,8 +19,7 @@ Ending = Literal["length", "end", "stop"]
 _GREEDY = Sampling()
 
 
-@dataclass(frozen=True, slots=True)
-class GenerateRequest:
+class GenerateRequest(Struct, frozen=True):
     """Texts to go on with, or a conversation to answer.
 
     Attributes:
@@ -71,8 +72,7 @@ class Token(NamedTuple):
     special: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
+class Generated(Struct, frozen=True):
     """What was written to one text.
 
     Attributes:
@@ -106,20 +106,13 @@ class Step(NamedTuple):
     done: Generated | None
 
 
-@dataclass(frozen=True, slots=True)
-class GenerateResponse:
+class GenerateResponse(Answer, frozen=True):
     """One answer per text, in the request's order.
 
     Attributes:
         rows: The answers.
         details: As in the request.
-        tokens: Per text, tokens that the model read and wrote.
-        truncated: Per text, whether tokens of what was given were cut off.
-        seconds: Time by stage: `tokenize`, `run`.
     """
 
     rows: tuple[Generated, ...]
     details: bool
-    tokens: tuple[int, ...]
-    truncated: tuple[bool, ...]
-    seconds: dict[str, float]

@@ -10,10 +10,10 @@ May import `maas.bundle`, `maas.engine`, `maas.vision`, `maas.tasks`, `maas.erro
 import base64
 import binascii
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from maas.errors import (
     BundleError,
@@ -23,6 +23,7 @@ from maas.errors import (
     ModelOutputError,
 )
 from maas.limits import LIMITS, Limits
+from maas.tasks.answers import Answer
 from maas.tasks.image_tensors import ImageTensors
 from maas.tasks.labels import LabelScore, ScoreFunction, check_top_k, ranked
 from maas.tasks.nodes import check_nodes
@@ -45,8 +46,7 @@ RUN_NUMBERS = 2**20
 """Numbers of the pictures that the model is given at a time: layers hold many times as many."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRequest:
+class ImageRequest(Struct, frozen=True):
     """Images to classify.
 
     Attributes:
@@ -67,23 +67,16 @@ class ImageRequest:
         return Counts(images=len(self.images))
 
 
-@dataclass(frozen=True, slots=True)
-class ImageResponse:
+class ImageResponse(Answer, frozen=True):
     """One row per image, in the request's order.
 
     Attributes:
         rows: Per image, labels with scores, best first.
-        seconds: Time by stage: `decode`, `run`.
         alone: As in the request.
-        tokens: None: no text is read.
-        truncated: None.
     """
 
     rows: tuple[tuple[LabelScore, ...], ...]
-    seconds: dict[str, float]
     alone: bool = False
-    tokens: tuple[int, ...] = ()
-    truncated: tuple[bool, ...] = ()
 
 
 class ImageClassifier:

@@ -10,13 +10,15 @@ A text that is too long is read in parts that overlap.
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from maas.errors import FieldError
 from maas.limits import LIMITS
+from maas.tasks.answers import Answer
 from maas.tasks.spans import Span, Spans
 from maas.tasks.task import Counts
 from maas.tasks.window_rows import WindowRows, recorded_difference
@@ -34,8 +36,7 @@ _OVERLAP = 128
 _CONTEXT = replace(LIMITS, text_characters=LIMITS.context_characters)
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionRequest:
+class QuestionRequest(Struct, frozen=True):
     """A question about a text.
 
     Attributes:
@@ -67,8 +68,7 @@ class QuestionRequest:
         return Counts(texts=1)
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionResponse:
+class QuestionResponse(Answer, frozen=True):
     """Answers, best first.
 
     Attributes:
@@ -76,17 +76,11 @@ class QuestionResponse:
             says that there is none.
         context: The text that they stand in.
         listed: Whether several were asked for.
-        tokens: Tokens that the model saw, those of two parts twice.
-        truncated: Never: all of a text is read.
-        seconds: Time by stage: `tokenize`, `run`.
     """
 
     answers: tuple[Span, ...]
     context: str
     listed: bool
-    tokens: tuple[int, ...]
-    truncated: tuple[bool, ...]
-    seconds: dict[str, float]
 
 
 class Answerer:

@@ -11,14 +11,15 @@ for each, of the column's name, as scikit-learn's pipelines are exported. Golden
 of a bare graph.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from maas.bundle.dtypes import STRING
 from maas.errors import FieldError, ModelOutputError
 from maas.limits import LIMITS
+from maas.tasks.answers import Answer
 from maas.tasks.labels import LabelScore, ranked
 from maas.tasks.task import Counts
 from maas.tasks.tensor import TensorModel
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
     Cell = str | int | float
 
 
-@dataclass(frozen=True, slots=True)
-class TableRequest:
+class TableRequest(Struct, frozen=True):
     """Rows to classify, column by column.
 
     Attributes:
@@ -52,21 +52,14 @@ class TableRequest:
         return Counts()
 
 
-@dataclass(frozen=True, slots=True)
-class TableResponse:
+class TableResponse(Answer, frozen=True):
     """One row per row, in the request's order.
 
     Attributes:
         rows: Per row, labels with scores, best first.
-        seconds: Time by stage: `run`.
-        tokens: None: no text is read.
-        truncated: None.
     """
 
     rows: tuple[tuple[LabelScore, ...], ...]
-    seconds: dict[str, float]
-    tokens: tuple[int, ...] = ()
-    truncated: tuple[bool, ...] = ()
 
 
 class TableClassifier:

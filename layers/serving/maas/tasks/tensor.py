@@ -10,10 +10,10 @@ A golden request holds all that went in and came out. Floats may differ by TOLER
 larger than 1 by that share of itself; integers, bools and texts, and all shapes, are equal.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from maas.bundle.dtypes import STRING
 from maas.bundle.golden import GoldenTensor
@@ -34,8 +34,7 @@ _HALF = 64.0
 """By so much more a float16 may differ: its last bit is 1/1024 of it, and every node rounds."""
 
 
-@dataclass(frozen=True, slots=True)
-class TensorRequest:
+class TensorRequest(Struct, frozen=True):
     """One array per input.
 
     Attributes:

@@ -10,7 +10,6 @@ A string tensor is an array of objects: bytes where it is asked, texts where it 
 """
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from maas.bundle.dtypes import STRING
 from maas.errors import FieldError, ModelError
 from maas.registry.records import TensorSpec
+from maas.tasks.answers import Answer
 from maas.tasks.task import Counts
 
 if TYPE_CHECKING:
@@ -33,23 +33,16 @@ if TYPE_CHECKING:
 __all__ = ["STRING", "GraphTensors", "TensorResponse", "as_texts", "check_feeds", "strings"]
 
 
-@dataclass(frozen=True, slots=True)
-class TensorResponse:
+class TensorResponse(Answer, frozen=True):
     """What a model answered, as tensors.
 
     Attributes:
         outputs: By name, in the order in which the model lists them.
-        seconds: Time by stage: `tokenize` or `decode` where there was one, and `run`.
         counts: Texts and images of the request.
-        tokens: Per text, tokens that the model read and wrote.
-        truncated: Per text, whether tokens were cut off.
     """
 
     outputs: "dict[str, Array]"
-    seconds: dict[str, float]
-    counts: Counts = field(default_factory=Counts)
-    tokens: tuple[int, ...] = ()
-    truncated: tuple[bool, ...] = ()
+    counts: Counts = Counts()
 
 
 class GraphTensors:

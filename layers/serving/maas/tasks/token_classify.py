@@ -8,13 +8,12 @@ May import `maas.bundle`, `maas.engine`, `maas.text`, `maas.tasks`, `maas.errors
 """
 
 import time
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from maas.errors import FieldError
+from maas.tasks.answers import Answer, TextsRequest
 from maas.tasks.entities import OUTSIDE, Entity, Strategy, entities_of, pieces_of, widest
-from maas.tasks.task import Counts
 from maas.tasks.window_rows import WindowRows, recorded_difference
 from maas.tasks.window_tensors import WindowTensors
 from maas.text.check import check_texts, check_windows
@@ -28,12 +27,10 @@ if TYPE_CHECKING:
     from maas.text.windows import Cut, WindowTokenizer
 
 
-@dataclass(frozen=True, slots=True)
-class TokenClassifyRequest:
+class TokenClassifyRequest(TextsRequest, frozen=True):
     """Texts whose tokens are classified.
 
     Attributes:
-        texts: 1 to 32 texts.
         strategy: How tokens are joined to entities.
         ignored: Labels that are left out of the answer.
         stride: Tokens that a part of a long text has in common with the next one; when None there
@@ -41,37 +38,24 @@ class TokenClassifyRequest:
         alone: Whether one text came without a list, and is answered without one.
     """
 
-    texts: tuple[str, ...]
     strategy: Strategy = "none"
     ignored: tuple[str, ...] = (OUTSIDE,)
     stride: int | None = None
     alone: bool = False
 
-    @property
-    def counts(self) -> Counts:
-        """How many texts."""
-        return Counts(texts=len(self.texts))
 
-
-@dataclass(frozen=True, slots=True)
-class TokenClassifyResponse:
+class TokenClassifyResponse(Answer, frozen=True):
     """One row per text, in the request's order.
 
     Attributes:
         rows: Per text its entities, in the order in which they stand there.
         grouped: Whether they are groups, and no tokens.
         alone: As it was asked.
-        tokens: Per text, tokens that the model saw, those of two parts twice.
-        truncated: Per text, whether tokens were cut off.
-        seconds: Time by stage: `tokenize`, `run`.
     """
 
     rows: tuple[tuple[Entity, ...], ...]
     grouped: bool
     alone: bool
-    tokens: tuple[int, ...]
-    truncated: tuple[bool, ...]
-    seconds: dict[str, float]
 
 
 class TokenClassifier:

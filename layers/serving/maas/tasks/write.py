@@ -11,7 +11,6 @@ chooses among its beams by the mean log-probability of a token.
 """
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,9 +18,9 @@ import numpy as np
 from maas.bundle.golden import GOLDEN_BEAMS
 from maas.errors import BundleError, FieldError, ModelError, ModelOutputError
 from maas.limits import LIMITS
+from maas.tasks.answers import Answer, TextsRequest
 from maas.tasks.nodes import check_nodes
 from maas.tasks.runs import runs
-from maas.tasks.task import Counts
 from maas.tasks.writer_tensors import WriterTensors
 from maas.text.check import check_texts, check_whole
 
@@ -41,44 +40,29 @@ END_ID = 3
 """The id of [EOS], which `bundle.writing_tokenizer` holds every writing tokenizer to."""
 
 
-@dataclass(frozen=True, slots=True)
-class WriteRequest:
+class WriteRequest(TextsRequest, frozen=True):
     """Texts to translate or to summarise.
 
     Attributes:
-        texts: 1 to 32 texts.
         beams: Texts that are written side by side for one answer; 1 is greedy.
         max_new_tokens: Tokens to write per text, the last one included; the model's own bound when
             None, and never more than that.
         cut: Whether a text that is too long is cut, and not refused.
     """
 
-    texts: tuple[str, ...]
     beams: int = 1
     max_new_tokens: int | None = None
     cut: bool = True
 
-    @property
-    def counts(self) -> Counts:
-        """How many texts."""
-        return Counts(texts=len(self.texts))
 
-
-@dataclass(frozen=True, slots=True)
-class WriteResponse:
+class WriteResponse(Answer, frozen=True):
     """One text per text, in the request's order.
 
     Attributes:
         texts: What was written.
-        tokens: Per text, tokens that the model read and wrote.
-        truncated: Per text, whether tokens of the source were cut off.
-        seconds: Time by stage: `tokenize`, `run`.
     """
 
     texts: tuple[str, ...]
-    tokens: tuple[int, ...]
-    truncated: tuple[bool, ...]
-    seconds: dict[str, float]
 
 
 class Written(NamedTuple):

@@ -11,7 +11,6 @@ by a template, and is scored by how surely that follows from the text.
 """
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +18,8 @@ import numpy as np
 from maas.bundle.task_rules import entailment_of
 from maas.errors import FieldError
 from maas.limits import LIMITS
+from maas.tasks.answers import Answer, TextsRequest
 from maas.tasks.labels import LabelScore, ranked
-from maas.tasks.task import Counts
 from maas.tasks.window_rows import WindowRows, recorded_difference
 from maas.tasks.window_tensors import WindowTensors
 from maas.text.check import check_texts, check_windows, is_unicode
@@ -43,47 +42,32 @@ PLACE = "{}"
 """Where a template has the label."""
 
 
-@dataclass(frozen=True, slots=True)
-class ZeroShotRequest:
+class ZeroShotRequest(TextsRequest, frozen=True):
     """Texts, and labels that may fit them.
 
     Attributes:
-        texts: 1 to 32 texts.
         labels: 1 to 64 labels.
         template: A sentence with PLACE once.
         multi: Whether several labels may fit a text, so that each is scored by itself.
         alone: Whether one text came without a list, and is answered without one.
     """
 
-    texts: tuple[str, ...]
     labels: tuple[str, ...]
     template: str = TEMPLATE
     multi: bool = False
     alone: bool = False
 
-    @property
-    def counts(self) -> Counts:
-        """How many texts."""
-        return Counts(texts=len(self.texts))
 
-
-@dataclass(frozen=True, slots=True)
-class ZeroShotResponse:
+class ZeroShotResponse(Answer, frozen=True):
     """One row per text, in the request's order.
 
     Attributes:
         rows: Per text, labels with scores, best first.
         alone: As it was asked.
-        tokens: Per text, tokens that the model saw, with those of every label.
-        truncated: Per text, whether tokens were cut off.
-        seconds: Time by stage: `tokenize`, `run`.
     """
 
     rows: tuple[tuple[LabelScore, ...], ...]
     alone: bool
-    tokens: tuple[int, ...]
-    truncated: tuple[bool, ...]
-    seconds: dict[str, float]
 
 
 class ZeroShotClassifier:

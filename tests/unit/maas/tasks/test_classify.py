@@ -2,7 +2,6 @@
 
 import math
 import time
-from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.graphs import classifier_graph
 from support.tiny import (
     FOREVER_WORD,

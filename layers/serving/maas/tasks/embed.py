@@ -13,13 +13,12 @@ Or how near texts are to the first of them:
 """
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from maas.errors import BundleError, FieldError
-from maas.tasks.task import Counts
+from maas.tasks.answers import Answer, TextsRequest
 from maas.tasks.text_rows import TextRows, difference
 from maas.tasks.text_tensors import TextTensors
 from maas.text.check import check_texts, check_whole
@@ -36,47 +35,32 @@ _DIGITS = 7  # all that a float32 below 1 has
 _LENGTH_TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
-class EmbedRequest:
+class EmbedRequest(TextsRequest, frozen=True):
     """Texts to embed.
 
     Attributes:
-        texts: 1 to 32 texts.
         dimensions: Numbers to answer per text: the vector's first ones, made to length 1 again. All
             of them when None. How well fewer do depends on how the model was trained.
         cut: Whether a text that is too long is cut, and not refused.
         compare: Whether to answer how near the others are to the first text, and no vectors.
     """
 
-    texts: tuple[str, ...]
     dimensions: int | None = None
     cut: bool = True
     compare: bool = False
 
-    @property
-    def counts(self) -> Counts:
-        """How many texts."""
-        return Counts(texts=len(self.texts))
 
-
-@dataclass(frozen=True, slots=True)
-class EmbedResponse:
+class EmbedResponse(Answer, frozen=True):
     """One vector per text, in the request's order.
 
     Attributes:
         vectors: Per text, its numbers, rounded to seven digits; none where texts were compared.
         similarities: Per text but the first, the cosine of its vector and the first one's, rounded
             likewise; none where nothing was compared.
-        tokens: Per text, tokens that the model saw.
-        truncated: Per text, whether tokens were cut off.
-        seconds: Time by stage: `tokenize`, `run`.
     """
 
     vectors: tuple[tuple[float, ...], ...]
     similarities: tuple[float, ...]
-    tokens: tuple[int, ...]
-    truncated: tuple[bool, ...]
-    seconds: dict[str, float]
 
 
 class Embedder:

@@ -21,15 +21,13 @@ from maas.limits import LIMITS
 from maas.tasks.answers import Answer
 from maas.tasks.spans import Span, Spans
 from maas.tasks.task import Counts
-from maas.tasks.window_rows import WindowRows, recorded_difference
-from maas.tasks.window_tensors import WindowTensors
+from maas.tasks.window_rows import recorded_difference
+from maas.tasks.window_task import WindowTask
 from maas.text.check import check_texts, check_windows
 
 if TYPE_CHECKING:
     from maas.bundle.golden import Golden
-    from maas.bundle.manifest import Manifest
-    from maas.engine.session import Session
-    from maas.text.windows import Cut, WindowTokenizer
+    from maas.text.windows import Cut
 
 _PART_TOKENS = 384
 _OVERLAP = 128
@@ -83,20 +81,10 @@ class QuestionResponse(Answer, frozen=True):
     listed: bool
 
 
-class Answerer:
+class Answerer(WindowTask):
     """A loaded model that answers questions. Safe to share between threads."""
 
-    def __init__(
-        self, manifest: "Manifest", tokenizer: "WindowTokenizer", session: "Session"
-    ) -> None:
-        """Bring the three together.
-
-        Raises:
-            BundleError: The graph is not the one that the manifest describes.
-        """
-        self._rows = WindowRows(manifest, tokenizer, session)
-        self._tokenizer = tokenizer
-        self.tensors = WindowTensors(manifest, self._rows, first=False)
+    _cuts_first = False
 
     def predict(self, request: QuestionRequest, *, deadline: float) -> QuestionResponse:
         """Answer a question.
@@ -139,14 +127,6 @@ class Answerer:
         cut = self._tokenizer.cut(context, before=question, most=self._rows.max_tokens)
         (answer,) = self._rows.all(cut.windows, deadline=deadline)
         return recorded_difference(np.stack(answer, axis=1), golden)
-
-    def check_widest(self, *, deadline: float) -> None:
-        """Run the largest texts there can be.
-
-        Raises:
-            BundleError: The graph cannot take what the manifest and the tokenizer allow.
-        """
-        self._rows.check_widest(deadline=deadline)
 
     def _cut(self, request: QuestionRequest) -> "Cut":
         largest = self._rows.max_tokens

@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING
 from maas.errors import FieldError
 from maas.tasks.answers import Answer, TextsRequest
 from maas.tasks.entities import OUTSIDE, Entity, Strategy, entities_of, pieces_of, widest
-from maas.tasks.window_rows import WindowRows, recorded_difference
-from maas.tasks.window_tensors import WindowTensors
+from maas.tasks.window_rows import recorded_difference
+from maas.tasks.window_task import WindowTask
 from maas.text.check import check_texts, check_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from maas.bundle.golden import Golden
-    from maas.bundle.manifest import Manifest
-    from maas.engine.session import Session
-    from maas.text.windows import Cut, WindowTokenizer
+    from maas.text.windows import Cut
 
 
 class TokenClassifyRequest(TextsRequest, frozen=True):
@@ -58,21 +56,8 @@ class TokenClassifyResponse(Answer, frozen=True):
     alone: bool
 
 
-class TokenClassifier:
+class TokenClassifier(WindowTask):
     """A loaded model that classifies tokens. Safe to share between threads."""
-
-    def __init__(
-        self, manifest: "Manifest", tokenizer: "WindowTokenizer", session: "Session"
-    ) -> None:
-        """Bring the three together.
-
-        Raises:
-            BundleError: The graph is not the one that the manifest describes.
-        """
-        self._rows = WindowRows(manifest, tokenizer, session)
-        self._tokenizer = tokenizer
-        self._labels = manifest.labels
-        self.tensors = WindowTensors(manifest, self._rows)
 
     def predict(self, request: TokenClassifyRequest, *, deadline: float) -> TokenClassifyResponse:
         """Classify the tokens of texts.
@@ -111,14 +96,6 @@ class TokenClassifier:
         cut = self._tokenizer.cut(golden.texts[0], most=self._rows.max_tokens)
         ((logits,),) = self._rows.all(cut.windows, deadline=deadline)
         return recorded_difference(logits, golden)
-
-    def check_widest(self, *, deadline: float) -> None:
-        """Run the largest texts there can be.
-
-        Raises:
-            BundleError: The graph cannot take what the manifest and the tokenizer allow.
-        """
-        self._rows.check_widest(deadline=deadline)
 
     def _check_stride(self, request: TokenClassifyRequest) -> None:
         if request.stride is None:

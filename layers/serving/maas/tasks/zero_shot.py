@@ -20,8 +20,8 @@ from maas.errors import FieldError
 from maas.limits import LIMITS
 from maas.tasks.answers import Answer, TextsRequest
 from maas.tasks.labels import LabelScore, ranked
-from maas.tasks.window_rows import WindowRows, recorded_difference
-from maas.tasks.window_tensors import WindowTensors
+from maas.tasks.window_rows import recorded_difference
+from maas.tasks.window_task import WindowTask
 from maas.text.check import check_texts, check_windows, is_unicode
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class ZeroShotResponse(Answer, frozen=True):
     alone: bool
 
 
-class ZeroShotClassifier:
+class ZeroShotClassifier(WindowTask):
     """A loaded model that tells what follows from a text. Safe to share between threads."""
 
     def __init__(
@@ -79,14 +79,13 @@ class ZeroShotClassifier:
         """Bring the three together.
 
         Raises:
-            BundleError: The graph is not the one that the manifest describes.
+            BundleError: The graph is not the one that the manifest describes, or no label says what
+                follows.
         """
-        self._rows = WindowRows(manifest, tokenizer, session)
-        self._tokenizer = tokenizer
+        super().__init__(manifest, tokenizer, session)
         self._follows = entailment_of(manifest.labels)
         # What contradicts stands at the other end of the labels, as it does in Hugging Face's.
         self._contradicts = len(manifest.labels) - 1 if self._follows == 0 else 0
-        self.tensors = WindowTensors(manifest, self._rows)
 
     def predict(self, request: ZeroShotRequest, *, deadline: float) -> ZeroShotResponse:
         """Score labels.
@@ -126,14 +125,6 @@ class ZeroShotClassifier:
         windows = [self._pairs(text, [pair])[0].windows[0] for text, pair in pairs]
         logits = np.stack([row for (row,) in self._rows.all(windows, deadline=deadline)])
         return recorded_difference(logits, golden)
-
-    def check_widest(self, *, deadline: float) -> None:
-        """Run the largest texts there can be.
-
-        Raises:
-            BundleError: The graph cannot take what the manifest and the tokenizer allow.
-        """
-        self._rows.check_widest(deadline=deadline)
 
     def _pairs(self, text: str, sentences: "Sequence[str]") -> "tuple[Cut, ...]":
         cuts = self._tokenizer.pairs(text, sentences, most=self._rows.max_tokens)

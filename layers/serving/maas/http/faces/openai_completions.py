@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from maas.exchange import Exchange
     from maas.http.answering import Answering
     from maas.http.methods import Routes, Stream
-    from maas.http.protocols.openai_completions import Named
-    from maas.http.streaming import Events
+    from maas.http.protocols.openai_completions import CompletionAnswer, Named
     from maas.service import Turn
     from maas.tasks.generation import GenerateRequest, GenerateResponse
 
@@ -61,11 +60,8 @@ class _Completions:
         body, turn = await asked_of(CompletionBody, self._answering, request, exchange)
         named = self._named("cmpl", turn, exchange)
         asked = wire.completion_request(body)
-        if asked.streamed:
-            events = wire.CompletionEvents(asked, named, usage=wire.wants_usage(body))
-            return await self._streamed(turn, asked, events, request, exchange)
-        answer = await self._answering.predict(turn, asked, exchange)
-        return encode_json(wire.completion_of(cast("GenerateResponse", answer), named))
+        answer = wire.CompletionAnswer(asked, named, usage=wire.wants_usage(body))
+        return await self._answered(turn, asked, answer, request, exchange)
 
     async def chat(self, request: "Request", exchange: "Exchange") -> "bytes | Stream":
         from maas.http.protocols import openai_completions as wire
@@ -74,25 +70,25 @@ class _Completions:
         body, turn = await asked_of(ChatBody, self._answering, request, exchange)
         named = self._named("chatcmpl", turn, exchange)
         asked = wire.chat_request(body)
-        if asked.streamed:
-            events = wire.ChatEvents(asked, named, usage=wire.wants_usage(body))
-            return await self._streamed(turn, asked, events, request, exchange)
-        answer = await self._answering.predict(turn, asked, exchange)
-        return encode_json(wire.chat_of(cast("GenerateResponse", answer), named))
+        answer = wire.ChatCompletionAnswer(asked, named, usage=wire.wants_usage(body))
+        return await self._answered(turn, asked, answer, request, exchange)
 
-    async def _streamed(
+    async def _answered(
         self,
         turn: "Turn",
         asked: "GenerateRequest",
-        events: "Events",
+        answer: "CompletionAnswer",
         request: "Request",
         exchange: "Exchange",
-    ) -> "Stream":
-        from maas.http.streaming import streamed
+    ) -> "bytes | Stream":
+        if asked.streamed:
+            from maas.http.streaming import streamed
 
-        return await streamed(
-            self._answering, turn, asked, request=request, events=events, exchange=exchange
-        )
+            return await streamed(
+                self._answering, turn, asked, request=request, events=answer, exchange=exchange
+            )
+        response = await self._answering.predict(turn, asked, exchange)
+        return encode_json(answer.whole(cast("GenerateResponse", response)))
 
     def _named(self, kind: str, turn: "Turn", exchange: "Exchange") -> "Named":
         """What the answer is called; only a model that goes on with texts has one."""

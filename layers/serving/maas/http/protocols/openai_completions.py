@@ -4,12 +4,12 @@ May import `maas.errors`, `maas.tasks`, `maas.http.problems` and the wire's stru
 Translates only.
 
     request = completion_request(body)
-    answer = completion_of(generator.predict(request, deadline=deadline), named)
-    events = CompletionEvents(request, named, usage=True)
+    answer = CompletionAnswer(request, named, usage=True)
+    answer.whole(generator.predict(request, deadline=deadline))      # or of a stream, each
+    answer.step(step)
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from maas.errors import FieldError
 from maas.http.problems import dump_json
@@ -55,8 +55,7 @@ _NOT_DONE: dict[str, tuple[object, str]] = {
 """What the client knows and no model here does: the one value that changes nothing, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """What every answer says of itself.
 
     Attributes:
@@ -140,22 +139,6 @@ def _sampling(body: "CompletionBody | ChatBody") -> Sampling:
     )
 
 
-def completion_of(response: "GenerateResponse", named: Named) -> Completion:
-    """The answer to prompts."""
-    choices = [
-        CompletionChoice(index, row.text, _ending(row)) for index, row in enumerate(response.rows)
-    ]
-    usage = _usage(list(response.rows))
-    return Completion(named.id, named.created, named.model, choices, usage)
-
-
-def chat_of(response: "GenerateResponse", named: Named) -> ChatCompletion:
-    """The answer to a conversation."""
-    (row,) = response.rows
-    choices = [ChatChoice(0, ChatAnswer(row.text), _ending(row))]
-    return ChatCompletion(named.id, named.created, named.model, choices, _usage([row]))
-
-
 def _ending(row: "Generated") -> "Ending":
     return "length" if row.ending == "length" else "stop"
 
@@ -165,19 +148,25 @@ def _usage(rows: "list[Generated]") -> Usage:
     return Usage(read, wrote, read + wrote)
 
 
-class CompletionEvents:
-    """The events of one stream of completions.
+class CompletionAnswer:
+    """The answer to prompts, as a whole or as the events of a stream.
 
     Args:
         asked: The request.
-        named: What every event says of the answer.
-        usage: Whether the last one says how many tokens there were.
+        named: What the answer, or each event, says of itself.
+        usage: Whether the last event says how many tokens there were.
     """
 
     def __init__(self, asked: GenerateRequest, named: Named, *, usage: bool) -> None:
         self._asked, self._named, self._usage = asked, named, usage
         self._begun = -1
         self._done: list[Generated] = []
+
+    def whole(self, response: "GenerateResponse") -> object:
+        """What is sent of everything at once."""
+        rows = list(response.rows)
+        choices = [CompletionChoice(at, row.text, _ending(row)) for at, row in enumerate(rows)]
+        return Completion(*self._named, choices, _usage(rows))
 
     def step(self, step: "Step") -> list[object]:
         """What is sent of a token."""
@@ -199,15 +188,20 @@ class CompletionEvents:
         before = self._asked.texts[step.row] if begins and self._asked.whole else ""
         ending = None if step.done is None else _ending(step.done)
         choice = CompletionChoice(step.row, before + step.token.text, ending)
-        named = self._named
-        return [Completion(named.id, named.created, named.model, [choice], None)]
+        return [Completion(*self._named, [choice], None)]
 
     def _last(self, usage: Usage) -> object:
-        return Completion(self._named.id, self._named.created, self._named.model, [], usage)
+        return Completion(*self._named, [], usage)
 
 
-class ChatEvents(CompletionEvents):
-    """The events of one streamed answer to a conversation."""
+class ChatCompletionAnswer(CompletionAnswer):
+    """The answer to a conversation."""
+
+    def whole(self, response: "GenerateResponse") -> object:
+        """What is sent of everything at once."""
+        (row,) = response.rows
+        choices = [ChatChoice(0, ChatAnswer(row.text), _ending(row))]
+        return ChatCompletion(*self._named, choices, _usage([row]))
 
     def _told(self, step: "Step", *, begins: bool) -> list[object]:
         deltas: list[tuple[ChatDelta, Ending | None]] = []
@@ -217,10 +211,7 @@ class ChatEvents(CompletionEvents):
             deltas.append((ChatDelta(content=step.token.text), None))
         if step.done is not None:
             deltas.append((ChatDelta(), _ending(step.done)))
-        return [self._chunk([ChatChunkChoice(0, *each)], None) for each in deltas]
+        return [ChatChunk(*self._named, [ChatChunkChoice(0, *each)], None) for each in deltas]
 
     def _last(self, usage: Usage) -> object:
-        return self._chunk([], usage)
-
-    def _chunk(self, choices: list[ChatChunkChoice], usage: Usage | None) -> ChatChunk:
-        return ChatChunk(self._named.id, self._named.created, self._named.model, choices, usage)
+        return ChatChunk(*self._named, [], usage)

@@ -29,7 +29,7 @@ from maas.bundle.manifest import canonical_json, parse_manifest
 from maas.errors import BundleError
 from maas.http.catalog_entry import build_catalog_handler
 from maas.http.entry import build_handler
-from maas.observe import LOG_KEYS
+from maas.observe import LINE_KEYS, LOG_KEYS
 from maas.settings import Settings
 
 if TYPE_CHECKING:
@@ -446,7 +446,6 @@ def test_s11_no_other_origin_is_given_leave(
 
 # ---- S12: logs ----------------------------------------------------------------------------------
 
-POWERTOOLS_KEYS = {"level", "message", "timestamp", "service"}
 FORGED = (
     'a\n{"level":"INFO","message":"answered","status":200}',
     "a\r\nERROR forged",
@@ -474,7 +473,7 @@ def test_s12_each_record_is_one_line_of_known_keys(
     assert len(lines) == 6
     for line in lines:
         record = json.loads(line)
-        assert record.keys() <= LOG_KEYS | POWERTOOLS_KEYS
+        assert record.keys() <= LOG_KEYS | LINE_KEYS
         assert record["message"] == "answered"
         assert line.isprintable()
         assert "forged" not in line

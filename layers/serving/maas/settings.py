@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SNAPSHOT = "snap-start"
+_TRACE = "_X_AMZN_TRACE_ID"
 _PROCESSOR_MEGABYTES = 1769  # of memory, for one of Lambda's processors
 _MOST_PROCESSORS = 6
 MODEL_NAME = re.compile(r"[a-z][a-z0-9-]{1,31}")
@@ -193,6 +194,11 @@ class Settings:
 def read_settings() -> Settings:
     """Read this process's environment."""
     return Settings.parse(os.environ)
+
+
+def trace_id() -> str | None:
+    """The X-Ray trace of the request that Lambda has given this process; None elsewhere."""
+    return os.environ.get(_TRACE, "").partition(";")[0].removeprefix("Root=") or None
 
 
 def read_node() -> NodeSettings:

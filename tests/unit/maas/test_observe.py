@@ -3,20 +3,20 @@
 import io
 import json
 import logging
-import sys
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from maas.errors import BundleError
 from maas.exchange import Exchange
-from maas.observe import LOG_KEYS, Observer
+from maas.observe import LINE_KEYS, LOG_KEYS, Observer
 
 if TYPE_CHECKING:
     from support.tiny import Client, Home
 
-POWERTOOLS_KEYS = {"level", "message", "timestamp", "service"}
+METRIC_KEYS = {"_aws", "Requests", "Errors", "Latency"}
 
 
 def lines(text: str) -> list[dict[str, Any]]:
@@ -35,7 +35,7 @@ def test_each_answer_is_one_line_of_known_keys(
     client.get("/nothing")
     good, bad, nothing = lines(log.getvalue())
     for line in (good, bad, nothing):
-        assert line.keys() <= LOG_KEYS | POWERTOOLS_KEYS
+        assert line.keys() <= LOG_KEYS | LINE_KEYS
         assert (line["message"], line["service"]) == ("answered", "maas")
         assert line["milliseconds"] >= 0
     assert good | {"timestamp": 0, "milliseconds": 0} == {
@@ -60,22 +60,17 @@ def test_each_answer_is_one_line_of_known_keys(
     assert "model" not in nothing
 
 
-def test_the_asyncio_task_of_a_record_is_not_written(log: io.StringIO) -> None:
-    # Given records as Python 3.12 makes them
-    factory = logging.getLogRecordFactory()
-
-    def of_a_task(*args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: ANN401
-        record = factory(*args, **kwargs)
-        record.taskName = "Task-1"
-        return record
-
-    logging.setLogRecordFactory(of_a_task)
-    try:
-        Observer("INFO", metrics=False).answered(exchange(), status=200)
-    finally:
-        logging.setLogRecordFactory(factory)
-    (line,) = lines(log.getvalue())
-    assert line.keys() <= LOG_KEYS | POWERTOOLS_KEYS
+def test_a_line_tells_its_time_and_its_trace(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observer = Observer("INFO", metrics=False)
+    observer.answered(exchange(), status=200)
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3f;Parent=53995c3f;Sampled=1")
+    observer.answered(exchange(), status=200)
+    untraced, traced = lines(log.getvalue())
+    assert abs(datetime.fromisoformat(traced["timestamp"]).timestamp() - time.time()) < 60
+    assert traced["xray_trace_id"] == "1-5759e988-bd862e3f"
+    assert "xray_trace_id" not in untraced
 
 
 def test_a_start_is_one_line(log: io.StringIO) -> None:
@@ -127,29 +122,46 @@ def test_a_value_with_a_line_break_stays_on_its_line(log: io.StringIO) -> None:
     assert line["model"] == 'a\r\n{"level":"x"}\x1b[31m'
 
 
-def test_metrics_are_one_line_of_the_embedded_format(
-    capsys: pytest.CaptureFixture[str], log: io.StringIO
-) -> None:
+def test_the_line_of_an_answer_is_its_metrics_in_the_embedded_format(log: io.StringIO) -> None:
     observer = Observer("INFO", metrics=True)
     for status in (200, 422, 503):
         observer.answered(exchange(model="sentiment"), status=status)
     observer.answered(exchange(), status=404)
-    written = lines(capsys.readouterr().out)
+    written = lines(log.getvalue())
     for line, model, errors in zip(
         written, ("sentiment",) * 3 + ("none",), (0, 0, 1, 0), strict=True
     ):
-        assert line.keys() == {"_aws", "model", "service", "Requests", "Errors", "Latency"}
-        assert (line["model"], line["Requests"], line["Errors"]) == (model, [1.0], [errors])
-        assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "maas"
-    assert len(lines(log.getvalue())) == 4
+        assert line.keys() <= LOG_KEYS | LINE_KEYS | METRIC_KEYS
+        assert (line["model"], line["Requests"], line["Errors"]) == (model, 1, errors)
+        assert line["Latency"] >= 0
+        # What CloudWatch asks of the format: a time in milliseconds, and each name a root's key
+        assert abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 60
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == "maas"
+        named = [metric["Name"] for metric in directive["Metrics"]]
+        assert named == ["Requests", "Errors", "Latency"]
+        assert {*named, *directive["Dimensions"][0]} <= line.keys()
 
 
-def test_no_metrics_are_written_unless_asked_for(
-    capsys: pytest.CaptureFixture[str], log: io.StringIO
-) -> None:
+def test_metrics_are_written_whatever_the_level(log: io.StringIO) -> None:
+    # Powertools keeps the first observer's level for the process
+    logger = logging.getLogger("maas")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        Observer("ERROR", metrics=True).answered(exchange(model="sentiment"), status=200)
+        Observer("ERROR", metrics=True).loaded(model="sentiment", milliseconds=1)
+        Observer("ERROR", metrics=False).answered(exchange(model="sentiment"), status=200)
+    finally:
+        logger.setLevel(level)
+    (line,) = lines(log.getvalue())
+    assert line["Requests"] == 1
+
+
+def test_no_metrics_are_written_unless_asked_for(log: io.StringIO) -> None:
     Observer("INFO", metrics=False).answered(exchange(), status=200)
-    assert log.getvalue()
-    assert capsys.readouterr().out == ""
+    (line,) = lines(log.getvalue())
+    assert METRIC_KEYS.isdisjoint(line)
 
 
 def test_a_stream_that_is_closed_fails_no_request(
@@ -159,41 +171,6 @@ def test_a_stream_that_is_closed_fails_no_request(
     log.close()
     assert client.predict("good").status_code == 200
     assert client.predict([]).status_code == 422
-
-
-def test_closed_standard_output_fails_no_metric(
-    monkeypatch: pytest.MonkeyPatch, log: io.StringIO
-) -> None:
-    closed = io.StringIO()
-    closed.close()
-    observer = Observer("INFO", metrics=True)
-    with monkeypatch.context() as patch:
-        patch.setattr("sys.stdout", closed)
-        observer.answered(exchange(), status=200)
-    assert len(lines(log.getvalue())) == 1
-
-
-def test_what_could_not_be_counted_is_not_counted_with_the_next_request(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], log: io.StringIO
-) -> None:
-    observer = Observer("INFO", metrics=True)
-    # Given metrics that standard output did not take, and others that were switched off
-    with monkeypatch.context() as patch:
-        patch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), write_through=True))
-        sys.stdout.close()
-        for _ in range(150):
-            observer.answered(exchange(model="other"), status=500)
-    with monkeypatch.context() as patch:
-        patch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
-        for _ in range(150):
-            observer.answered(exchange(model="other"), status=500)
-    # When it takes them again
-    observer.answered(exchange(model="sentiment"), status=200)
-    # Then the line is of that request alone
-    (line,) = lines(capsys.readouterr().out)
-    assert (line["model"], line["Requests"], line["Errors"]) == ("sentiment", [1.0], [0])
-    assert len(line["Latency"]) == 1
-    assert log.getvalue()
 
 
 def test_a_key_that_is_not_known_cannot_be_logged() -> None:

@@ -1,4 +1,4 @@
-"""How often each version answered in this process, and for how long. Imports no room of maas.
+"""How often each version answered in this process, and for how long. Imports msgspec alone.
 
 statistics.count(digest, rows=3, nanoseconds=4_900_000, done=True)
 statistics.of(digest).successes
@@ -6,11 +6,12 @@ statistics.of(digest).successes
 
 import threading
 import time
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """One version's counts since the process started.
 
     Attributes:

@@ -21,12 +21,13 @@ from maas.http.problems import JSON
 from maas.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Coroutine
 
     from starlette.datastructures import Headers
     from starlette.types import Receive
 
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - _STEPS.keys())
 
@@ -57,12 +58,17 @@ async def read_body(
         raise BadRequestError("content-length is not a number.")
     if len(declared) > 15 or int(declared) > limit:
         raise _too_large(limit)
+    gathered = _gathered(receive, limit)
+    data = await (gathered if seconds is None else _in_time(gathered, seconds))
+    return _unpacked(data, encoding, limit) if encoding else data
+
+
+async def _in_time(gathered: "Coroutine[None, None, bytes]", seconds: float) -> bytes:
     try:
         async with asyncio.timeout(seconds):
-            data = await _gathered(receive, limit)
+            return await gathered
     except TimeoutError:
         raise BadRequestError("The body did not arrive in time.") from None
-    return _unpacked(data, encoding, limit) if encoding else data
 
 
 async def _gathered(receive: "Receive", limit: int) -> bytes:
@@ -136,7 +142,7 @@ def check_type(headers: "Headers", others: "Collection[str]" = (), *, packed: bo
     media_type = said.strip().lower()
     if media_type not in ("", JSON, *others):
         raise MediaTypeError(f"content-type must be {' or '.join((JSON, *sorted(others)))}.")
-    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
+    charset = parameters and _CHARSET.search(parameters)
     if charset and charset[1].lower() not in ("utf-8", "utf8"):
         raise MediaTypeError("charset must be utf-8.")
     return media_type

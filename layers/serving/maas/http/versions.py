@@ -44,7 +44,7 @@ def requested_version(request: "Request", *, also: str | None = None) -> Version
         BadRequestError: It is named twice, and differently.
         FieldError: It is neither a number nor an alias nor a digest.
     """
-    queried = request.query_params.getlist("version")
+    queried = request.query_params.getlist("version") if request.scope["query_string"] else []
     if len(queried) > 1:
         raise BadRequestError("version occurs twice in the query.", field="version")
     path = request.path_params.get("version")

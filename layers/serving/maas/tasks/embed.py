@@ -101,8 +101,10 @@ class Embedder:
             vectors = shortened(vectors, request.dimensions)
         ran = time.perf_counter()
         return EmbedResponse(
-            vectors=() if request.compare else tuple(map(_rounded, vectors.tolist())),
-            similarities=_rounded((vectors[1:] @ vectors[0]).tolist()) if request.compare else (),
+            vectors=() if request.compare else tuple(map(tuple, rounded(vectors).tolist())),
+            similarities=tuple(rounded(vectors[1:] @ vectors[0]).tolist())
+            if request.compare
+            else (),
             tokens=encoded.tokens,
             truncated=encoded.truncated,
             seconds={"tokenize": tokenized - started, "run": ran - tokenized},
@@ -148,5 +150,10 @@ def _check(request: EmbedRequest) -> None:
     check_texts(request.texts, field="inputs")
 
 
-def _rounded(numbers: list[float]) -> tuple[float, ...]:
-    return tuple(round(number, _DIGITS) for number in numbers)
+def rounded(numbers: "npt.NDArray[np.float32]") -> "npt.NDArray[np.float64]":
+    """All the digits that a float32 below 1 has, and no more: such a number is written shortly.
+
+    Args:
+        numbers: float32 of any shape.
+    """
+    return numbers.astype(np.float64).round(_DIGITS)

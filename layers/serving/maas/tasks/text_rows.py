@@ -65,12 +65,19 @@ class TextRows:
             ModelError: The graph failed, or answered something else.
             DeadlineError: The deadline came first.
         """
+        if len(encoded.tokens) == 1:  # nothing to sort and to put back
+            numbers = self._run_once(encoded.input_ids, encoded.attention_mask, deadline)
+        else:
+            numbers = self._run_sorted(encoded, deadline)
+        if not np.isfinite(numbers).all():
+            raise ModelOutputError("The model's answer is not a finite number.")
+        return numbers
+
+    def _run_sorted(self, encoded: "Encoded", deadline: float) -> "npt.NDArray[np.float32]":
         numbers = np.empty((len(encoded.tokens), self.width), dtype=np.float32)
         for rows, width in buckets(encoded.tokens):
             ids, mask = encoded.input_ids[rows, :width], encoded.attention_mask[rows, :width]
             numbers[rows] = self._run_once(ids, mask, deadline)
-        if not np.isfinite(numbers).all():
-            raise ModelOutputError("The model's answer is not a finite number.")
         return numbers
 
     def check_widest(self, *, deadline: float) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from maas.errors import FieldError
 from maas.http.protocols.openai_wire import Embedding, Embeddings, EmbeddingsUsage
-from maas.tasks.embed import shortened
+from maas.tasks.embed import rounded, shortened
 from maas.tasks.tensors import strings
 from maas.text.check import check_texts
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from maas.http.protocols.openai_wire import EmbeddingsBody
     from maas.tasks.tensors import Array
-
-_DIGITS = 7  # all that a float32 below 1 has
 
 
 def feeds_of(body: "EmbeddingsBody") -> "Mapping[str, Array]":
@@ -81,7 +79,7 @@ def embeddings_of(
     return Embeddings(
         model,
         [
-            Embedding(at, _base64(row) if packed else _rounded(row))
+            Embedding(at, _base64(row) if packed else rounded(row).tolist())
             for at, row in enumerate(vectors)
         ],
         EmbeddingsUsage(tokens, tokens),
@@ -90,7 +88,3 @@ def embeddings_of(
 
 def _base64(row: "npt.NDArray[np.float32]") -> str:
     return base64.b64encode(row.astype("<f4").tobytes()).decode()
-
-
-def _rounded(row: "npt.NDArray[np.float32]") -> list[float]:
-    return [round(number, _DIGITS) for number in row.tolist()]

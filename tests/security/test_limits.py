@@ -47,7 +47,7 @@ from maas_lab.recipes.data import TextData
 from maas_lab.serving import build_local_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import httpx
     from starlette.requests import Request
@@ -183,40 +183,23 @@ def test_limit_request_characters(client: Client, step: int) -> None:
 # ---- Images -------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
-    home = home_with(tmp_path_factory.mktemp("home"), make_image)
-    with open_client(home.services()) as client:
-        yield client
+def asked_of(make: "Callable[..., Any]") -> Any:  # noqa: ANN401 - a fixture
+    """A fixture: a client of one model that is served."""
+
+    @pytest.fixture(scope="module")
+    def client_of(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
+        home = home_with(tmp_path_factory.mktemp("home"), make)
+        with open_client(home.services()) as client:
+            yield client
+
+    return client_of
 
 
-@pytest.fixture(scope="module")
-def writer(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
-    home = home_with(tmp_path_factory.mktemp("home"), make_writer)
-    with open_client(home.services()) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def entities(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
-    home = home_with(tmp_path_factory.mktemp("home"), make_tokens)
-    with open_client(home.services()) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def topics(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
-    home = home_with(tmp_path_factory.mktemp("home"), make_zero_shot)
-    with open_client(home.services()) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
-    home = home_with(tmp_path_factory.mktemp("home"), make_question)
-    with open_client(home.services()) as client:
-        yield client
-
+pictures = asked_of(make_image)
+writer = asked_of(make_writer)
+entities = asked_of(make_tokens)
+topics = asked_of(make_zero_shot)
+answers = asked_of(make_question)
 
 TOPICS, ANSWERS = "/models/topics", "/models/answers"
 QUESTION = {"question": "the film", "context": "a gripping story told with wit"}
@@ -378,13 +361,7 @@ def test_limit_new_tokens(writer: Client, step: int) -> None:
 # ---- What goes on with a text -------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def generator(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
-    home = home_with(tmp_path_factory.mktemp("home"), make_generator)
-    with open_client(home.services()) as client:
-        yield client
-
-
+generator = asked_of(make_generator)
 GENERATOR = "/models/generator"
 
 

@@ -44,12 +44,14 @@ MODELS = {
     "topics": "zero-shot-classification",
     "answers": "question-answering",
     "generate": "text-generation",
+    "sounds": "audio-classification",
+    "speech": "automatic-speech-recognition",
     "passengers": "tabular-classification",
 }
-"""What the recipes of these names make, beside `sentiment`."""
-FILE = "inference/predict-picture"
+"""What the recipes of these names make, or what is imported, beside `sentiment`."""
+FILE, CLIP = "inference/predict-picture", "inference/predict-speech"
 BINARY = "inference/predict-tensors-binary"
-AS_BASE64 = {"inference/predict-base64", FILE, BINARY}
+AS_BASE64 = {"inference/predict-base64", FILE, CLIP, BINARY}
 
 
 def read(name: str) -> "Event":

@@ -17,6 +17,7 @@ from support.kinds import beside
 from support.openapi import Json, check_answer, check_document, narrowed, operation_of, operations
 from support.task_bundles import home_with
 from support.tiny import Client, Home, make_home, open_client
+from support.tiny_audio import make_sounds, make_speech, noise, spoken
 from support.tiny_embedding import make_embedding
 from support.tiny_generator import make_generator
 from support.tiny_image import in_base64, make_image, picture, png
@@ -24,6 +25,7 @@ from support.tiny_pairs import make_question, make_zero_shot
 from support.tiny_table import TABLE, make_table
 from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
+from support.wav import wav
 
 from maas.http.catalog import catalog_routes
 from maas.http.inference import inference_routes
@@ -283,6 +285,8 @@ def test_an_answer_that_is_not_as_described_would_be_seen(document: Json) -> Non
 PIXELS = in_base64(png(picture(1)))
 TEXTS = {"inputs": ["a film", "bad"]}
 BEAMS = {"generate_parameters": {"num_beams": 2, "max_length": 5}}
+SOUND, SPEECH = in_base64(wav(noise())), in_base64(wav(spoken("a film")))
+CLIP = {"content": wav(spoken("a")), "headers": {"content-type": "audio/x-wav"}}
 FILE = {"content": png(picture(1)), "headers": {"content-type": "image/png"}}
 SHORT = {"inputs": "a film", "normalize": True, "truncate": True, "dimensions": 2}
 ASKED = {"question": "the film", "context": "a gripping story"}
@@ -355,6 +359,25 @@ TASK_BODIES: dict[str, tuple[Callable[..., Any], list[dict[str, Any]], dict[str,
             FILE,
         ],
         {"inputs": []},
+    ),
+    "audio-classification": (
+        make_sounds,
+        [
+            {"json": {"inputs": SOUND}},
+            {"json": {"inputs": [SOUND] * 2, "parameters": {"top_k": 1}}},
+            CLIP,
+        ],
+        {"inputs": []},
+    ),
+    "automatic-speech-recognition": (
+        make_speech,
+        [
+            {"json": {"inputs": SPEECH}},
+            {"json": {"inputs": [SPEECH] * 2, "parameters": {"return_timestamps": "char"}}},
+            {"json": {"inputs": SPEECH, "parameters": {"return_timestamps": True}}},
+            CLIP,
+        ],
+        {"inputs": SPEECH, "parameters": {"return_timestamps": "frame"}},
     ),
 }
 

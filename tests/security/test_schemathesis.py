@@ -21,7 +21,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from starlette.responses import JSONResponse, Response
 from support.effort import count, examples
-from support.kinds import LEVELS, OTHERS, beside, home_of_kind
+from support.kinds import LEVELS, OTHERS, SOUND, SPEECH, beside, home_of_kind
 from support.openapi import narrowed, operations
 from support.tiny import MAX_TOKENS, WORDS, Client, Home, make_home, open_client
 from support.tiny_embedding import DIMENSION
@@ -32,6 +32,7 @@ from maas.http.app import App
 from maas.http.catalog import catalog_routes
 from maas.http.inference import inference_routes
 from maas.http.openapi import build_document
+from maas.http.protocols.hf_wire_audio import SOUND_TYPES
 from maas.limits import LIMITS
 from maas.observe import Observer
 from maas.registry.addresses import ByNumber
@@ -85,12 +86,18 @@ TALKS = [
     [{"role": "user", "content": "a film"}],
     [{"role": "system", "content": "so"}, {"role": "user", "content": "a"}],
 ]
+NO_BODY: "Json" = {"content": {}}
 PREDICTED = {"enum": [["a good film"], ["bad", "a fine film"]]}
 RECORDS = {"enum": [[{"text": "a good film"}], [{"text": "bad"}, {"text": "a film"}]]}
 SPLIT = {"enum": [{"columns": ["text"], "data": [["a good film"], ["bad"]], "index": None}]}
 PICTURES = [png(LEVELS), jpeg(LEVELS)]
 
 
+CLIPS = [SOUND, SPEECH]
+
+
+for media_type in SOUND_TYPES - {"application/octet-stream"}:
+    schemathesis.openapi.media_type(media_type, st.sampled_from(CLIPS))
 for media_type in ("image/png", "image/jpeg", "application/octet-stream"):
     schemathesis.openapi.media_type(media_type, st.sampled_from(PICTURES))
 
@@ -171,6 +178,7 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
     schemas = document["components"]["schemas"]
     for each in schemas["ImageBody"]["properties"]["inputs"]["anyOf"]:
         each.get("items", each)["enum"] = [in_base64(data) for data in PICTURES]
+    _with_clips(document, task)
     schemas["TableBody"]["properties"]["table"] = {"enum": [TABLE]}
     schemas["InferBody"]["properties"]["inputs"] = {"enum": TENSORS}
     schemas["InferBody"]["properties"]["outputs"] = {"enum": OUTPUTS}
@@ -196,6 +204,15 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
         "anyOf": [text, _listed(text), IDS, _listed(IDS)]  # of this model's vocabulary
     }
     return document
+
+
+def _with_clips(document: "Json", task: str) -> None:
+    for kind in ("SoundBody", "SpeechBody"):
+        for each in document["components"]["schemas"][kind]["properties"]["inputs"]["anyOf"]:
+            each.get("items", each)["enum"] = [in_base64(data) for data in CLIPS]
+    if task in ("audio-classification", "automatic-speech-recognition"):
+        for _, _, operation in operations(document):  # of which the samples are pictures
+            operation.get("requestBody", NO_BODY)["content"].pop("application/octet-stream", None)
 
 
 def _listed(items: "Json") -> "Json":

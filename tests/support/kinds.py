@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from support.task_bundles import TaskHome, home_with
 from support.tiny import FOREVER_WORD, NAN_WORD, Home, make_bundle, register_bundle
+from support.tiny_audio import TOO_LOUD, heard, make_sounds, make_speech, noise, spoken
 from support.tiny_embedding import make_embedding
 from support.tiny_generator import make_generator
 from support.tiny_image import (
@@ -32,6 +33,7 @@ from support.tiny_pairs import make_question, make_zero_shot
 from support.tiny_table import TABLE, make_table
 from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
+from support.wav import wav
 
 from maas.limits import LIMITS
 from maas.registry.addresses import ByNumber
@@ -49,6 +51,10 @@ MOST = 4
 # As much as may be asked: the most texts, beams and tokens, and as many pixels in all
 LONGEST = {"generate_parameters": {"num_beams": LIMITS.beams, "max_new_tokens": LIMITS.new_tokens}}
 LARGE = Image.new("RGB", (LIMITS.request_pixels // LIMITS.images // 1_024, 1_024))
+SOUND = wav(noise(7))
+SAID = "all good"
+SPEECH = wav(spoken(SAID))
+SILENCE, LOUD = wav(np.zeros(400)), wav([TOO_LOUD] * 400, bits=32, floats=True)
 WHITE = Image.new("RGB", (WIDTH, HEIGHT), "white")
 NO_NUMBER, TOO_LONG = (500, "model_output_invalid"), (504, "deadline_exceeded")
 
@@ -103,6 +109,10 @@ _OF_TEXTS = (
     ({"inputs": [TEXT, NAN_WORD]}, NO_NUMBER),
     ({"inputs": [TEXT, FOREVER_WORD]}, TOO_LONG),
 )
+_OF_CLIPS = (
+    ({"inputs": [in_base64(SOUND), in_base64(SILENCE)]}, NO_NUMBER),
+    ({"inputs": in_base64(LOUD)}, TOO_LONG),
+)
 
 
 KINDS = {
@@ -120,6 +130,18 @@ KINDS = {
             ({"inputs": in_base64(encoded(WHITE))}, NO_NUMBER),
             ({"inputs": [in_base64(encoded(LARGE))] * LIMITS.images}, TOO_LONG),
         ),
+    ),
+    "audio-classification": Kind(
+        make_sounds,
+        {"inputs": in_base64(SOUND)},
+        lambda bundle: _scored(bundle.manifest.labels, bundle.logits(heard(SOUND))),
+        _OF_CLIPS,
+    ),
+    "automatic-speech-recognition": Kind(
+        make_speech,
+        {"inputs": in_base64(SPEECH), "parameters": {"return_timestamps": "word"}},
+        lambda bundle: bundle.written(heard(SPEECH)),
+        _OF_CLIPS,
     ),
     "token-classification": Kind(
         make_tokens,

@@ -17,8 +17,15 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from maas.http.operations import TASKS
 from maas.http.operations.sagemaker import OPERATIONS as BESIDE
 from maas.http.operations.tasks import OPERATIONS as OF_TASKS
+from maas.http.protocols.hf_wire_audio import SOUND_TYPES
+from maas.http.protocols.hf_wire_image import MEDIA_TYPES
 
 Json = dict[str, Any]
+_FILES = {
+    "image-classification": MEDIA_TYPES,
+    "audio-classification": SOUND_TYPES,
+    "automatic-speech-recognition": SOUND_TYPES,
+}
 
 
 def _closed(required: "list[str]", /, **properties: Json) -> Json:
@@ -96,7 +103,7 @@ RULES: Json = {
             content=_ref("content"),
             headers=_map(_closed(["$ref"], **{"$ref": TEXT})),
         ),
-        "content": {**_map(_closed(["schema"], schema=SCHEMA), names="^[a-z]+/[a-z-]+$")},
+        "content": {**_map(_closed(["schema"], schema=SCHEMA), names="^[a-z]+/[a-z.-]+$")},
         "header": _closed(["schema"], schema=SCHEMA, description=TEXT),
         "scheme": _closed(
             ["type", "name", "in"],
@@ -167,11 +174,9 @@ def narrowed(document: Json, task: str) -> Json:
             continue
         content = operation["requestBody"]["content"]
         bodies = _of_task(content["application/json"]["schema"]["anyOf"], kinds, task)
-        files = {kind: value for kind, value in content.items() if kind != "application/json"}
+        files = {kind: value for kind, value in content.items() if kind in _FILES.get(task, ())}
         schema = bodies[0] if len(bodies) == 1 else {"anyOf": bodies}
-        operation["requestBody"]["content"] = {"application/json": {"schema": schema}} | (
-            files if task == "image-classification" else {}
-        )
+        operation["requestBody"]["content"] = {"application/json": {"schema": schema}} | files
         said = operation["responses"]["200"]["content"]["application/json"]
         said["schema"] = {"anyOf": _of_task(said["schema"]["anyOf"], answers, task)}
     return document

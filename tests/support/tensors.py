@@ -7,7 +7,7 @@ data, header_bytes = with_bytes(body)                        # the same with byt
 import json
 from typing import TYPE_CHECKING, Any
 
-from support.kinds import LEVELS, TEXT
+from support.kinds import LEVELS, SOUND, SPEECH, TEXT
 from support.tiny_image import in_base64, png
 
 from maas.http.protocols.oip_data import datatype_of, from_json, to_bytes, to_json
@@ -15,6 +15,7 @@ from maas.http.protocols.oip_data import datatype_of, from_json, to_bytes, to_js
 if TYPE_CHECKING:
     from maas.http.protocols.oip_wire import Datatype
 
+SAID = {"audio-classification": SOUND, "automatic-speech-recognition": SPEECH}
 SECOND = "the story told with wit"
 
 
@@ -38,6 +39,9 @@ def tensors_of(kind: str) -> list[dict[str, Any]]:
     """What stands for all other inputs of a kind's model, with the good request's own text."""
     if kind == "image-classification":
         coded = text("image", in_base64(png(LEVELS)))
+        return [coded | {"parameters": {"content_type": "base64"}}]
+    if kind in SAID:
+        coded = text("audio", in_base64(SAID[kind]))
         return [coded | {"parameters": {"content_type": "base64"}}]
     if kind == "tabular-classification":
         rows = [[41, 0, 7.25], [17, 2, 71.3]]

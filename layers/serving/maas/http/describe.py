@@ -42,6 +42,20 @@ class ImageSize(Struct, frozen=True):
     channels: int
 
 
+class ClipLength(Struct, frozen=True):
+    """What a model of sounds listens to; clips are resampled to its rate.
+
+    Attributes:
+        rate: Samples a second.
+        seconds: How long a clip may be.
+        cut: Whether the end of a longer one is cut off; else it is refused.
+    """
+
+    rate: int
+    seconds: float
+    cut: bool
+
+
 class ModelDescription(Struct, frozen=True, omit_defaults=True):
     """A model as its function serves it.
 
@@ -60,6 +74,7 @@ class ModelDescription(Struct, frozen=True, omit_defaults=True):
         dimension: Numbers of a vector, by a model that embeds.
         image: What an image model looks at.
         columns: What a row has, for a model that reads tables.
+        audio: What a model of sounds listens to.
     """
 
     name: ModelName
@@ -76,6 +91,7 @@ class ModelDescription(Struct, frozen=True, omit_defaults=True):
     dimension: int = 0
     image: ImageSize | None = None
     columns: tuple[str, ...] = ()
+    audio: ClipLength | None = None
 
 
 def describe(model: str, turn: "Turn", policy: "Policy") -> ModelDescription:
@@ -87,7 +103,7 @@ def describe(model: str, turn: "Turn", policy: "Policy") -> ModelDescription:
         policy: Which versions and aliases there are, with weights in hundredths of a percent.
     """
     manifest = turn.loaded.bundle.manifest
-    image = manifest.image
+    image, audio = manifest.image, manifest.audio
     embeds = manifest.task == "feature-extraction"
     return ModelDescription(
         name=model,
@@ -107,4 +123,5 @@ def describe(model: str, turn: "Turn", policy: "Policy") -> ModelDescription:
         dimension=int(manifest.outputs[0].shape[-1]) if embeds else 0,
         image=ImageSize(image.width, image.height, image.channels) if image else None,
         columns=manifest.columns,
+        audio=ClipLength(audio.rate, audio.samples / audio.rate, audio.fixed) if audio else None,
     )

@@ -59,7 +59,7 @@ _INFO = {
         "Every error has the one body `Problem`; below a model's `/v1` it has OpenAI's. A method "
         "that a route does not answer is 405; HEAD is answered as GET is. What a model is asked "
         "and answers depends on its task, which its description says; a PNG or JPEG may be sent as "
-        "it is to a model that looks at images."
+        "it is to a model that looks at images, and a WAV file to one that listens."
     ),
 }
 

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, Any]
 
+FILED = ("image-classification", "audio-classification", "automatic-speech-recognition")
+"""Which read files, and no texts; what listens is asked in test_audio."""
 PAIRED = ("zero-shot-classification", "question-answering")
 WRITING = ("translation", "summarization")
-READING = tuple(
-    each for each in KINDS if each not in ("image-classification", "tabular-classification")
-)
+READING = tuple(kind for kind, each in KINDS.items() if "inputs" in each.body and kind not in FILED)
 WHOLE = tuple(each for each in READING if each != "text-generation")
 """The kinds of which one run of the graph answers a text."""
 CELLS = np.array([[41, 0, 7.25], [17, 2, 71.3]], np.float32)

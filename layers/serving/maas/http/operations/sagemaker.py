@@ -4,8 +4,7 @@ Imports the structs that the routes themselves decode and encode, and nothing th
 """
 
 from maas.http.operations.operation import DESCRIBED, INFERENCE, PREDICTED, Operation
-from maas.http.operations.tasks import TASKS
-from maas.http.protocols.hf_wire_image import MEDIA_TYPES
+from maas.http.operations.tasks import FILE_TYPES, TASKS
 from maas.http.protocols.sagemaker_wire import InvocationBody, Ping, Predicted
 
 
@@ -24,7 +23,7 @@ def _of_model(prefix: str, what: str, suffix: str) -> dict[str, dict[str, Operat
         answers=(Predicted, *(answer for _, answers in TASKS.values() for answer in answers)),
         errors=PREDICTED,
         bodies=(InvocationBody, *(body for body, _ in TASKS.values())),
-        media_types=(*sorted(MEDIA_TYPES), "text/csv"),
+        media_types=(*FILE_TYPES, "text/csv"),
         answer_types=("text/event-stream",),
     )
     return {f"{prefix}/ping": {"GET": ping}, f"{prefix}/invocations": {"POST": invoke}}

@@ -11,6 +11,15 @@ from maas.http.describe import ModelDescription
 from maas.http.methods import EVENTS
 from maas.http.operations.operation import DESCRIBED, INFERENCE, PREDICTED, Operation
 from maas.http.protocols.hf_wire import ClassifyAnswer, ClassifyBody
+from maas.http.protocols.hf_wire_audio import (
+    SOUND_TYPES,
+    SoundAnswer,
+    SoundAnswers,
+    SoundBody,
+    SpeechAnswer,
+    SpeechAnswers,
+    SpeechBody,
+)
 from maas.http.protocols.hf_wire_embedding import EmbedAnswer, EmbedBody, SimilarityAnswer
 from maas.http.protocols.hf_wire_generating import GenerateAnswer, GenerateBody
 from maas.http.protocols.hf_wire_image import MEDIA_TYPES, ImageAnswer, ImageBody, ImagesAnswer
@@ -28,6 +37,8 @@ from maas.http.protocols.hf_wire_zero_shot import ZeroShotAnswer, ZeroShotAnswer
 TASKS: dict[str, tuple[type[Struct], tuple[Any, ...]]] = {
     "text-classification": (ClassifyBody, (ClassifyAnswer,)),
     "image-classification": (ImageBody, (ImageAnswer, ImagesAnswer)),
+    "audio-classification": (SoundBody, (SoundAnswer, SoundAnswers)),
+    "automatic-speech-recognition": (SpeechBody, (SpeechAnswer, SpeechAnswers)),
     "token-classification": (TokensBody, TOKEN_ANSWERS),
     "zero-shot-classification": (ZeroShotBody, (ZeroShotAnswer, ZeroShotAnswers)),
     "question-answering": (QuestionBody, (QuestionAnswer, QuestionAnswers)),
@@ -38,6 +49,8 @@ TASKS: dict[str, tuple[type[Struct], tuple[Any, ...]]] = {
     "tabular-classification": (TableBody, (TableAnswer,)),
 }
 """What each task is asked and how it answers; which one a model has, its description says."""
+FILE_TYPES = tuple(sorted(MEDIA_TYPES | SOUND_TYPES))
+"""What a body may be beside JSON, where the model's task reads files."""
 
 
 def _inference(what: str, suffix: str) -> dict[str, Operation]:
@@ -51,12 +64,12 @@ def _inference(what: str, suffix: str) -> dict[str, Operation]:
         ),
         "POST": Operation(
             name=f"predict{suffix}",
-            summary=f"Ask {what} to do its task on 1 to 32 texts or images",
+            summary=f"Ask {what} to do its task on texts, images or clips of sound",
             tag=INFERENCE,
             answers=tuple(answer for _, answers in TASKS.values() for answer in answers),
             errors=PREDICTED,
             bodies=tuple(body for body, _ in TASKS.values()),
-            media_types=tuple(sorted(MEDIA_TYPES)),
+            media_types=FILE_TYPES,
             answer_types=(EVENTS,),
         ),
     }

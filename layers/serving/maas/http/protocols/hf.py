@@ -63,6 +63,18 @@ def _image_classification() -> Wire:
     return Wire(decode_image, encode_image, LIMITS.image_bytes, MEDIA_TYPES)
 
 
+def _audio_classification() -> Wire:
+    from maas.http.protocols.hf_audio import READ_TYPES, decode_sound, encode_sound
+
+    return Wire(decode_sound, encode_sound, LIMITS.audio_bytes, READ_TYPES)
+
+
+def _speech() -> Wire:
+    from maas.http.protocols.hf_audio import READ_TYPES, decode_speech, encode_speech
+
+    return Wire(decode_speech, encode_speech, LIMITS.audio_bytes, READ_TYPES)
+
+
 def _token_classification() -> Wire:
     from maas.http.protocols.hf_tokens import decode_tokens, encode_tokens
 
@@ -126,6 +138,8 @@ def _no_tensors(_body: object) -> NoReturn:
 _WIRES: "dict[str, Callable[[], Wire]]" = {
     "text-classification": _classification,
     "image-classification": _image_classification,
+    "audio-classification": _audio_classification,
+    "automatic-speech-recognition": _speech,
     "token-classification": _token_classification,
     "zero-shot-classification": _zero_shot_classification,
     "question-answering": _question_answering,

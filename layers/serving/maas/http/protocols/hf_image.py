@@ -1,19 +1,18 @@
 """Image classification in Hugging Face's wire format.
 
-May import `maas.errors`, `maas.tasks`, `maas.http.fields` and the wire's structs beside it.
-Translates only.
+May import `maas.errors`, `maas.tasks`, `maas.http.fields`, `hf_files` and the wire's structs beside
+it. Translates only.
 
     request = decode_image(data)                       # the file itself
     request = decode_image(parse_json(body))           # base64, and options
     answer = encode_image(classifier.predict(request, deadline=deadline))
 """
 
-import base64
-import binascii
 from typing import TYPE_CHECKING
 
-from maas.errors import BadRequestError, FieldError
+from maas.errors import BadRequestError
 from maas.http.fields import convert_fields
+from maas.http.protocols.hf_files import files_of
 from maas.http.protocols.hf_wire import ScoredLabel
 from maas.http.protocols.hf_wire_image import MEDIA_TYPES, ImageBody, ImageParameters
 from maas.tasks.image import ImageRequest
@@ -41,12 +40,9 @@ def decode_image(value: object) -> ImageRequest:
         return ImageRequest(images=(value,), alone=True)
     body = convert_fields(value, ImageBody, choices="must be softmax, sigmoid or none")
     options = body.parameters or ImageParameters()
-    alone = isinstance(body.inputs, str)
-    images = (body.inputs,) if isinstance(body.inputs, str) else tuple(body.inputs)
+    images, alone = files_of(body.inputs)
     return ImageRequest(
-        images=tuple(
-            _bytes(image, "inputs" if alone else f"inputs[{at}]") for at, image in enumerate(images)
-        ),
+        images=images,
         top_k=options.top_k,
         function=options.function_to_apply or "softmax",
         alone=alone,
@@ -57,13 +53,3 @@ def encode_image(response: "ImageResponse") -> "ImageAnswer | ImagesAnswer":
     """Turn a task's response into the flat list that the client takes apart; of more, one each."""
     rows = [[ScoredLabel(s.label, s.score) for s in row] for row in response.rows]
     return rows[0] if response.alone else rows
-
-
-def _bytes(text: str, field: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):  # a character beyond ASCII is the latter
-        raise FieldError(
-            "is not a file in base64: send it in one line, with nothing such as data: before it",
-            field=field,
-        ) from None

@@ -180,7 +180,7 @@ class ModelMetadata(Struct, frozen=True):
         name: Its name.
         versions: The versions that can be asked for.
         platform: What its files are.
-        inputs: What it reads. `text` or `image` comes alone and stands for all others.
+        inputs: What it reads. `text`, `image` or `audio` comes alone and stands for all others.
         outputs: What it answers.
     """
 

@@ -132,7 +132,7 @@ class Signature(Struct, frozen=True):
     """What goes in and comes out.
 
     Attributes:
-        inputs: By name; a `text` or `image` stands for all others.
+        inputs: By name; a `text`, `image` or `audio` stands for all others.
         outputs: By name.
         method_name: Always TensorFlow's predict.
     """

@@ -66,9 +66,16 @@ class Answering:
         Raises:
             MaasError: There is no such model or version, or it cannot answer now.
         """
-        service = await self.service(request, exchange)
-        address = requested_version(request, also=also)
-        return await self.turn_of(service, address, exchange)
+        model = requested_model(request)
+
+        def work() -> "Turn":  # at once: each hop to a thread and back costs
+            service = self._services(model)
+            exchange.model = model
+            address = requested_version(request, also=also)
+            return service.turn(address, deadline=exchange.deadline)
+
+        exchange.turn = turn = await self.run(work)
+        return turn
 
     async def turn_of(
         self, service: "Service", address: "VersionAddress | None", exchange: "Exchange"

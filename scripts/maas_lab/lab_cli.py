@@ -157,6 +157,15 @@ def import_(
         str | None, typer.Option(help="Taken from a picture's colours of 0 to 1, as 0.5,0.5,0.5.")
     ] = None,
     std: Annotated[str | None, typer.Option(help="What they are divided by then.")] = None,
+    rate: Annotated[
+        int | None, typer.Option(min=1, help="Samples a second of a clip, as 16000.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="The longest clip, where the graph takes any.")
+    ] = None,
+    normalise: Annotated[
+        bool, typer.Option("--normalise", help="Make a clip's mean 0 and its variance 1.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a bundle of a model from anywhere: an ONNX graph, or a folder with its weights."""
@@ -175,6 +184,9 @@ def import_(
         size=read_size(size),
         mean=read_numbers(mean, field="mean"),
         std=read_numbers(std, field="std"),
+        rate=rate,
+        seconds=seconds,
+        normalise=normalise,
     )
     output = Output(as_json=as_json)
     imported = import_model(source, read_settings().bundles, wishes)

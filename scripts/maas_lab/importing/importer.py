@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from maas.bundle.golden import GOLDEN, own_golden
 from maas.bundle.manifest import MANIFEST, Manifest, ModelLimits, canonical_json, parse_manifest
-from maas.bundle.task_rules import TEXTLESS
+from maas.bundle.task_rules import LISTENING, TEXTLESS
 from maas.bundle.verify import sha256_file, verify_bundle
 from maas.errors import BundleError, FieldError, RefusedError
 from maas.loading import TOKENIZER, optimised_form
@@ -29,6 +29,7 @@ from maas_lab.exporting.forms import PORTABLE, write_goldens
 from maas_lab.files import lock_folder
 from maas_lab.importing.exported import Exported
 from maas_lab.importing.exporters import EXPORTERS
+from maas_lab.importing.fit_audio import fit_audio
 from maas_lab.importing.fit_generation import fit_generator
 from maas_lab.importing.fit_pictures import fit_pictures
 from maas_lab.importing.fit_tensor import fit_tensor
@@ -55,10 +56,13 @@ _FITS: "dict[str, Fit]" = {
     "zero-shot-classification": fit_windows,
     "question-answering": fit_windows,
     "image-classification": fit_pictures,
+    "audio-classification": fit_audio,
+    "automatic-speech-recognition": fit_audio,
     "text-generation": fit_generator,
 }
 _LIBRARIES = ("onnx", "onnxruntime")
 _ORIGIN = ("config.json", "model.safetensors", "tokenizer.json")
+_HEARD = ("preprocessor_config.json", "processor_config.json", "vocab.json")
 
 
 def import_model(source: Path, bundles: Path, wishes: "Wishes") -> Imported:
@@ -81,7 +85,7 @@ def import_model(source: Path, bundles: Path, wishes: "Wishes") -> Imported:
         foreign = read_foreign(exported.graph)
         folder = Path(scratch) / "bundle"
         fitted = _fitted(foreign, exported, folder, wishes)
-        lineage = {"source": _origin(source, foreign)}
+        lineage = {"source": _origin(source, foreign, wishes.task)}
         if foreign.producer:
             lineage["producer"] = foreign.producer
         described = _described(name, wishes, exported, fitted, folder=folder, lineage=lineage)
@@ -119,12 +123,12 @@ def _fitted(foreign: Foreign, exported: Exported, folder: Path, wishes: "Wishes"
     return fitted
 
 
-def _origin(source: Path, foreign: Foreign) -> str:
-    """The digest of what was given: of the .onnx with its weights, or of a folder's three files."""
+def _origin(source: Path, foreign: Foreign, task: str) -> str:
+    """The digest of what was given: of the .onnx with its weights, or of the files of a folder."""
     if not source.is_dir():
         return foreign.digest
     found = hashlib.sha256()
-    for name in _ORIGIN:
+    for name in (*_ORIGIN, *(_HEARD if task in LISTENING else ())):
         if (source / name).is_file():
             found.update(f"{name} {sha256_file((source / name).resolve())}\n".encode())
     return "sha256:" + found.hexdigest()

@@ -42,6 +42,9 @@ class Wishes:
         size: Width and height of a picture, where the graph takes any.
         mean: What is taken away from the colours of a picture, each 0 to 1.
         std: What they are divided by then.
+        rate: Samples a second of a clip of sound.
+        seconds: How long one may be, where the graph takes any.
+        normalise: Whether its mean is made 0 and its variance 1.
     """
 
     task: str = TENSOR
@@ -54,6 +57,9 @@ class Wishes:
     size: tuple[int, int] | None = None
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    rate: int | None = None
+    seconds: float | None = None
+    normalise: bool = False
 
 
 def read_numbers(given: str | None, *, field: str) -> tuple[float, ...]:

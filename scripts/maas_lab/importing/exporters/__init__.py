@@ -55,6 +55,18 @@ def _text_generation(folder: "Path", out: "Path") -> "Exported":
     return export(folder, out)
 
 
+def _audio_classification(folder: "Path", out: "Path") -> "Exported":
+    from maas_lab.importing.exporters.audio_classification import export
+
+    return export(folder, out)
+
+
+def _speech(folder: "Path", out: "Path") -> "Exported":
+    from maas_lab.importing.exporters.automatic_speech_recognition import export
+
+    return export(folder, out)
+
+
 EXPORTERS: "dict[str, Callable[[Path, Path], Exported]]" = {
     "text-classification": _text_classification,
     "token-classification": _token_classification,
@@ -62,5 +74,7 @@ EXPORTERS: "dict[str, Callable[[Path, Path], Exported]]" = {
     "question-answering": _question_answering,
     "feature-extraction": _feature_extraction,
     "text-generation": _text_generation,
+    "audio-classification": _audio_classification,
+    "automatic-speech-recognition": _speech,
 }
 """The exporter of each task. Never extended from data."""

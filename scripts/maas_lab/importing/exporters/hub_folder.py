@@ -117,20 +117,25 @@ class HubFolder:
         return loaded
 
 
-def open_folder(folder: "Path") -> HubFolder:
+def open_folder(folder: "Path", *, files: tuple[str, ...] = (CONFIG, TOKENIZER)) -> HubFolder:
     """Look at a folder.
 
+    Args:
+        folder: The model's.
+        files: What it must hold beside its weights.
+
     Raises:
-        FieldError: It holds no config.json or no tokenizer.json.
+        FieldError: It holds no config.json, or lacks one of these.
         RefusedError: Its weights are pickles, or of another library.
     """
     hub = HubFolder(folder, {})
     config = hub.read(CONFIG)
-    for name, there in ((CONFIG, bool(config)), (TOKENIZER, hub.tokenizer.is_file())):
-        if not there:
+    for name in files:
+        if not (config and (folder / name).is_file()):
+            named = ", ".join(("model.safetensors", *files))
             raise FieldError(
-                f"has no {name}; a model's folder has config.json, model.safetensors and"
-                " tokenizer.json (save_pretrained writes them)",
+                f"has no {CONFIG if not config else name}; a model's folder has {named}"
+                " (save_pretrained writes them)",
                 field="model",
             )
     if not any((folder / name).is_file() for name in _WEIGHTS):

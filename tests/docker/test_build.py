@@ -1,5 +1,6 @@
 """What `sam validate` and `sam build` say and make, in a clean clone and in a packaged project."""
 
+import os
 import subprocess
 import zipfile
 from pathlib import Path
@@ -54,6 +55,23 @@ def test_only_tests_tools_and_headers_were_pruned(world: World) -> None:
     modules = [*runtime.rglob("*.so*"), *runtime.rglob("*.py")]
     assert any(path.name.startswith("onnxruntime_pybind11_state") for path in modules)
     assert not [path for path in modules if b"libonnxruntime.so" in path.read_bytes()]
+
+
+def test_what_was_pruned_is_imported_by_no_module_of_ours(world: World) -> None:
+    program = (
+        "import importlib, maas, pkgutil\n"
+        "for module in pkgutil.walk_packages(maas.__path__, 'maas.'):\n"
+        "    importlib.import_module(module.name)\n"
+    )
+    layers = [str(world.built / layer / "python") for layer in ("RuntimeLayer", "ServingLayer")]
+    done = subprocess.run(
+        ["python3.13", "-S", "-c", program],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(layers), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_two_builds_of_one_commit_are_equal(tmp_path: Path) -> None:

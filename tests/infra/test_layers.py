@@ -155,9 +155,9 @@ def test_a_layer_above_its_limit_is_not_built(tmp_path: Path, limit: int, passes
     assert ("Too large" in done.stderr) is not passes
 
 
-def test_the_limit_is_140_megabytes() -> None:
+def test_the_limit_is_110_megabytes() -> None:
     done = make(RUNTIME, "--dry-run", "measure", "ARTIFACTS_DIR=/nowhere")
-    assert "-le 140000000" in done.stdout
+    assert "-le 110000000" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,8 @@ def test_its_own_request_is_answered_as_before_and_both_are_counted(
         assert twice["last_inference"] >= once["last_inference"] > 0
         assert twice["inference_stats"]["success"]["ns"] > once["inference_stats"]["success"]["ns"]
         assert twice["inference_stats"]["fail"] == {"count": 0, "ns": 0}
+        assert twice["errors"] == 0
+        assert sum(bucket["count"] for bucket in twice["latencies"]) == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -88,7 +90,8 @@ def test_what_the_model_refused_is_counted_as_failed(homes: dict[str, TaskHome],
         # What never reached it is not
         for body in (b"{", b"", json.dumps({"inputs": 1}).encode()):
             assert client.post(f"/v2{home.path}/infer", content=body).status_code in (400, 422)
-        assert counted(client, home)["inference_stats"]["fail"]["count"] == 2
+        after = counted(client, home)
+        assert (after["inference_stats"]["fail"]["count"], after["errors"]) == (2, 0)
 
 
 def test_an_answer_says_which_version_and_logs_count_what_was_asked(

@@ -53,17 +53,28 @@ LOG_KEYS = frozenset(
 LINE_KEYS = frozenset({"level", "message", "timestamp", "service", "xray_trace_id"})
 """The keys that every line has; the last one where Lambda traces. Powertools' names."""
 _SERVICE = "maas"
-_METRICS = [
+_ANSWERS = [
+    {"Name": "Requests", "Unit": "Count"},
+    {"Name": "Errors", "Unit": "Count"},
+    {"Name": "Latency", "Unit": "Milliseconds"},
+]
+_BY_MODEL = [{"Namespace": "maas", "Dimensions": [["service", "model"]], "Metrics": _ANSWERS}]
+_BY_VERSION = [
     {
         "Namespace": "maas",
-        "Dimensions": [["service", "model"]],
-        "Metrics": [
-            {"Name": "Requests", "Unit": "Count"},
-            {"Name": "Errors", "Unit": "Count"},
-            {"Name": "Latency", "Unit": "Milliseconds"},
-        ],
+        "Dimensions": [["service", "model"], ["service", "model", "version"]],
+        "Metrics": _ANSWERS,
     }
 ]
+"""What a rollout watches: the answers of one version beside those of all."""
+_FAULTS = [
+    {
+        "Namespace": "maas",
+        "Dimensions": [["service", "model"], ["service", "model", "code"]],
+        "Metrics": [{"Name": "Faults", "Unit": "Count"}],
+    }
+]
+"""What no answer says: a route that leads nowhere, a registry that is away."""
 
 
 class _Lines(BasePowertoolsFormatter):
@@ -157,26 +168,47 @@ class Observer:
 
         A text of the tree holds nothing of a request; a foreign one may.
         """
-        values = {
-            "request_id": exchange.request_id,
-            "model": exchange.model,
-            "error": f"{type(error).__name__} at {_place(error)}",
-            "reason": str(error) if isinstance(error, MaasError) else None,
-        }
+        values = _checked(
+            {
+                "request_id": exchange.request_id,
+                "model": exchange.model,
+                "error": f"{type(error).__name__} at {_place(error)}",
+                "reason": str(error) if isinstance(error, MaasError) else None,
+            }
+        )
+        if self._metrics:
+            values = {**values, **_fault(exchange, error)}
         with suppress(Exception):
-            self._logger.error("failed", extra={"values": _checked(values)})
+            self._logger.error("failed", extra={"values": values})
 
 
 def _counted(
     exchange: "Exchange", status: int, milliseconds: float, at: float
 ) -> dict[str, object]:
     """The metrics of one answer in CloudWatch's embedded metric format."""
-    return {
-        "_aws": {"Timestamp": int(at * 1000), "CloudWatchMetrics": _METRICS},
+    turn = exchange.turn
+    counted: dict[str, object] = {
+        "_aws": {
+            "Timestamp": int(at * 1000),
+            "CloudWatchMetrics": _BY_VERSION if turn else _BY_MODEL,
+        },
         "model": exchange.model or "none",  # a dimension must have a value
         "Requests": 1,
         "Errors": int(status >= 500),
         "Latency": milliseconds,
+    }
+    if turn:
+        counted["version"] = str(turn.version)  # and a value must be text
+    return counted
+
+
+def _fault(exchange: "Exchange", error: BaseException) -> dict[str, object]:
+    """The metric of one fault."""
+    return {
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": _FAULTS},
+        "model": exchange.model or "none",
+        "code": getattr(error, "code", MaasError.code),
+        "Faults": 1,
     }
 
 

@@ -8,15 +8,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.tiny import open_client
 
-from maas.errors import BundleError
+from maas.errors import BundleError, NotReadyError
 from maas.exchange import Exchange
 from maas.observe import LINE_KEYS, LOG_KEYS, Observer
 
 if TYPE_CHECKING:
     from support.tiny import Client, Home
 
-METRIC_KEYS = {"_aws", "Requests", "Errors", "Latency"}
+METRIC_KEYS = {"_aws", "Requests", "Errors", "Latency", "Faults"}
 
 
 def lines(text: str) -> list[dict[str, Any]]:
@@ -141,6 +142,34 @@ def test_the_line_of_an_answer_is_its_metrics_in_the_embedded_format(log: io.Str
         named = [metric["Name"] for metric in directive["Metrics"]]
         assert named == ["Requests", "Errors", "Latency"]
         assert {*named, *directive["Dimensions"][0]} <= line.keys()
+
+
+def test_an_answer_is_counted_by_its_version_too(home: "Home", log: io.StringIO) -> None:
+    with open_client(home.services(), metrics=True) as client:
+        client.predict("good")
+        client.post("/models/sentiment", json={"inputs": 3})
+        client.post("/models/sentiment/versions/9", json={"inputs": "good"})
+    answered, refused, unknown = lines(log.getvalue())
+    for line in (answered, refused):
+        assert line["version"] == "1"  # a dimension's value is text
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Dimensions"] == [["service", "model"], ["service", "model", "version"]]
+    (directive,) = unknown["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["service", "model"]]
+    assert "version" not in unknown
+
+
+def test_a_fault_is_a_metric_by_its_code(log: io.StringIO) -> None:
+    observer = Observer("INFO", metrics=True)
+    observer.failed(exchange(model="sentiment"), NotReadyError("It routes to 3."))
+    observer.failed(exchange(), RuntimeError("canary"))
+    told, foreign = lines(log.getvalue())
+    assert (told["model"], told["code"], told["Faults"]) == ("sentiment", "model_not_ready", 1)
+    assert (foreign["model"], foreign["code"], foreign["Faults"]) == ("none", "internal", 1)
+    for line in (told, foreign):
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Metrics"] == [{"Name": "Faults", "Unit": "Count"}]
+        assert {name for names in directive["Dimensions"] for name in names} <= line.keys()
 
 
 def test_metrics_are_written_whatever_the_level(log: io.StringIO) -> None:

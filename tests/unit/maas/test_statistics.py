@@ -3,7 +3,9 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from maas.statistics import Statistics, Tally
+import pytest
+
+from maas.statistics import BUCKETS_PER_OCTAVE, Statistics, Tally, quantile
 
 A, B = "sha256:a", "sha256:b"
 
@@ -33,3 +35,40 @@ def test_no_count_is_lost_between_threads() -> None:
         list(pool.map(work, range(8)))
     tally = statistics.of(A)
     assert (tally.successes, tally.failures, tally.rows) == (800, 800, 800)
+
+
+def test_errors_of_our_own_are_told_from_those_of_callers() -> None:
+    statistics = Statistics()
+    statistics.count(A, rows=1, nanoseconds=5, done=False)
+    statistics.count(A, rows=1, nanoseconds=5, done=False, error=True)
+    statistics.count(A, rows=1, nanoseconds=5, done=True)
+    tally = statistics.of(A)
+    assert (tally.successes, tally.failures, tally.errors) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("milliseconds", [0.07, 1, 4.9, 33, 250, 9_999])
+def test_a_latency_is_kept_within_a_tenth(milliseconds: float) -> None:
+    statistics = Statistics()
+    spent = int(milliseconds * 1e6)
+    statistics.count(A, rows=1, nanoseconds=spent, done=True)
+    ((bound, count),) = statistics.of(A).latencies.items()
+    assert count == 1
+    assert spent <= bound <= spent * 2 ** (1 / BUCKETS_PER_OCTAVE) + 1
+
+
+@pytest.mark.parametrize("nanoseconds", [0, 1, 2**16, 10**12])
+def test_what_is_too_short_or_too_long_is_counted_at_the_ends(nanoseconds: int) -> None:
+    statistics = Statistics()
+    statistics.count(A, rows=1, nanoseconds=nanoseconds, done=True)
+    ((bound, _),) = statistics.of(A).latencies.items()
+    assert bound in (2**16, 2**36)
+
+
+def test_a_quantile_is_the_bound_that_so_many_did_not_exceed() -> None:
+    latencies = {10: 98, 20: 1, 40: 1}
+    assert quantile(latencies, 0.5) == 10
+    assert quantile(latencies, 0.98) == 10
+    assert quantile(latencies, 0.99) == 20
+    assert quantile(latencies, 1.0) == 40
+    assert quantile({}, 0.99) is None
+    assert quantile({10: 0}, 0.99) is None

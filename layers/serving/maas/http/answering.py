@@ -137,14 +137,22 @@ class Answering:
 
     async def _counted(self, turn: "Turn", work: "Callable[[], ResultT]", *, rows: int) -> ResultT:
         started = time.perf_counter_ns()
-        done = False
+        done = error = False
         try:
             answer = await self.run(work)
             done = True
+        except Exception as failure:
+            error = is_ours(failure)
+            raise
         finally:
             spent = time.perf_counter_ns() - started
-            self.statistics.count(turn.digest, rows=rows, nanoseconds=spent, done=done)
+            self.statistics.count(turn.digest, rows=rows, nanoseconds=spent, done=done, error=error)
         return answer
+
+
+def is_ours(failure: Exception) -> bool:
+    """Whether a failure is a fault of ours, and not of who asked."""
+    return getattr(failure, "status", 500) >= 500
 
 
 def _note(answer: "Response", exchange: "Exchange") -> None:

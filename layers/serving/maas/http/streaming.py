@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Protocol, cast
 
 from maas.errors import FieldError, MaasError
+from maas.http.answering import is_ours
 from maas.http.methods import EVENTS, Stream
 from maas.http.problems import dump_json
 
@@ -102,8 +103,14 @@ async def _parts(
         yield _event(events.failure(problem))
     finally:
         spent = time.perf_counter_ns() - started
-        done = exchange.failure is None
-        answering.statistics.count(turn.digest, rows=1, nanoseconds=spent, done=done)
+        failure = exchange.failure
+        answering.statistics.count(
+            turn.digest,
+            rows=1,
+            nanoseconds=spent,
+            done=failure is None,
+            error=failure is not None and is_ours(failure),
+        )
 
 
 def _note(step: "Step", exchange: "Exchange") -> None:

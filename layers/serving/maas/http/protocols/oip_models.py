@@ -12,6 +12,7 @@ from maas.http.protocols.oip_wire import (
     ConfigTensor,
     Duration,
     InferenceStatistics,
+    LatencyBucket,
     ModelConfig,
     ModelMetadata,
     ModelStatistics,
@@ -91,6 +92,8 @@ def statistics_of(turn: "Turn", tally: "Tally") -> ModelStatistics:
                     cache_miss=nothing,
                 ),
                 batch_stats=[],
+                errors=tally.errors,
+                latencies=[LatencyBucket(ns, count) for ns, count in tally.latencies.items()],
             )
         ]
     )

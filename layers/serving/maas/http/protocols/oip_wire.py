@@ -275,6 +275,18 @@ class InferenceStatistics(Struct, frozen=True):
     cache_miss: Duration
 
 
+class LatencyBucket(Struct, frozen=True):
+    """Answered requests whose task took about as long as each other.
+
+    Attributes:
+        ns: Nanoseconds that none of them exceeded, and all of them almost reached.
+        count: How many.
+    """
+
+    ns: int
+    count: int
+
+
 class VersionStatistics(Struct, frozen=True):
     """One version's counts in the process that answers; a function has many processes.
 
@@ -286,6 +298,8 @@ class VersionStatistics(Struct, frozen=True):
         execution_count: Requests that were answered.
         inference_stats: Durations.
         batch_stats: None.
+        errors: Requests that failed by a fault of ours, whose status is 5xx. Not Triton's.
+        latencies: Answered requests by how long they took, ascending. Not Triton's.
     """
 
     name: str
@@ -295,6 +309,8 @@ class VersionStatistics(Struct, frozen=True):
     execution_count: int
     inference_stats: InferenceStatistics
     batch_stats: list[Any]
+    errors: int
+    latencies: list[LatencyBucket]
 
 
 class ModelStatistics(Struct, frozen=True):

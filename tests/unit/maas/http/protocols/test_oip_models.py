@@ -63,11 +63,22 @@ def test_a_version_that_nobody_asked_has_counted_nothing() -> None:
 
 
 def test_successes_and_failures_are_told_apart() -> None:
-    tally = Tally(successes=3, success_ns=30, failures=2, failure_ns=5, rows=7, last=9)
+    tally = Tally(
+        successes=3,
+        success_ns=30,
+        failures=2,
+        failure_ns=5,
+        errors=1,
+        rows=7,
+        last=9,
+        latencies={8: 2, 16: 1},
+    )
     (stats,) = statistics_of(turn(TEXT), tally).model_stats
     told = stats.inference_stats
     assert (stats.last_inference, stats.inference_count, stats.execution_count) == (9, 7, 3)
     assert (told.success.count, told.success.ns) == (3, 30)
     assert (told.fail.count, told.fail.ns) == (2, 5)
+    assert stats.errors == 1
+    assert [(bucket.ns, bucket.count) for bucket in stats.latencies] == [(8, 2), (16, 1)]
     assert told.compute_infer == told.success
     assert told.queue == told.cache_hit == told.cache_miss == msgspec.convert({}, type(told.queue))

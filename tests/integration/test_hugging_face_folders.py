@@ -24,6 +24,7 @@ from maas.assembly import build_registry
 from maas.errors import FieldError, RefusedError
 from maas.registry.addresses import ByNumber
 from maas.settings import Settings
+from maas_lab.environment import limit_threads
 from maas_lab.importing.importer import import_model
 from maas_lab.importing.wishes import Wishes
 from maas_lab.releasing import register_bundle
@@ -50,6 +51,12 @@ TEXTS = (
     "#",
 )
 LONG = " ".join(TEXTS[:3] * 6)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    with limit_threads(1):  # several wait for each other longer than so little takes
+        yield
 
 
 @cache

@@ -105,6 +105,14 @@ class VersionNotServedError(NotFoundError):
     code = "version_not_served"
 
 
+class VersionBlockedError(MaasError):
+    """The version was blocked: nobody is answered by it, however it is asked for."""
+
+    code = "version_blocked"
+    status = 403
+    exit_code = 3
+
+
 # ---- Rules and races ----------------------------------------------------------------------------
 
 

@@ -6,11 +6,12 @@ Imports `maas` and the copies. Pure; the doctor asks it of a store, an import of
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from maas.registry import layout
+from maas.registry.policies import in_use
 from maas.registry.records import (
+    BLOCKED_MAX,
     WEIGHT_TOTAL,
     AliasRecord,
     DeploymentRecord,
@@ -18,28 +19,16 @@ from maas.registry.records import (
     EventRecord,
     ModelRecord,
     Policy,
+    RolloutRecord,
     VersionRecord,
-    encode,
 )
 from maas_lab.registry.copies import ModelCopy, kind_of
+from maas_lab.registry.past import Records, untold
 
 if TYPE_CHECKING:
     from msgspec import Struct
 
     from maas.registry.store import Item, Key
-
-
-@dataclass(frozen=True, slots=True)
-class _Records:
-    """A model's records by what names them."""
-
-    model: ModelRecord
-    policy: Policy
-    versions: dict[int, VersionRecord]
-    aliases: dict[str, AliasRecord]
-    deployments: dict[str, DeploymentRecord]
-    digests: dict[str, int]
-    events: list[EventRecord]
 
 
 def contradictions(copy: ModelCopy) -> list[str]:
@@ -52,12 +41,13 @@ def contradictions(copy: ModelCopy) -> list[str]:
     models, policies = copy.records(ModelRecord), copy.records(Policy)
     if not models or not policies:
         return [*found, "META or POLICY is missing"]
-    records = _Records(
+    records = Records(
         model=models[0],
         policy=policies[0],
         versions={record.number: record for record in copy.records(VersionRecord)},
         aliases={record.name: record for record in copy.records(AliasRecord)},
         deployments={record.target: record for record in copy.records(DeploymentRecord)},
+        rollouts={record.alias: record for record in copy.records(RolloutRecord)},
         digests={
             "sha256:" + item.key.sk.removeprefix("DIGEST#"): layout.record_of(
                 item, DigestRecord
@@ -67,7 +57,14 @@ def contradictions(copy: ModelCopy) -> list[str]:
         },
         events=copy.records(EventRecord),
     )
-    return [*found, *_counts(records), *_routes(records), *_places(records), *_history(records)]
+    return [
+        *found,
+        *_counts(records),
+        *_routes(records),
+        *_states(records),
+        *_places(records),
+        *untold(records),
+    ]
 
 
 def _displaced(copy: ModelCopy) -> "Iterator[Item]":
@@ -86,12 +83,14 @@ def _place(model: str, record: "Struct", key: "Key") -> "tuple[Key, int]":
             place = layout.model_key(name), revision
         case Policy(model=name, revision=revision):
             place = layout.policy_key(name), revision
-        case VersionRecord(model=name, number=number):
-            place = layout.version_key(name, number), 1
+        case VersionRecord(model=name, number=number, revision=revision):
+            place = layout.version_key(name, number), revision
         case AliasRecord(model=name, name=alias, revision=revision):
             place = layout.alias_key(name, alias), revision
         case DeploymentRecord(model=name, target=target, revision=revision):
             place = layout.deployment_key(name, target), revision
+        case RolloutRecord(model=name, alias=alias, revision=revision):
+            place = layout.rollout_key(name, alias), revision
         case EventRecord(model=name, revision=revision):
             place = layout.event_key(name, revision), revision
         case _:  # a DigestRecord says its digest by its place alone
@@ -99,7 +98,7 @@ def _place(model: str, record: "Struct", key: "Key") -> "tuple[Key, int]":
     return place
 
 
-def _counts(records: _Records) -> Iterator[str]:
+def _counts(records: Records) -> Iterator[str]:
     model = records.model
     if records.policy.revision != model.revision:
         yield f"POLICY is of revision {records.policy.revision}, META of {model.revision}"
@@ -111,7 +110,7 @@ def _counts(records: _Records) -> Iterator[str]:
         yield "the DIGEST records are not those of the versions"
 
 
-def _routes(records: _Records) -> Iterator[str]:
+def _routes(records: Records) -> Iterator[str]:
     policy, versions = records.policy, records.versions
     if policy.aliases != {name: alias.routes for name, alias in records.aliases.items()}:
         yield "POLICY routes otherwise than the aliases"
@@ -126,7 +125,21 @@ def _routes(records: _Records) -> Iterator[str]:
                 yield f"{name} routes to version {route.version}, whose digest POLICY lacks"
 
 
-def _places(records: _Records) -> Iterator[str]:
+def _states(records: Records) -> Iterator[str]:
+    """What POLICY says of versions must be what their own records say."""
+    policy, versions = records.policy, records.versions
+    shadows = {name: a.shadow for name, a in records.aliases.items() if a.shadow is not None}
+    if policy.shadows != shadows:
+        yield "POLICY shadows otherwise than the aliases"
+    blocked = [number for number, v in versions.items() if v.status == "blocked"]
+    if list(policy.blocked) != blocked[-BLOCKED_MAX:]:
+        yield "POLICY blocks other versions than are blocked"
+    for number in sorted(in_use(policy)):
+        if number in versions and versions[number].status in {"blocked", "retired"}:
+            yield f"version {number} is {versions[number].status} and in use"
+
+
+def _places(records: Records) -> Iterator[str]:
     routed = {route.version for alias in records.aliases.values() for route in alias.routes}
     for target, deployment in records.deployments.items():
         for number, digest in deployment.digests.items():
@@ -135,37 +148,3 @@ def _places(records: _Records) -> Iterator[str]:
         lacking = sorted(routed - deployment.digests.keys())
         if deployment.status == "live" and lacking:
             yield f"DEPLOYMENT {target} does not carry version {lacking[0]}, which is routed to"
-
-
-def _history(records: _Records) -> Iterator[str]:
-    """The last event of each subject must tell of the record as it is, and none be left out."""
-    told: dict[tuple[str, str], list[EventRecord]] = {}
-    for event in records.events:
-        told.setdefault((_kind(event.action), event.subject), []).append(event)
-    known = {("version", str(number)) for number in records.versions}
-    known |= {("alias", name) for name in records.aliases}
-    known |= {("deployment", target) for target in records.deployments}
-    if told.keys() != known:
-        yield "the history is not of the versions, aliases and deployments that there are"
-        return
-    for number, version in records.versions.items():
-        if told["version", str(number)][-1].after.get("digest") != version.digest:
-            yield f"the history registers another digest as version {number}"
-    for name, alias in records.aliases.items():
-        events = told["alias", name]
-        now = {"routes": [encode(route) for route in alias.routes]}
-        if len(events) != alias.revision or events[-1].after != now:
-            yield f"the history of {name} ends otherwise than the alias"
-    for target, deployment in records.deployments.items():
-        events = told["deployment", target]
-        if (
-            len(events) != deployment.revision
-            or events[-1].after.get("status") != deployment.status
-        ):
-            yield f"the history of DEPLOYMENT {target} ends otherwise than its record"
-
-
-def _kind(action: str) -> str:
-    if action == "register":
-        return "version"
-    return "alias" if action in {"promote", "rollback"} else "deployment"

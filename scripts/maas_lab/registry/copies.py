@@ -22,6 +22,7 @@ from maas.registry.records import (
     EventRecord,
     ModelRecord,
     Policy,
+    RolloutRecord,
     VersionRecord,
 )
 from maas.registry.store import Item, Store
@@ -35,6 +36,7 @@ _MANY: dict[str, type[Struct]] = {
     layout.DEPLOYMENT_PREFIX: DeploymentRecord,
     "DIGEST#": DigestRecord,
     layout.EVENT_PREFIX: EventRecord,
+    layout.ROLLOUT_PREFIX: RolloutRecord,
     layout.VERSION_PREFIX: VersionRecord,
 }
 

@@ -8,7 +8,7 @@ The rooms, each group knowing only those above it:
 
 - what is said: `records` (what is stored), `addresses` (how versions are named);
 - what a change does, pure: `rules` (aliases) with `weights`, `registrations`, `deployments`; they
-  answer with `changes`, and with the policy that `policies` makes;
+  answer with `changes`, with the policy that `policies` makes and with what `timeline` says of it;
 - where it lies: `store` (the protocol), `layout` (records as items);
 - the door: `reader`, then `deployer` (deployments too), then `registry` (all of it);
 - a file: `sqlite` over `sqlite_connections` and `sqlite_file`;

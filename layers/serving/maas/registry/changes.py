@@ -15,6 +15,7 @@ from maas.registry.records import (
     EventRecord,
     ModelRecord,
     Policy,
+    RolloutRecord,
     VersionRecord,
 )
 
@@ -76,6 +77,42 @@ class NewRoutes(Struct, frozen=True):
     alias: AliasRecord
 
 
+class NewState(Struct, frozen=True):
+    """The records that a change of a version writes, in one transaction.
+
+    The event must be new; each of the others must replace its revision before. Aliases are there
+    where the change takes the version out of them.
+    """
+
+    model: ModelRecord
+    policy: Policy
+    event: EventRecord
+    version: VersionRecord
+    aliases: tuple[AliasRecord, ...] = ()
+
+
+class NewDescription(Struct, frozen=True):
+    """The records that a change of a model's own words writes, in one transaction."""
+
+    model: ModelRecord
+    policy: Policy
+    event: EventRecord
+
+
+class NewRollout(Struct, frozen=True):
+    """The records that a step of a rollout writes, in one transaction.
+
+    The event must be new; each of the others must replace its revision before. The alias is there
+    where the step changes it, and then the event's `after` has its `routes`.
+    """
+
+    model: ModelRecord
+    policy: Policy
+    event: EventRecord
+    rollout: RolloutRecord
+    alias: AliasRecord | None = None
+
+
 class NewDeployment(Struct, frozen=True):
     """The records that a deployment writes, in one transaction.
 
@@ -88,7 +125,7 @@ class NewDeployment(Struct, frozen=True):
     deployment: DeploymentRecord
 
 
-Change = NewVersion | NewRoutes | NewDeployment
+Change = NewVersion | NewState | NewDescription | NewRoutes | NewRollout | NewDeployment
 
 
 def new_event(

@@ -13,8 +13,15 @@ import msgspec
 from msgspec import Struct
 
 from maas.errors import SettingsError
-from maas.registry.changes import Change, NewDeployment, NewRoutes, NewVersion
-from maas.registry.records import DigestRecord, encode
+from maas.registry.changes import (
+    Change,
+    NewDeployment,
+    NewRollout,
+    NewRoutes,
+    NewState,
+    NewVersion,
+)
+from maas.registry.records import AliasRecord, DigestRecord, encode
 from maas.registry.records import decode as decode_record
 from maas.registry.store import Item, Key, Write
 
@@ -24,6 +31,7 @@ VERSION_PREFIX = "VERSION#"
 ALIAS_PREFIX = "ALIAS#"
 EVENT_PREFIX = "EVENT#"
 DEPLOYMENT_PREFIX = "DEPLOYMENT#"
+ROLLOUT_PREFIX = "ROLLOUT#"
 
 RecordT = TypeVar("RecordT", bound=Struct)
 
@@ -56,6 +64,11 @@ def alias_key(model: str, name: str) -> Key:
 def deployment_key(model: str, target: str) -> Key:
     """Key of a `DeploymentRecord`."""
     return Key(partition(model), f"{DEPLOYMENT_PREFIX}{target}")
+
+
+def rollout_key(model: str, alias: str) -> Key:
+    """Key of a `RolloutRecord`; an alias has one at a time, the newest."""
+    return Key(partition(model), f"{ROLLOUT_PREFIX}{alias}")
 
 
 def event_key(model: str, revision: int) -> Key:
@@ -96,12 +109,23 @@ def writes_of(change: Change) -> list[Write]:
             digest = DigestRecord(version.number)
             writes.append(_new(version_key(name, version.number), version, 1))
             writes.append(_new(digest_key(name, version.digest), digest, 1))
+        case NewState(version=version, aliases=aliases):
+            writes.append(_successor(version_key(name, version.number), version, version.revision))
+            writes += [_alias(alias) for alias in aliases]
         case NewRoutes(alias=alias):
-            writes.append(_successor(alias_key(name, alias.name), alias, alias.revision))
+            writes.append(_alias(alias))
+        case NewRollout(rollout=rollout, alias=changed):
+            key = rollout_key(name, rollout.alias)
+            writes.append(_successor(key, rollout, rollout.revision))
+            writes += [_alias(changed)] if changed else []
         case NewDeployment(deployment=deployment):
             key = deployment_key(name, deployment.target)
             writes.append(_successor(key, deployment, deployment.revision))
     return writes
+
+
+def _alias(alias: AliasRecord) -> Write:
+    return _successor(alias_key(alias.model, alias.name), alias, alias.revision)
 
 
 def _successor(key: Key, record: Struct, revision: int, *, index: str | None = None) -> Write:

@@ -25,9 +25,16 @@ ROUTES_MAX = 8
 DEPLOYMENTS_MAX = 16
 """Places that one model is deployed to at a time; those that it was removed from do not count."""
 POLICY_VERSIONS = 256
-"""Digests in a policy: the routed versions, then the newest (86 bytes each)."""
+"""Digests in a policy: the routed versions, the shadows, the blocked, then the newest (86 bytes
+each)."""
+BLOCKED_MAX = 64
+"""Blocked versions that a policy names, the newest of them; the others it does not list at all."""
 POLICY_BYTES = 32_768
-"""Bytes of an encoded policy; the three limits above keep every policy below it."""
+"""Bytes of an encoded policy; the four limits above keep every policy below it."""
+TAGS_MAX = 16
+"""Tags of one version."""
+STEPS_MAX = 32
+"""Steps of one rollout."""
 
 # `$` alone would let a last line feed pass.
 ModelName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$(?!\n)")]
@@ -41,7 +48,24 @@ Count = Annotated[int, Meta(ge=0)]
 # A function's name and alias, and a published version of it, as Lambda writes them.
 FunctionName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_:-]{1,160}$(?!\n)")]
 FunctionVersion = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,15}$(?!\n)")]
-Action = Literal["register", "promote", "rollback", "deploy", "narrow", "leave", "remove"]
+Tag = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$(?!\n)")]
+Action = Literal[
+    "register",
+    "verify",
+    "tag",
+    "describe",
+    "retire",
+    "block",
+    "unblock",
+    "promote",
+    "rollback",
+    "shadow",
+    "rollout",
+    "deploy",
+    "narrow",
+    "leave",
+    "remove",
+]
 """What history calls a change."""
 
 RecordT = TypeVar("RecordT", bound=Struct)
@@ -57,6 +81,18 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
 
     version: VersionNumber
     weight: Annotated[int, Meta(ge=1, le=WEIGHT_TOTAL)]
+
+
+class Shadow(Struct, frozen=True, forbid_unknown_fields=True):
+    """A version that sees some of an alias's requests and answers none of them.
+
+    Attributes:
+        version: The version's number.
+        sample: How many of the requests, in hundredths of a percent.
+    """
+
+    version: VersionNumber
+    sample: Annotated[int, Meta(ge=1, le=WEIGHT_TOTAL)]
 
 
 class ModelRecord(Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,8 +160,8 @@ class Candidate(Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
 
 
-class VersionRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """One immutable version of a model (`VERSION#00000007`).
+class VersionRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One version of a model (`VERSION#00000007`); its bundle never changes.
 
     Attributes:
         model: The model's name.
@@ -141,6 +177,9 @@ class VersionRecord(Struct, frozen=True, forbid_unknown_fields=True):
         verification: The replay that came before the registration.
         registered_at: When (ISO 8601, UTC).
         registered_by: Who.
+        description: One line for people.
+        tags: Words to find it by, ascending.
+        revision: The record's own count of changes: 1, 2, 3 …
     """
 
     model: ModelName
@@ -156,6 +195,9 @@ class VersionRecord(Struct, frozen=True, forbid_unknown_fields=True):
     verification: Verification
     registered_at: str
     registered_by: str
+    description: str = ""
+    tags: Annotated[tuple[Tag, ...], Meta(max_length=TAGS_MAX)] = ()
+    revision: Revision = 1
 
 
 class DigestRecord(Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,7 +206,7 @@ class DigestRecord(Struct, frozen=True, forbid_unknown_fields=True):
     number: VersionNumber
 
 
-class AliasRecord(Struct, frozen=True, forbid_unknown_fields=True):
+class AliasRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A name that routes to one version or shares its traffic among several (`ALIAS#production`).
 
     Attributes:
@@ -176,6 +218,7 @@ class AliasRecord(Struct, frozen=True, forbid_unknown_fields=True):
         at: When this revision was made (ISO 8601, UTC).
         by: Who made it.
         reason: Why, in the words of who made it.
+        shadow: Who sees some of its requests too, or None.
     """
 
     model: ModelName
@@ -186,6 +229,44 @@ class AliasRecord(Struct, frozen=True, forbid_unknown_fields=True):
     at: str
     by: str
     reason: str
+    shadow: Shadow | None = None
+
+
+class RolloutRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """The newest rollout to an alias: a version's share grows step by step (`ROLLOUT#<alias>`).
+
+    Attributes:
+        model: The model's name.
+        alias: The alias.
+        version: The version that is rolled out.
+        steps: Its shares in percent, ascending; the last is 100.
+        step: Which of them it has, counted from 0.
+        status: `running` until it is `finished`, or `stopped` by its driver or by somebody.
+        baseline: What the alias routed to before, which a stop restores.
+        started_at: When it began (ISO 8601, UTC).
+        step_at: When the present step began.
+        by: Who began it.
+        reason: Why; of one that was stopped, why that.
+        alias_revision: The alias's revision that the rollout wrote last. Where the alias is at
+            another, somebody else has changed it, and that wins.
+        revision: The record's own count of changes: 1, 2, 3 …
+    """
+
+    model: ModelName
+    alias: AliasName
+    version: VersionNumber
+    steps: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=100)], ...], Meta(min_length=1, max_length=STEPS_MAX)
+    ]
+    step: Count
+    status: Literal["running", "finished", "stopped"]
+    baseline: tuple[Route, ...]
+    started_at: str
+    step_at: str
+    by: str
+    reason: str
+    alias_revision: Revision
+    revision: Revision
 
 
 class DeploymentRecord(Struct, frozen=True, forbid_unknown_fields=True):
@@ -218,21 +299,28 @@ class DeploymentRecord(Struct, frozen=True, forbid_unknown_fields=True):
     by: str
 
 
-class Policy(Struct, frozen=True, forbid_unknown_fields=True):
+class Policy(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """All that a function needs to choose a version, in one read (`POLICY`).
+
+    What has its default is not written, so that functions of an older release go on reading the
+    policies of models that do without it.
 
     Attributes:
         model: The model's name.
         revision: The model's revision at which this was written.
         aliases: Routes by alias.
-        digests: Full digest by version number, for the routed versions and the newest
+        digests: Full digest by version number, for the versions named here and the newest
             (`POLICY_VERSIONS` in all).
+        shadows: Who sees some of an alias's requests too, by alias.
+        blocked: Versions that answer nobody, ascending; `BLOCKED_MAX` at the most.
     """
 
     model: ModelName
     revision: Revision
     aliases: dict[AliasName, tuple[Route, ...]]
     digests: dict[VersionNumber, Digest]
+    shadows: dict[AliasName, Shadow] = {}
+    blocked: tuple[VersionNumber, ...] = ()
 
 
 class EventRecord(Struct, frozen=True, forbid_unknown_fields=True):
@@ -246,6 +334,7 @@ class EventRecord(Struct, frozen=True, forbid_unknown_fields=True):
         action: What was done.
         subject: What it was done to: a version's number, an alias or a target.
         before: The subject before: an alias's routes, a target's versions, or None for what is new.
+            What a change does to aliases by the way is in `aliases`, by name.
         after: The subject after.
         reason: Why.
     """

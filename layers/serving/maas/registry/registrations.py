@@ -18,6 +18,7 @@ from maas.registry.records import (
     VERSIONS_MAX,
     Candidate,
     ModelRecord,
+    Policy,
     VersionRecord,
     decode,
     encode,
@@ -49,12 +50,12 @@ def register(current: Current | None, candidate: Candidate, stamp: Stamp) -> New
         registered_at=stamp.at,
         registered_by=stamp.by,
     )
-    aliases = current.policy.aliases if current else {}
-    digests = {**(current.policy.digests if current else {}), number: version.digest}
+    before = current.policy if current else Policy(model.name, model.revision, {}, {})
+    digests = before.digests | {number: version.digest}
     after: dict[str, object] = {"digest": version.digest, "status": version.status}
     return NewVersion(
         model=model,
-        policy=next_policy(model, aliases=aliases, digests=digests),
+        policy=next_policy(model, replace(before, digests=digests)),
         event=new_event(model, "register", str(number), before=None, after=after, stamp=stamp),
         version=version,
     )

@@ -24,8 +24,8 @@ from maas.registry.records import (
     DeploymentRecord,
     Route,
     VersionRecord,
-    encode,
 )
+from maas.registry.timeline import seen
 from maas.registry.weights import share
 
 
@@ -152,17 +152,18 @@ def _reroute(
         at=stamp.at,
         by=stamp.by,
         reason=stamp.reason,
+        shadow=alias.shadow if alias else None,
     )
     digests = current.policy.digests | {version.number: version.digest for version in versions}
-    before = _seen(alias.routes) if alias else None
+    before = seen(alias) if alias else None
     return NewRoutes(
         model=model,
-        policy=next_policy(model, aliases=current.policy.aliases | {name: routes}, digests=digests),
-        event=new_event(model, action, name, before=before, after=_seen(routes), stamp=stamp),
+        policy=next_policy(
+            model,
+            replace(
+                current.policy, aliases=current.policy.aliases | {name: routes}, digests=digests
+            ),
+        ),
+        event=new_event(model, action, name, before=before, after=seen(record), stamp=stamp),
         alias=record,
     )
-
-
-def _seen(routes: tuple[Route, ...]) -> dict[str, object]:
-    """Routes as history shows them."""
-    return {"routes": [encode(route) for route in routes]}

@@ -232,6 +232,22 @@ class AliasRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     shadow: Shadow | None = None
 
 
+class Gate(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a version must keep to at each step of a rollout.
+
+    Attributes:
+        interval: Seconds that a step lasts at the least.
+        max_error_rate: The share of its requests that may fail by a fault of ours.
+        max_p99_ratio: Its p99 latency may be so many times that of the other versions.
+        min_requests: Requests of a step without which nothing is said of it.
+    """
+
+    interval: Annotated[float, Meta(gt=0)]
+    max_error_rate: Annotated[float, Meta(ge=0, le=1)]
+    max_p99_ratio: Annotated[float, Meta(ge=1)]
+    min_requests: Annotated[int, Meta(ge=1)]
+
+
 class RolloutRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """The newest rollout to an alias: a version's share grows step by step (`ROLLOUT#<alias>`).
 
@@ -250,6 +266,8 @@ class RolloutRecord(Struct, frozen=True, forbid_unknown_fields=True):
         alias_revision: The alias's revision that the rollout wrote last. Where the alias is at
             another, somebody else has changed it, and that wins.
         revision: The record's own count of changes: 1, 2, 3 …
+        gate: What the version must keep to.
+        holder: The driver that moves it, by a word that no other driver has.
     """
 
     model: ModelName
@@ -267,6 +285,8 @@ class RolloutRecord(Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
     alias_revision: Revision
     revision: Revision
+    gate: Gate
+    holder: Annotated[str, Meta(pattern=r"^[0-9a-f]{1,32}$(?!\n)")]
 
 
 class DeploymentRecord(Struct, frozen=True, forbid_unknown_fields=True):

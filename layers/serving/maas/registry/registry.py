@@ -15,7 +15,7 @@ from maas.errors import ConflictError
 from maas.registry import layout, registrations, rules
 from maas.registry.addresses import ByNumber, VersionAddress, parse_alias, parse_model
 from maas.registry.changes import Current, NewRoutes, Stamp
-from maas.registry.deployer import Deployer, current_of
+from maas.registry.deployer import current_of
 from maas.registry.reader import no_alias, no_model
 from maas.registry.records import (
     DEFAULT_ALIAS,
@@ -24,6 +24,7 @@ from maas.registry.records import (
     DigestRecord,
     VersionRecord,
 )
+from maas.registry.roller import Roller
 
 REGISTER_TRIES = 100
 """Each try is lost only to somebody else's success, so many writers need many."""
@@ -45,7 +46,7 @@ class AliasChange:
     changed: bool
 
 
-class Registry(Deployer):
+class Registry(Roller):
     """Reads and changes the registry. Safe to share among threads; close it after use.
 
     Args:

@@ -60,7 +60,7 @@ def promote(
     """
     if not 1 <= weight <= 100:
         raise FieldError("must be a whole percentage from 1 to 100", field="weight")
-    _require_verified([version])
+    require_verified([version])
     require_carried([version], deployments)
     if alias is None and len(current.policy.aliases) >= ALIASES_MAX:
         raise RefusedError(f"A model has {ALIASES_MAX} aliases at the most; use one that exists.")
@@ -110,7 +110,7 @@ def rollback(
             f"{alias.name} of {alias.model} has had one revision only, so there is nothing to go "
             "back to. Promote another version instead."
         )
-    _require_verified(versions)
+    require_verified(versions)
     require_carried(versions, deployments)
     return _reroute(
         current,
@@ -123,7 +123,12 @@ def rollback(
     )
 
 
-def _require_verified(versions: Sequence[VersionRecord]) -> None:
+def require_verified(versions: Sequence[VersionRecord]) -> None:
+    """Refuse versions that may not be given traffic.
+
+    Raises:
+        RefusedError: One of them is not verified.
+    """
     for version in versions:
         if version.status != "verified":
             raise RefusedError(

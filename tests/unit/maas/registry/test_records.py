@@ -178,6 +178,13 @@ ROLLOUT: dict[str, Any] = {
     "reason": "",
     "alias_revision": 2,
     "revision": 1,
+    "gate": {
+        "interval": 600.0,
+        "max_error_rate": 0.01,
+        "max_p99_ratio": 1.5,
+        "min_requests": 100,
+    },
+    "holder": "3f2a9c01",
 }
 
 
@@ -192,6 +199,16 @@ ROLLOUT: dict[str, Any] = {
         {"status": "paused"},
         {"alias": "Production"},
         {"alias_revision": 0},
+        {"holder": "Ada"},
+        *(
+            {"gate": ROLLOUT["gate"] | wrong}
+            for wrong in (
+                {"interval": 0},
+                {"max_error_rate": 1.1},
+                {"max_p99_ratio": 0.9},
+                {"min_requests": 0},
+            )
+        ),
     ],
     ids=str,
 )

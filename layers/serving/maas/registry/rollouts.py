@@ -1,0 +1,310 @@
+"""What a step of a rollout does: from the records as they are to those that shall be.
+
+Imports `maas.errors`, the records and the pure rooms beside it, as `rules` does. The version's
+share follows the rollout's steps; whoever changes the alias meanwhile wins, and ends it:
+
+    change = begin(current, alias, None, version, plan, stamp=stamp, others=…, deployments=…)
+    change = advance(current, alias, change.rollout, version, stamp=stamp, deployments=…)
+    change = stop(current, alias, rollout, versions, stamp=stamp, deployments=…)
+
+All the while, and after it, the alias's `previous` are the routes from before the rollout, so that
+`maas rollback` never goes back to one of its steps.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from maas.errors import ConflictError, FieldError, RefusedError
+from maas.registry.changes import Current, NewRollout, Stamp, new_event
+from maas.registry.deployments import require_carried
+from maas.registry.policies import next_policy
+from maas.registry.records import (
+    STEPS_MAX,
+    WEIGHT_TOTAL,
+    AliasRecord,
+    DeploymentRecord,
+    Gate,
+    RolloutRecord,
+    Route,
+    VersionRecord,
+)
+from maas.registry.rules import require_verified
+from maas.registry.timeline import seen
+from maas.registry.weights import share
+
+
+class Plan(Struct, frozen=True):
+    """How a rollout shall go.
+
+    Attributes:
+        steps: The version's shares in percent, ascending; the last is 100.
+        gate: What the version must keep to.
+        holder: Who drives it: a word that no other driver has.
+
+    Raises:
+        FieldError: The steps are not acceptable.
+    """
+
+    steps: tuple[int, ...]
+    gate: Gate
+    holder: str
+
+    def __post_init__(self) -> None:
+        ascending = all(one < other for one, other in pairwise(self.steps))
+        if not self.steps or self.steps[0] < 1 or self.steps[-1] != 100 or not ascending:
+            message = "must be whole percentages that ascend to 100, such as 1,10,50,100"
+            raise FieldError(message, field="steps")
+        if len(self.steps) > STEPS_MAX:
+            raise FieldError(f"must be {STEPS_MAX} at the most", field="steps")
+
+
+def is_overtaken(alias: AliasRecord | None, rollout: RolloutRecord) -> bool:
+    """Whether somebody else has changed the alias since the rollout did."""
+    return alias is None or alias.revision != rollout.alias_revision
+
+
+def is_running(alias: AliasRecord | None, rollout: RolloutRecord | None) -> bool:
+    """Whether a rollout still decides over the alias, be its driver alive or not."""
+    return rollout is not None and rollout.status == "running" and not is_overtaken(alias, rollout)
+
+
+def begin(
+    current: Current,
+    alias: AliasRecord | None,
+    rollout: RolloutRecord | None,
+    version: VersionRecord,
+    plan: Plan,
+    *,
+    name: str,
+    stamp: Stamp,
+    deployments: Sequence[DeploymentRecord] = (),
+) -> NewRollout:
+    """Give a version the first step's share of an alias.
+
+    Args:
+        current: The model as it is.
+        alias: The alias as it is.
+        rollout: The alias's newest rollout, if there ever was one.
+        version: The version, read at `current`'s revision.
+        plan: How it shall go.
+        name: The alias's name.
+        stamp: When, who and why.
+        deployments: Where the model is deployed to, read at `current`'s revision.
+
+    Raises:
+        RefusedError: There is nobody to take the rest of the requests, the version has all of them
+            already, is not verified, or a live deployment does not carry it.
+        ConflictError: Another rollout to the alias is running.
+    """
+    if rollout is not None and is_running(alias, rollout):
+        raise ConflictError(running_text(rollout))
+    if alias is None:
+        raise RefusedError(
+            f"{name} of {version.model} routes to no version yet, so there is none to go back to. "
+            "Promote one first."
+        )
+    if alias.routes == (Route(version.number, WEIGHT_TOTAL),):
+        raise RefusedError(f"{version.model}@{version.number} answers all of {name} already.")
+    made = RolloutRecord(
+        model=version.model,
+        alias=name,
+        version=version.number,
+        steps=plan.steps,
+        step=0,
+        status="running",
+        baseline=alias.routes,
+        started_at=stamp.at,
+        step_at=stamp.at,
+        by=stamp.by,
+        reason=stamp.reason,
+        alias_revision=alias.revision + 1,
+        revision=rollout.revision + 1 if rollout else 1,
+        gate=plan.gate,
+        holder=plan.holder,
+    )
+    return _step(current, alias, made, version, stamp=stamp, deployments=deployments)
+
+
+def advance(
+    current: Current,
+    alias: AliasRecord | None,
+    rollout: RolloutRecord,
+    version: VersionRecord,
+    *,
+    stamp: Stamp,
+    deployments: Sequence[DeploymentRecord] = (),
+) -> NewRollout:
+    """Give the version the next step's share; behind the last step the rollout is finished.
+
+    Arguments as in `begin`.
+
+    Raises:
+        ConflictError: The rollout is over, or somebody else has changed the alias.
+        RefusedError: The version is no longer verified, or a live deployment does not carry it.
+    """
+    alias = _require_running(alias, rollout)
+    if rollout.step + 1 == len(rollout.steps):
+        done = replace(rollout, status="finished", revision=rollout.revision + 1)
+        return _write(current, alias, done, stamp=stamp)
+    next_one = replace(
+        rollout,
+        step=rollout.step + 1,
+        step_at=stamp.at,
+        alias_revision=alias.revision + 1,
+        revision=rollout.revision + 1,
+    )
+    return _step(current, alias, next_one, version, stamp=stamp, deployments=deployments)
+
+
+def take_over(
+    current: Current,
+    alias: AliasRecord | None,
+    rollout: RolloutRecord,
+    *,
+    holder: str,
+    stamp: Stamp,
+) -> NewRollout:
+    """Let another driver go on from the present step; the former, if it lives, sees that and ends.
+
+    Raises:
+        ConflictError: The rollout is over, or somebody else has changed the alias.
+    """
+    alias = _require_running(alias, rollout)
+    taken = replace(rollout, holder=holder, step_at=stamp.at, revision=rollout.revision + 1)
+    return _write(current, alias, taken, stamp=stamp)
+
+
+def stop(
+    current: Current,
+    alias: AliasRecord | None,
+    rollout: RolloutRecord,
+    versions: Sequence[VersionRecord],
+    *,
+    stamp: Stamp,
+    deployments: Sequence[DeploymentRecord] = (),
+) -> NewRollout:
+    """Restore the routes from before the rollout, and end it.
+
+    Args:
+        current: The model as it is.
+        alias: The alias as it is.
+        rollout: The rollout.
+        versions: Those of `rollout.baseline`, read at `current`'s revision.
+        stamp: When, who and why.
+        deployments: Where the model is deployed to, read at `current`'s revision.
+
+    Raises:
+        ConflictError: The rollout is over, or somebody else has changed the alias.
+        RefusedError: A version from before is no longer verified, or a live deployment does not
+            carry it.
+    """
+    alias = _require_running(alias, rollout)
+    require_verified(versions)
+    require_carried(versions, deployments)
+    ended = replace(
+        rollout,
+        status="stopped",
+        reason=stamp.reason,
+        alias_revision=alias.revision + 1,
+        revision=rollout.revision + 1,
+    )
+    digests = {version.number: version.digest for version in versions}
+    return _write(current, alias, ended, stamp=stamp, routes=rollout.baseline, digests=digests)
+
+
+def running_text(rollout: RolloutRecord) -> str:
+    """That a rollout is running, and what may be done about it."""
+    return (
+        f"A rollout of version {rollout.version} to {rollout.alias} of {rollout.model} is running, "
+        f"at {rollout.steps[rollout.step]} % since {rollout.step_at}. Where its driver is gone, go "
+        f"on with maas rollout resume {rollout.model}, or end it with maas rollout stop "
+        f"{rollout.model}."
+    )
+
+
+def _require_running(alias: AliasRecord | None, rollout: RolloutRecord) -> AliasRecord:
+    if rollout.status != "running":
+        raise ConflictError(
+            f"The rollout of version {rollout.version} to {rollout.alias} of {rollout.model} is "
+            f"{rollout.status} already."
+        )
+    if alias is None or is_overtaken(alias, rollout):
+        by = f"{alias.by} changed" if alias else "somebody removed"
+        raise ConflictError(
+            f"{by} {rollout.alias} of {rollout.model} during the rollout of version "
+            f"{rollout.version}, which ended it. Nothing was written."
+        )
+    return alias
+
+
+def _step(
+    current: Current,
+    alias: AliasRecord,
+    rollout: RolloutRecord,
+    version: VersionRecord,
+    *,
+    stamp: Stamp,
+    deployments: Sequence[DeploymentRecord],
+) -> NewRollout:
+    require_verified([version])
+    require_carried([version], deployments)
+    weight = rollout.steps[rollout.step] * WEIGHT_TOTAL // 100
+    # Of the routes from before, so that the others keep their proportions to the last step.
+    routes = share(rollout.baseline, version=version.number, weight=weight)
+    digests = {version.number: version.digest}
+    return _write(current, alias, rollout, stamp=stamp, routes=routes, digests=digests)
+
+
+def _write(
+    current: Current,
+    alias: AliasRecord,
+    rollout: RolloutRecord,
+    *,
+    stamp: Stamp,
+    routes: tuple[Route, ...] | None = None,
+    digests: Mapping[int, str] = MappingProxyType({}),
+) -> NewRollout:
+    """The records of a step; `routes` are None where the alias stays as it is."""
+    model = replace(current.model, revision=current.model.revision + 1)
+    state = _told(rollout)
+    if routes is None:
+        policy = next_policy(model, current.policy)
+        event = new_event(model, "rollout", rollout.alias, before=None, after=state, stamp=stamp)
+        return NewRollout(model, policy, event, rollout)
+    moved = replace(
+        alias,
+        routes=routes,
+        previous=rollout.baseline,
+        revision=rollout.alias_revision,
+        at=stamp.at,
+        by=stamp.by,
+        reason=stamp.reason,
+    )
+    policy = next_policy(
+        model,
+        replace(
+            current.policy,
+            aliases=current.policy.aliases | {alias.name: routes},
+            digests={**current.policy.digests, **digests},
+        ),
+    )
+    event = new_event(
+        model, "rollout", alias.name, before=seen(alias), after=seen(moved) | state, stamp=stamp
+    )
+    return NewRollout(model, policy, event, rollout, moved)
+
+
+def _told(rollout: RolloutRecord) -> dict[str, object]:
+    """A rollout as history shows it."""
+    return {
+        "rollout": {
+            "version": rollout.version,
+            "status": rollout.status,
+            "step": rollout.step + 1,
+            "steps": list(rollout.steps),
+        }
+    }

@@ -5,13 +5,13 @@ What it is asked lies in kserve/ask.py; here is what it must have answered.
 
 import json
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.environments import python_of
 from support.task_bundles import TaskHome, home_with, serving
 from support.tiny import make_bundle, register_bundle
 from support.tiny_echo import make_echo
@@ -35,7 +35,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> TaskHome:
 
 
 @pytest.fixture(scope="module")
-def said(home: TaskHome, python_of: Callable[[str], Path]) -> dict[str, Any]:
+def said(home: TaskHome) -> dict[str, Any]:
     """What the client answered to each question."""
     python = python_of("kserve")
     with serving(home) as url:

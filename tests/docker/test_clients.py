@@ -4,15 +4,19 @@ What each client can do is tried against `maas serve` in tests/integration; here
 headers, bytes and errors come through the gateway and a Lambda event as they are.
 """
 
+import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 from openai import NotFoundError, OpenAI
+from support.environments import CLIENTS, python_of
 from support.sam import World
 from support.tiny import LABELS
 from support.tiny_embedding import make_embedding
@@ -73,6 +77,53 @@ def test_tritonclient_shows_our_errors(client: triton.InferenceServerClient) -> 
     with pytest.raises(InferenceServerException, match="is not served here") as raised:
         client.get_model_metadata("sentiment", "99", headers=dict(TRITON))
     assert raised.value.status() == "404"
+
+
+def test_kserves_client(world: World, api: str) -> None:
+    ask = CLIENTS / "kserve" / "ask.py"
+    done = subprocess.run(
+        [python_of("kserve"), "-I", ask, api, "sentiment"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["live"], said["ready"], said["model ready"]) == (True, True, True)
+    assert said["nobody ready"] is False
+    for asked, version in (("texts JSON", 1), ("texts binary", 1), ("plain", 1), ("pinned", 2)):
+        np.testing.assert_allclose(
+            said[asked]["outputs"]["logits"],
+            world.home.bundles[version].logits(TEXTS),
+            atol=1e-5,
+            err_msg=asked,
+        )
+    assert said["refused"].startswith("text: must not be empty")
+
+
+def test_tensorflow_serving_as_curl_writes_it(world: World, api: str) -> None:
+    url = f"{api}/v1/models/sentiment"
+    with httpx.Client(headers=KEY, timeout=60) as client:
+        assert client.get(url).json()["model_version_status"][0]["state"] == "AVAILABLE"
+        rows = client.post(f"{url}:predict", json={"instances": [{"text": t} for t in TEXTS]})
+        columns = client.post(f"{url}/versions/2:predict", json={"inputs": {"text": TEXTS}})
+    assert (rows.status_code, columns.status_code) == (200, 200), rows.text + columns.text
+    found = {1: rows.json()["predictions"], 2: columns.json()["outputs"]}
+    for version, logits in found.items():
+        np.testing.assert_allclose(logits, world.home.bundles[version].logits(TEXTS), atol=1e-5)
+
+
+def test_sagemaker_as_its_containers_are_asked(world: World, api: str) -> None:
+    url = f"{api}/models/sentiment"
+    with httpx.Client(headers=KEY, timeout=60) as client:
+        assert client.get(f"{url}/ping").json() == {"status": "ok"}
+        asked = {"json": {"inputs": TEXTS}, "headers": {"x-maas-version": "2"}}
+        answer = client.post(f"{url}/invocations", **asked)
+        assert answer.status_code == 200, answer.text
+        assert answer.content == client.post(url, **asked).content
+    best = [each[0]["label"] for each in answer.json()]
+    assert best == [LABELS[i] for i in world.home.bundles[2].logits(TEXTS).argmax(axis=1)]
 
 
 def test_hugging_face_texts_images_vectors_and_what_is_written(

@@ -1,6 +1,6 @@
 """What KServe's own client says to a server of ours; run in an environment of its own.
 
-    python ask.py http://127.0.0.1:8080 MODEL TENSOR_MODEL
+    python ask.py http://127.0.0.1:8080 MODEL [TENSOR_MODEL]
 
 It imports nothing of this project. Prints one JSON object: by question what the client answered.
 """
@@ -72,7 +72,7 @@ async def refusal(asked: Awaitable[Any]) -> str:
     return "nothing was raised"
 
 
-async def ask(url: str, model: str, tensor_model: str) -> dict[str, Any]:
+async def ask(url: str, model: str, tensor_model: str | None = None) -> dict[str, Any]:
     """Ask everything that the client can."""
     found: dict[str, Any] = {}
     async with InferenceRESTClient(RESTConfig(protocol="v2", retries=0)) as client:
@@ -95,7 +95,7 @@ async def ask(url: str, model: str, tensor_model: str) -> dict[str, Any]:
         found["plain"] = told(await client.infer(url, body, model_name=model))
         pinned = await client.infer(f"{url}/", body, model_name=f"{model}/versions/2")
         found["pinned"] = told(pinned)
-        for binary in (False, True):
+        for binary in (False, True) if tensor_model else ():
             request = InferRequest(
                 model_name=tensor_model,
                 infer_inputs=tensors(binary=binary),

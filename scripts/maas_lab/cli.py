@@ -181,7 +181,8 @@ def serve(
 def predict(
     version: Annotated[str, typer.Argument(help="A model or version, such as sentiment@2.")],
     texts: Annotated[
-        list[str], typer.Argument(help="Texts, or files for a model of images; - reads one a line.")
+        list[str],
+        typer.Argument(help="Texts, or files for a model of such; - reads one text a line."),
     ],
     url: Annotated[
         str | None, typer.Option(help="A server, such as http://127.0.0.1:8080.")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import msgspec
 
+from maas.bundle.task_rules import FILED
 from maas.errors import FieldError, MaasError, TryAgainError
 from maas.limits import LIMITS
 from maas_lab.serving import build_local_app
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
     Options = dict[str, Any]
 
 _TIMEOUT_SECONDS = 30.0
-_IMAGES = "image-classification"
-_LABELS = ("text-classification", _IMAGES)
+_LABELS = ("text-classification", "image-classification", "audio-classification")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def predict_here(
         settings: Where the registry and the bundles are.
         model: The model's name.
         address: Which version; whichever answers when None.
-        inputs: Texts, or paths of images for a model that looks at them.
+        inputs: Texts, or paths of files for a model that looks or listens.
         top_k: Labels per input; all when None.
 
     Raises:
@@ -153,7 +153,7 @@ def _requests(task: str, inputs: "Sequence[str]", top_k: int | None) -> "Iterato
     if top_k is not None and task not in _LABELS:
         raise FieldError(f"is for labels, which a model for {task} has none of", field="top-k")
     parameters = {} if top_k is None else {"parameters": {"top_k": top_k}}
-    if task == _IMAGES:
+    if task in FILED:
         for name in inputs:
             data = _file(name)
             coded = {"inputs": base64.b64encode(data).decode(), **parameters}
@@ -180,7 +180,7 @@ def _prediction(task: str, responses: "Sequence[httpx.Response]") -> Prediction:
         task=task,
         version=int(responses[0].headers["x-maas-version"]),
         digest=responses[0].headers["x-maas-digest"],
-        rows=answers if task == _IMAGES else [row for answer in answers for row in answer],
+        rows=answers if task in FILED else [row for answer in answers for row in answer],
     )
 
 

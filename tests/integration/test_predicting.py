@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 from support.task_bundles import TaskHome, home_with, serving
+from support.tiny_audio import make_sounds, make_speech, spoken
 from support.tiny_embedding import make_embedding
 from support.tiny_image import LABELS, make_image, picture, png
 from support.tiny_writer import make_writer
+from support.wav import wav
 
 from maas.errors import FieldError, MaasError
 from maas.observe import Observer
@@ -84,12 +86,25 @@ def test_images_are_files(tmp_path: Path, top_k: int | None) -> None:
         assert f"{label} {score:.3f}" in shown(names, answer)
 
 
+def test_clips_are_files(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(wav(spoken("a film")))
+    names = [str(tmp_path / "a.wav")] * 2
+    speech = both(home_with(tmp_path / "speech", make_speech), names)
+    assert speech.rows == [{"text": "a film"}] * 2
+    assert shown(names, speech).count("a film") == 2
+    sounds = both(home_with(tmp_path / "sounds", make_sounds), names, top_k=1)
+    ((best,), _) = sounds.rows
+    assert f"{best['label']} {best['score']:.3f}" in shown(names, sounds)
+
+
 @pytest.mark.parametrize(
     ("make", "inputs", "top_k", "field"),
     [
         (make_image, ["/nowhere/1.png"], None, "/nowhere/1.png"),
         (make_image, ["a\0b"], None, "a\0b"),
         (make_image, [__file__], None, "inputs"),
+        (make_sounds, [__file__], None, "inputs"),
+        (make_speech, [__file__], 1, "top-k"),
         (make_writer, TEXTS, 1, "top-k"),
         (make_embedding, TEXTS, 1, "top-k"),
         (make_embedding, [" "], None, "inputs"),

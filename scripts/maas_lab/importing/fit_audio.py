@@ -76,6 +76,8 @@ def fit_audio(foreign: "Foreign", exported: "Exported", folder: "Path", wishes: 
     clips = made_clips(audio, seed=int(foreign.digest.removeprefix("sha256:")[:8], 16))
     clips = tuple(base64.b64decode(each.clips[0]) for each in exported.goldens) or clips[:_GOLDENS]
     answers = [ask(decode(read_file(clip, field="clip"), audio, field="clip")) for clip in clips]
+    if {answer.shape[-1] for answer in answers} != {width}:
+        raise RefusedError(f"The graph does not answer every clip with {width} numbers.")
     manifest: dict[str, object] = {"audio": audio}
     if speaks:
         told = exported.manifest.get("ctc")

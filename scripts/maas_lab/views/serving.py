@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import to_builtins
 from rich.console import Group
 
+from maas.bundle.task_rules import FILED
 from maas_lab.benching.figures import FIGURES, Bench
 from maas_lab.benching.programs import REFERENCE
 from maas_lab.output import View, table
@@ -43,7 +44,7 @@ def prediction_view(inputs: "Sequence[str]", answer: "Prediction") -> View:
     }
     said = _SAID.get(answer.task, str)
     rows = [(said(row), _shortened(given)) for given, row in zip(inputs, answer.rows, strict=True)]
-    column = "file" if answer.task == "image-classification" else "text"
+    column = "file" if answer.task in FILED else "text"
     return View(data, table(f"version {answer.version}", column, rows=rows))
 
 
@@ -60,6 +61,8 @@ def _vector(row: "list[float]") -> str:
 _SAID: "dict[str, Callable[[Any], str]]" = {
     "text-classification": _labels,
     "image-classification": _labels,
+    "audio-classification": _labels,
+    "automatic-speech-recognition": lambda row: str(row["text"]),
     "feature-extraction": _vector,
     "translation": lambda row: str(row["translation_text"]),
     "summarization": lambda row: str(row["summary_text"]),

@@ -37,6 +37,8 @@ TRANSCRIBING = frozenset(("automatic-speech-recognition",))
 """The tasks that write down what is said, from numbers per frame."""
 LISTENING = frozenset(("audio-classification",)) | TRANSCRIBING
 """The tasks that listen to a clip of sound."""
+FILED = LOOKING | LISTENING
+"""The tasks that are asked about files."""
 WRITING = frozenset(("translation", "summarization"))
 """The tasks that write a text, the whole loop within the graph."""
 GENERATING = frozenset(("text-generation",))
@@ -51,7 +53,7 @@ TABULAR = frozenset(("tabular-classification",))
 """The tasks that read rows of named columns."""
 BARE = frozenset(("tensor",)) | TABULAR
 """The tasks that serve a graph as it is, whatever tensors it has."""
-TEXTLESS = LOOKING | LISTENING | BARE
+TEXTLESS = FILED | BARE
 """The tasks without a tokenizer; all others read texts."""
 
 PAST, PRESENT, POSITIONS = "past_key_values.", "present.", "position_ids"

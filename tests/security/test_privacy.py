@@ -28,12 +28,14 @@ from support.kinds import KINDS
 from support.task_bundles import home_with
 from support.tensors import tensor_of, tensors_of, text, with_bytes
 from support.tiny import FOREVER_WORD, Client, Home, make_home, open_client
+from support.tiny_audio import make_sounds, make_speech, spoken
 from support.tiny_embedding import make_embedding
 from support.tiny_image import chunk, in_base64, jpeg, make_image, picture, png
 from support.tiny_pairs import make_question, make_zero_shot
 from support.tiny_tensor import make_tensor, tensor_feeds
 from support.tiny_tokens import make_tokens
 from support.tiny_writer import make_writer
+from support.wav import fmt, riff, wav
 
 from maas.errors import MaasError
 from maas.exchange import Exchange
@@ -217,6 +219,44 @@ def test_s34_nothing_of_an_image_stays_in_or_comes_out_of_a_function(
             for event_of in (rest_event, http_event):
                 event = event_of(
                     "POST", home.path, coded, headers={"content-type": kind}, base64=True
+                )
+                answer = send(handler, event)
+                statuses.add(answer["statusCode"])
+                watched.check(answer)
+    assert statuses == {200, 422}
+    search(home.settings.home)
+
+
+def clips() -> "list[bytes]":
+    """Files with the mark beside the sound, in what is no sound, and in the last samples."""
+    mark, whole = CANARY.encode(), wav(spoken("a film"))
+    return [
+        *(
+            riff((name, mark), fmt(), (b"data", whole[44:]), (name, mark))
+            for name in (b"LIST", b"id3 ")
+        ),
+        *(whole + mark, mark + whole, mark, b"fLaC" + mark, whole[:20] + mark, whole[:40] + mark),
+        whole[: len(whole) - len(mark)] + mark,
+    ]
+
+
+@pytest.mark.parametrize("make", [make_sounds, make_speech])
+def test_s34_nothing_of_a_clip_stays_in_or_comes_out_of_a_function(
+    tmp_path: Path, watched: Watched, make: "Callable[..., Any]"
+) -> None:
+    home = home_with(tmp_path / "home", make)
+    handler = build_handler(home.settings)
+    statuses = set()
+    for data in clips():
+        for body, kind in (
+            (data, "audio/wav"),
+            (data, ""),
+            (json.dumps({"inputs": in_base64(data)}).encode(), "application/json"),
+            (json.dumps({"inputs": in_base64(data)[:-2] + "!" + CANARY}).encode(), ""),
+        ):
+            for event_of in (rest_event, http_event):
+                event = event_of(
+                    "POST", home.path, in_base64(body), headers={"content-type": kind}, base64=True
                 )
                 answer = send(handler, event)
                 statuses.add(answer["statusCode"])

@@ -1,0 +1,91 @@
+"""What each verb of rollouts says, for people and for machines.
+
+Imports `maas`, the lab's rollouts and rich's tables.
+"""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.console import Group
+
+from maas_lab.output import View
+from maas_lab.rollout.progress import line_of
+from maas_lab.views.registry import routes_text
+
+if TYPE_CHECKING:
+    from maas.registry.records import RolloutRecord
+    from maas.registry.roller import RolloutState
+    from maas_lab.rollout.release import Outcome
+
+_MOVES = frozenset(("began", "resumed", "advanced", "finished", "stopped", "overtaken", "stuck"))
+
+
+def outcome_view(outcome: "Outcome") -> View:
+    """How a rollout ended, with all that happened."""
+    ending = outcome.ending
+    record = ending.record
+    what, alias = f"{record.model}@{record.version}", f"{record.model}@{record.alias}"
+    said = {
+        "finished": f"{what} answers all of {alias} now: {ending.reason}",
+        "stopped": f"{what} was taken back, {alias} is {routes_text(record.baseline)} again:"
+        f" {ending.reason}",
+        "overtaken": f"the rollout of {what} was ended: {ending.reason}",
+        "stuck": f"the rollout of {what} is stuck, {alias} stays as it is: {ending.reason}",
+    }[ending.kind]
+    moves = [line_of(mark) for mark in outcome.marks if mark.kind in _MOVES]
+    told = [f"told {notice}" for notice in outcome.notices]
+    data: dict[str, object] = {
+        "outcome": ending.kind,
+        "reason": ending.reason,
+        "rollout": _data(record),
+        "timeline": [msgspec.to_builtins(mark) for mark in outcome.marks],
+        "plot": str(outcome.plot),
+        "notifications": outcome.notices,
+    }
+    return View(data, Group(*moves, *told, f"plot {outcome.plot}", said))
+
+
+def stopped_view(record: "RolloutRecord") -> View:
+    """What `maas rollout stop` did."""
+    text = (
+        f"{record.model}@{record.version} was taken back, {record.model}@{record.alias} is"
+        f" {routes_text(record.baseline)} again"
+    )
+    return View({"rollout": _data(record)}, text)
+
+
+def state_view(model: str, alias: str, state: "RolloutState") -> View:
+    """How far the newest rollout to an alias is."""
+    record = state.record
+    if record is None:
+        return View(
+            {"running": False, "rollout": None}, f"There never was a rollout to {alias} of {model}."
+        )
+    overtaken = record.status == "running" and not state.running
+    data: dict[str, object] = {
+        "running": state.running,
+        "overtaken": overtaken,
+        "rollout": _data(record),
+        "alias": _data(state.alias) if state.alias else None,
+    }
+    steps = ", ".join(
+        f"[{step} %]" if place == record.step else f"{step} %"
+        for place, step in enumerate(record.steps)
+    )
+    status = "ended by somebody's change of the alias" if overtaken else record.status
+    lines = [
+        f"{model}@{record.version} to {alias}: {status}",
+        f"  steps    {steps} since {record.step_at[:19]}",
+        f"  began    {record.started_at[:19]} by {record.by}",
+        f"  before   {routes_text(record.baseline)}",
+    ]
+    if state.alias:
+        lines.append(f"  now      {routes_text(state.alias.routes)}")
+    if record.reason:
+        lines.append(f"  reason   {record.reason}")
+    return View(data, "\n".join(lines))
+
+
+def _data(record: msgspec.Struct) -> dict[str, object]:
+    data: dict[str, object] = msgspec.to_builtins(record)
+    return data

@@ -21,10 +21,16 @@ STORES = ("dynamodb", "sqlite")
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 
 
-def opener(kind: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Registry]:
+def opener(
+    kind: str,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    clock: Callable[[], datetime] = lambda: NOW,
+) -> Callable[[], Registry]:
     """Opens an empty registry of a kind, each time as if it were another process."""
     open_store = _dynamo(monkeypatch) if kind == "dynamodb" else lambda: SqliteStore(file)
-    return lambda: Registry(open_store(), clock=lambda: NOW, actor="ada")
+    return lambda: Registry(open_store(), clock=clock, actor="ada")
 
 
 def _dynamo(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Store]:

@@ -7,11 +7,12 @@ Imports nothing:
 The rooms, each group knowing only those above it:
 
 - what is said: `records` (what is stored), `addresses` (how versions are named);
-- what a change does, pure: `rules` (aliases) with `weights`, `rollouts`, `registrations`, `deployments`;
-  they answer with `changes`, with the policy that `policies` makes and with what `timeline` says of
-  it;
+- what a change does, pure: `rules` (aliases) with `weights`, `shadows`, `rollouts`; `states` and
+  `words` (versions) with `registrations`; `deployments`. They answer with `changes`, with the
+  policy that `policies` makes and with what `timeline` says of it;
 - where it lies: `store` (the protocol), `layout` (records as items);
-- the door: `reader`, then `deployer` (deployments too), `roller` (rollouts), `registry` (all of it);
+- the door: `reader`, then `historian` (what was), `deployer` (deployments too),
+  `roller` (rollouts), `curator` (what versions are), `registry` (all of it);
 - a file: `sqlite` over `sqlite_connections` and `sqlite_file`;
 - a table: `dynamo_store` over `dynamo_items` and `dynamo`, which is the one room that knows boto3,
   asks as often as `dynamo_attempts` says and tells what went wrong by `dynamo_faults`;

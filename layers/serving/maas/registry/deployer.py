@@ -19,7 +19,8 @@ from maas.registry import deployments, layout
 from maas.registry.addresses import ByNumber, parse_model, parse_target
 from maas.registry.changes import Change, Current, NewDeployment, Stamp
 from maas.registry.deployments import Seen
-from maas.registry.reader import Reader, no_model
+from maas.registry.historian import Historian
+from maas.registry.reader import no_model
 from maas.registry.records import DeploymentRecord, ModelRecord, Policy
 from maas.registry.store import Item, Store
 
@@ -32,7 +33,7 @@ class DeploymentChange:
     changed: bool
 
 
-class Deployer(Reader):
+class Deployer(Historian):
     """Reads the registry and records deployments. Safe to share among threads; close it after use.
 
     Args:

@@ -131,18 +131,30 @@ class TensorSpec(Struct, frozen=True, forbid_unknown_fields=True):
     shape: tuple[int | str, ...]
 
 
-class Verification(Struct, frozen=True, forbid_unknown_fields=True):
-    """Proof that a bundle answered its golden requests before it was registered.
+class Verification(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the last replay of a version's golden requests showed.
 
     Attributes:
         golden: Golden requests that were replayed.
-        max_difference: The largest absolute difference of a score from the recorded answer.
+        max_difference: The largest absolute difference of a number from the recorded one.
         seconds: How long the replay took.
+        passed: Whether it answered as it should.
+        problem: Why not, in one line.
+        where: What answered: the bundle itself, or a deployed function.
+        p50_ms: Half of the golden requests took no longer (milliseconds), or None.
+        cold_start_seconds: From nothing to the first answer, or None.
+        at: When (ISO 8601, UTC); empty for the replay at registration.
     """
 
     golden: Count
     max_difference: float
     seconds: float
+    passed: bool = True
+    problem: str = ""
+    where: Literal["bundle", "function"] = "bundle"
+    p50_ms: float | None = None
+    cold_start_seconds: float | None = None
+    at: str = ""
 
 
 class Candidate(Struct, frozen=True, forbid_unknown_fields=True):
@@ -174,7 +186,7 @@ class VersionRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         labels: A classifier's labels in the order of its outputs.
         metrics: Figures of the test split, by name.
         lineage: Where it comes from: recipe, commit, data digest, job.
-        verification: The replay that came before the registration.
+        verification: The last replay of its golden requests.
         registered_at: When (ISO 8601, UTC).
         registered_by: Who.
         description: One line for people.
@@ -213,7 +225,8 @@ class AliasRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
         model: The model's name.
         name: The alias.
         routes: Who answers, ascending by version; the weights sum to `WEIGHT_TOTAL`.
-        previous: The routes of the revision before, which a rollback restores; None at first.
+        previous: What a rollback restores: the routes before the last promote, rollback or rollout;
+            None at first.
         revision: The alias's own count of changes: 1, 2, 3 …
         at: When this revision was made (ISO 8601, UTC).
         by: Who made it.

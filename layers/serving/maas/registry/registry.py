@@ -15,16 +15,18 @@ from maas.errors import ConflictError
 from maas.registry import layout, registrations, rules
 from maas.registry.addresses import ByNumber, VersionAddress, parse_alias, parse_model
 from maas.registry.changes import Current, NewRoutes, Stamp
+from maas.registry.curator import AliasChange, Curator
 from maas.registry.deployer import current_of
+from maas.registry.historian import Moment
 from maas.registry.reader import no_alias, no_model
 from maas.registry.records import (
     DEFAULT_ALIAS,
     AliasRecord,
     Candidate,
     DigestRecord,
+    Route,
     VersionRecord,
 )
-from maas.registry.roller import Roller
 
 REGISTER_TRIES = 100
 """Each try is lost only to somebody else's success, so many writers need many."""
@@ -38,15 +40,7 @@ class Registered:
     created: bool
 
 
-@dataclass(frozen=True, slots=True)
-class AliasChange:
-    """An alias as it is now, and whether this call changed it."""
-
-    record: AliasRecord
-    changed: bool
-
-
-class Registry(Roller):
+class Registry(Curator):
     """Reads and changes the registry. Safe to share among threads; close it after use.
 
     Args:
@@ -83,6 +77,7 @@ class Registry(Roller):
         weight: int = 100,
         reason: str = "",
         expected_revision: int | None = None,
+        force: bool = False,
     ) -> AliasChange:
         """Give a version `weight` percent of an alias's traffic; the others share the rest.
 
@@ -93,6 +88,7 @@ class Registry(Roller):
             weight: 1 to 100 percent. The others keep their proportions.
             reason: Why, for history.
             expected_revision: The alias's revision that the caller saw (0: no alias yet).
+            force: Take a version too whose replay failed; a reason must be given.
 
         Raises:
             FieldError: A name, the weight or the reason is malformed.
@@ -115,29 +111,63 @@ class Registry(Roller):
             weight=weight,
             stamp=stamp,
             deployments=self.deployments(model),
+            force=force,
         )
         if isinstance(change, AliasRecord):
             return AliasChange(change, changed=False)
         return self._write(change)
 
-    def rollback(self, model: str, *, alias: str = DEFAULT_ALIAS, reason: str = "") -> AliasChange:
-        """Restore the alias's previous routes as a new revision; twice is back again.
+    def rollback(
+        self,
+        model: str,
+        *,
+        alias: str = DEFAULT_ALIAS,
+        to: Moment | None = None,
+        reason: str = "",
+        dry_run: bool = False,
+    ) -> AliasChange:
+        """Restore what the alias routed to before its last change, as a new revision.
+
+        Without `to`, twice is back again.
+
+        Args:
+            model: The model's name.
+            alias: The alias.
+            to: A revision of the model or a time; what the alias routed to then is restored.
+            reason: Why, for history.
+            dry_run: Say what would become of the alias, and write nothing.
 
         Raises:
             FieldError: A name or the reason is malformed.
             ModelNotFoundError: There is no such model.
-            VersionNotServedError: The model has no such alias.
-            RefusedError: There is nothing to go back to.
+            VersionNotServedError: The model has no such alias, or had none then.
+            RefusedError: There is nothing to go back to, or what was then may have no traffic.
             ConflictError: Somebody changed the model meanwhile; nothing was written.
         """
         stamp = self._stamp(reason)
         current, before = self._snapshot(model, alias)
         if before is None:
             raise no_alias(model, alias)
-        versions = [self.version(model, ByNumber(r.version)) for r in before.previous or ()]
+        then = None if to is None else self.alias_at(model, alias, to).state.routes
+        change = self._restored(current, before, then, stamp)
+        if isinstance(change, AliasRecord):
+            return AliasChange(change, changed=False)
+        return AliasChange(change.alias, changed=True) if dry_run else self._write(change)
+
+    def _restored(
+        self,
+        current: Current,
+        before: AliasRecord,
+        then: tuple[Route, ...] | None,
+        stamp: Stamp,
+    ) -> NewRoutes | AliasRecord:
+        model = before.model
+        routes = (before.previous or ()) if then is None else then
+        versions = [self.version(model, ByNumber(route.version)) for route in routes]
         deployed = self.deployments(model)
-        change = rules.rollback(current, before, versions, stamp=stamp, deployments=deployed)
-        return self._write(change)
+        if then is None:
+            return rules.rollback(current, before, versions, stamp=stamp, deployments=deployed)
+        return rules.restore(current, before, then, versions, stamp=stamp, deployments=deployed)
 
     def _register_once(self, candidate: Candidate, stamp: Stamp) -> Registered:
         model = candidate.model

@@ -38,6 +38,7 @@ def promote(
     weight: int,
     stamp: Stamp,
     deployments: Sequence[DeploymentRecord] = (),
+    force: bool = False,
 ) -> NewRoutes | AliasRecord:
     """Give a version `weight` percent of an alias's traffic; the others share the rest.
 
@@ -49,18 +50,23 @@ def promote(
         weight: 1 to 100 percent; at 100 no other version keeps a share.
         stamp: When, who and why.
         deployments: Where the model is deployed to, read at `current`'s revision.
+        force: Take a version too whose replay failed; why must be said, and history says so.
 
     Returns:
         The records to write, or the alias as it is where nothing would change.
 
     Raises:
-        FieldError: The weight is out of range.
+        FieldError: The weight is out of range, or it is forced without a reason.
         RefusedError: The version is not verified or a live deployment does not carry it, the alias
             is new and the weight is below 100, or there would be too many aliases or routes.
     """
     if not 1 <= weight <= 100:
         raise FieldError("must be a whole percentage from 1 to 100", field="weight")
-    require_verified([version])
+    if force and not stamp.reason:
+        raise FieldError("say why it is forced", field="reason")
+    forced = force and version.status == "registered"
+    if not forced:
+        require_verified([version])
     require_carried([version], deployments)
     if alias is None and len(current.policy.aliases) >= ALIASES_MAX:
         raise RefusedError(f"A model has {ALIASES_MAX} aliases at the most; use one that exists.")
@@ -81,6 +87,7 @@ def promote(
         routes=routes,
         versions=[version],
         stamp=stamp,
+        more={"forced": True} if forced else {},
     )
 
 
@@ -92,7 +99,7 @@ def rollback(
     stamp: Stamp,
     deployments: Sequence[DeploymentRecord] = (),
 ) -> NewRoutes:
-    """Restore the routes of the alias's previous revision, as a new revision.
+    """Restore what the alias routed to before its last change, as a new revision.
 
     Args:
         current: The model as it is.
@@ -110,6 +117,41 @@ def rollback(
             f"{alias.name} of {alias.model} has had one revision only, so there is nothing to go "
             "back to. Promote another version instead."
         )
+    return _restored(
+        current, alias, alias.previous, versions=versions, deployments=deployments, stamp=stamp
+    )
+
+
+def restore(
+    current: Current,
+    alias: AliasRecord,
+    routes: tuple[Route, ...],
+    versions: Sequence[VersionRecord],
+    *,
+    stamp: Stamp,
+    deployments: Sequence[DeploymentRecord] = (),
+) -> NewRoutes | AliasRecord:
+    """Restore routes that the alias once had, as a new revision; see `rollback`.
+
+    Returns:
+        The records to write, or the alias as it is where it routes so already.
+    """
+    if alias.routes == routes:
+        return alias
+    return _restored(
+        current, alias, routes, versions=versions, deployments=deployments, stamp=stamp
+    )
+
+
+def _restored(
+    current: Current,
+    alias: AliasRecord,
+    routes: tuple[Route, ...],
+    *,
+    versions: Sequence[VersionRecord],
+    deployments: Sequence[DeploymentRecord],
+    stamp: Stamp,
+) -> NewRoutes:
     require_verified(versions)
     require_carried(versions, deployments)
     return _reroute(
@@ -117,7 +159,7 @@ def rollback(
         alias,
         action="rollback",
         name=alias.name,
-        routes=alias.previous,
+        routes=routes,
         versions=versions,
         stamp=stamp,
     )
@@ -131,10 +173,19 @@ def require_verified(versions: Sequence[VersionRecord]) -> None:
     """
     for version in versions:
         if version.status != "verified":
+            name = f"{version.model}@{version.number}"
             raise RefusedError(
-                f"{version.model}@{version.number} is {version.status}; only a verified version "
-                "is given traffic. Choose another version, or register its bundle anew."
+                f"{name} is {version.status}; only a verified version is given traffic. "
+                + _REMEDIES[version.status].format(name=name)
             )
+
+
+_REMEDIES = {
+    "registered": "Replay it with maas verify {name}, or say why it may fail with maas promote "
+    "{name} --force --reason.",
+    "retired": "Choose another version.",
+    "blocked": "Choose another version, or unblock it with maas unblock {name}.",
+}
 
 
 def _reroute(
@@ -146,6 +197,7 @@ def _reroute(
     routes: tuple[Route, ...],
     versions: Sequence[VersionRecord],
     stamp: Stamp,
+    more: dict[str, object] | None = None,
 ) -> NewRoutes:
     model = replace(current.model, revision=current.model.revision + 1)
     record = AliasRecord(
@@ -169,6 +221,8 @@ def _reroute(
                 current.policy, aliases=current.policy.aliases | {name: routes}, digests=digests
             ),
         ),
-        event=new_event(model, action, name, before=before, after=seen(record), stamp=stamp),
+        event=new_event(
+            model, action, name, before=before, after=seen(record) | (more or {}), stamp=stamp
+        ),
         alias=record,
     )

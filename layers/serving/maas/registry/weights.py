@@ -50,3 +50,11 @@ def _divide(units: int, routes: tuple[Route, ...]) -> list[Route]:
     for route in by_remainder[:left]:
         shares[route.version] += 1
     return [Route(version, weight) for version, weight in shares.items() if weight > 0]
+
+
+def without(routes: tuple[Route, ...], *, version: int) -> tuple[Route, ...]:
+    """Take a version's share and give it to the others in proportion; it is not the only one."""
+    others = tuple(route for route in routes if route.version != version)
+    if others == routes:
+        return routes
+    return tuple(sorted(_divide(WEIGHT_TOTAL, others), key=lambda route: route.version))

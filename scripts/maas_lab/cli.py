@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from maas.assembly import build_registry
+from maas.assembly import build_registry, required_key
 from maas.errors import FieldError
 from maas.registry.addresses import parse_alias, parse_model, parse_reference
 from maas.registry.records import DEFAULT_ALIAS
@@ -72,7 +72,7 @@ def register(
     settings = read_settings()
     folder = find_bundle(settings, reference)
     with build_registry(settings) as registry:
-        outcome = register_bundle(registry, folder)
+        outcome = register_bundle(registry, folder, key=required_key(settings))
     output = Output(as_json=as_json)
     warn_unshippable(outcome.record.model, output)
     output.show(registry_views.registered_view(outcome))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maas.bundle.manifest import digest16
+from maas.bundle.signature import require_signature
 from maas.bundle.verify import Bundle, verify_bundle
 from maas.errors import BundleError, ModelError, RefusedError
 from maas.loading import load_version
@@ -17,17 +18,25 @@ from maas.registry.addresses import ByNumber
 from maas.registry.records import DEFAULT_ALIAS, Candidate, Verification
 
 if TYPE_CHECKING:
+    from maas.bundle.ecdsa import PublicKey
     from maas.registry.addresses import VersionAddress
     from maas.registry.records import VersionRecord
     from maas.registry.registry import AliasChange, Registered, Registry
 
 
-def register_bundle(registry: "Registry", folder: Path) -> "Registered":
+def register_bundle(
+    registry: "Registry", folder: Path, *, key: "PublicKey | None" = None
+) -> "Registered":
     """Verify a bundle, look into it, replay its golden requests in every form, and store it.
 
+    Args:
+        registry: Where to.
+        folder: The bundle.
+        key: Whose owner must have signed it; None where nobody must.
+
     Raises:
-        BundleError: The bundle is not acceptable or does not answer as it should; nothing was
-            written.
+        BundleError: The bundle is not acceptable or does not answer as it should, or it is not
+            signed; nothing was written.
     """
     bundle = verify_bundle(folder)
     if (folder.parent.name, folder.name) != (bundle.manifest.name, digest16(bundle.digest)):
@@ -35,6 +44,8 @@ def register_bundle(registry: "Registry", folder: Path) -> "Registered":
             f"The bundle must lie in <bundles>/{bundle.manifest.name}/{digest16(bundle.digest)}/,"
             " where serving looks for it."
         )
+    if key is not None:
+        require_signature(bundle, key)
     verification = replay_bundle(bundle)
     manifest = bundle.manifest
     return registry.register(

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from support.effort import count
 from support.graphs import add_node, classifier_graph, edited, nested
 from support.resealed import home_of, resealed
+from support.signing import KEY
 from support.task_bundles import TaskBundle, home_with
 from support.tiny import (
     TinyBundle,
@@ -27,11 +28,13 @@ from support.tiny_writer import make_writer, writer_graph, writer_weights
 
 from maas.bundle.graph_policy import check_graph
 from maas.bundle.manifest import ImageInput, canonical_json, parse_manifest
+from maas.bundle.signature import require_signature
 from maas.bundle.tokenizer_policy import check_tokenizer
 from maas.bundle.verify import verify_bundle
 from maas.errors import BundleError
 from maas.limits import LIMITS, Limits
 from maas_lab.recipes.recipe import VocabularyRecipe
+from maas_lab.signing.bundles import sign_bundle
 
 if TYPE_CHECKING:
     import io
@@ -155,6 +158,20 @@ def test_limit_manifest_bytes(tmp_path: "Path", step: int) -> None:
     bundle = resealed(bundle, structs.replace(bundle.manifest, lineage=lineage))
     assert (bundle.folder / "manifest.json").stat().st_size == LIMITS.manifest_bytes + step
     check_bundle(bundle, step, f"larger than {LIMITS.manifest_bytes} bytes")
+
+
+@edge
+def test_limit_signature_bytes(tmp_path: "Path", step: int) -> None:
+    # Given a right signature with white space behind it
+    bundle = verify_bundle(make_bundle(tmp_path).folder)
+    path = sign_bundle(bundle.folder, KEY).path
+    path.write_bytes(path.read_bytes().ljust(LIMITS.signature_bytes + step))
+    if step <= 0:
+        require_signature(bundle, KEY.public)
+        return
+    count("attacks")
+    with pytest.raises(BundleError, match=f"larger than {LIMITS.signature_bytes} bytes"):
+        require_signature(bundle, KEY.public)
 
 
 # ---- What lies in it ----------------------------------------------------------------------------

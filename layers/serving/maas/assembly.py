@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from maas.bundle.ecdsa import PublicKey
     from maas.errors import MaasError
     from maas.registry.addresses import VersionAddress
     from maas.registry.reader import Reader
@@ -63,6 +64,9 @@ class Services:
         clock: Seconds, never going back; the clock of policies and of requests' deadlines.
         notice: Told of a model's failed policy reads and of routes that cannot be followed.
         renew: Makes `read_policy` forget what it keeps from before a snapshot.
+
+    Raises:
+        SettingsError: A signature is required, of a key that cannot be read.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Services:
         self._clock = clock
         self._notice = notice
         self._renew = renew
+        self._key = required_key(settings)
         self._services: dict[str, Service] = {}
         self._lock = threading.Lock()
 
@@ -149,6 +154,7 @@ class Services:
             policies=policies,
             bundles=bundles,
             forms=served.forms() if served else {},
+            key=self._key,
             threads=self._settings.threads,
             full=self._full,
             draw=_draw,
@@ -156,6 +162,19 @@ class Services:
             find=functools.partial(_find, self._registry, model) if self._registry else None,
             notice=notice,
         )
+
+
+def required_key(settings: "Settings") -> "PublicKey | None":
+    """The key whose owner must have signed every bundle; None where nobody must.
+
+    Raises:
+        SettingsError: It cannot be read.
+    """
+    if not settings.require_signature:
+        return None
+    from maas.bundle.signature import open_key  # noqa: PLC0415 - only where one is required
+
+    return open_key(settings.require_signature)
 
 
 def _served(bundles: "Path", model: str) -> ServedSet | None:
@@ -197,7 +216,7 @@ def build_services(
         notice: Told of a model's failed policy reads and of routes that cannot be followed.
 
     Raises:
-        SettingsError: The registry's URL, region or endpoint is none.
+        SettingsError: The registry's URL, region or endpoint is none, or the required key.
     """
     hashed = full or settings.snapshot
     url = parse_url(settings.registry)

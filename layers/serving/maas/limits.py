@@ -110,6 +110,8 @@ class Limits:
     """Files of a bundle beside its manifest."""
     manifest_bytes: int = 1_048_576
     """Bytes of a manifest."""
+    signature_bytes: int = 65_536
+    """Bytes of a bundle's signature; one of all files that there may be has a sixth of that."""
     graph_bytes: int = 512 * 1024**2
     """Bytes of an ONNX file without the weights beside it."""
     graph_fields: int = 2_000_000

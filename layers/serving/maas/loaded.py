@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from maas.bundle.ecdsa import PublicKey
+
 REFUSED_SECONDS = 5.0
 """For so long a version that could not be opened is not tried again."""
 
@@ -43,6 +45,7 @@ class LoadedVersions:
         full: Hash every byte of a bundle and replay all of its golden requests.
         clock: Seconds, never going back; deadlines are told by it.
         forms: By digest the one form that was packed; a bundle that is not named here has all.
+        key: Whose owner must have signed every version; None where nobody must.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class LoadedVersions:
         full: bool,
         clock: "Callable[[], float]",
         forms: "Mapping[str, str]" = MappingProxyType({}),
+        key: "PublicKey | None" = None,
     ) -> None:
         self._model = model
         self._bundles = bundles
@@ -61,6 +65,7 @@ class LoadedVersions:
         self._full = full
         self._clock = clock
         self._forms = forms
+        self._key = key
         self._loaded: OrderedDict[str, LoadedVersion] = OrderedDict()
         self._refused: dict[str, tuple[float, NotReadyError]] = {}
         self._openings: dict[str, Future[LoadedVersion]] = {}
@@ -146,6 +151,10 @@ class LoadedVersions:
     def _read(self, digest: str) -> LoadedVersion:
         folder, form = self._bundles / digest16(digest), self._forms.get(digest)
         bundle = verify_bundle(folder, digest=digest, full=self._full, form=form)
+        if self._key is not None:
+            from maas.bundle.signature import require_signature  # noqa: PLC0415 - only where it is
+
+            require_signature(bundle, self._key)
         return load_version(bundle, threads=self._threads, replays=None if self._full else 1)
 
     def _refusal(self, digest: str, reason: BaseException) -> NotReadyError:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from maas.bundle.ecdsa import PublicKey
     from maas.loading import LoadedVersion
     from maas.registry.addresses import VersionAddress
     from maas.registry.policy_cache import PolicyCache, PolicyView
@@ -72,6 +73,7 @@ class Service:
         draw: Random numbers, 0 ≤ draw < 1.
         clock: Seconds, never going back; deadlines are told by it.
         forms: By digest the one form that was packed; a bundle that is not named here has all.
+        key: Whose owner must have signed every version; None where nobody must.
         find: Looks up the number and digest of a pinned version that is too old for the policy to
             list; None where only the policy may be read, as in a function.
         notice: Told once of each policy that routes to versions that are not here.
@@ -88,6 +90,7 @@ class Service:
         draw: "Callable[[], float]",
         clock: "Callable[[], float]",
         forms: "Mapping[str, str]" = MappingProxyType({}),
+        key: "PublicKey | None" = None,
         find: "Callable[[VersionAddress], tuple[int, str]] | None" = None,
         notice: "Callable[[MaasError], None]" = lambda _: None,
     ) -> None:
@@ -98,7 +101,7 @@ class Service:
         self._notice = notice
         self._checked = 0
         self._versions = LoadedVersions(
-            model, bundles=bundles, threads=threads, full=full, clock=clock, forms=forms
+            model, bundles=bundles, threads=threads, full=full, clock=clock, forms=forms, key=key
         )
 
     def policy(self) -> "Policy":

@@ -38,6 +38,7 @@ _KNOWN = frozenset(
         "MODEL",
         "POLICY_TTL",
         "REGISTRY",
+        "REQUIRE_SIGNATURE",
         "THREADS",
     )
 )
@@ -137,6 +138,8 @@ class Settings:
             processors in the function's memory, and 1 where it is none).
         log_level: DEBUG, INFO, WARNING or ERROR (`MAAS_LOG_LEVEL`, default INFO).
         actor: Who changes the registry (`MAAS_ACTOR`, default the login name).
+        require_signature: The public key whose owner must have signed every bundle, in PEM, or the
+            path of its file (`MAAS_REQUIRE_SIGNATURE`); empty where none is required.
         aws: What AWS's own variables say.
         snapshot: Whether this process starts for a SnapStart snapshot, when time is at hand
             (`AWS_LAMBDA_INITIALIZATION_TYPE`).
@@ -152,6 +155,7 @@ class Settings:
     threads: int
     log_level: str
     actor: str
+    require_signature: str
     aws: AwsSettings
     snapshot: bool
 
@@ -186,6 +190,7 @@ class Settings:
             ),
             log_level=log_level,
             actor=environ.get("MAAS_ACTOR") or _login_name(),
+            require_signature=environ.get("MAAS_REQUIRE_SIGNATURE", "").strip(),
             aws=AwsSettings.parse(environ),
             snapshot=environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == _SNAPSHOT,
         )
@@ -213,6 +218,7 @@ def child_environment(settings: Settings, model: str) -> dict[str, str]:
         "MAAS_MODEL": model,
         "MAAS_HOME": str(settings.home),
         "MAAS_REGISTRY": settings.registry,
+        "MAAS_REQUIRE_SIGNATURE": settings.require_signature,
         "MAAS_BUNDLES": str(settings.bundles),
         "MAAS_THREADS": str(settings.threads),
         "MAAS_LOG_LEVEL": settings.log_level,

@@ -32,6 +32,7 @@ def test_every_setting_is_read() -> None:
             "MAAS_THREADS": "2",
             "MAAS_LOG_LEVEL": "DEBUG",
             "MAAS_ACTOR": "ada",
+            "MAAS_REQUIRE_SIGNATURE": " /srv/key.pem\n",
             "AWS_REGION": "eu-west-1",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": "http://127.0.0.1:8001",
@@ -55,6 +56,7 @@ def test_every_setting_is_read() -> None:
         threads=2,
         log_level="DEBUG",
         actor="ada",
+        require_signature="/srv/key.pem",
         aws=AwsSettings(
             region="eu-west-1",
             dynamodb_endpoint="http://127.0.0.1:8001",

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import socket
 import threading
 import time
@@ -262,19 +263,57 @@ def wait_for_revision(table: StandIn, handler: "Handler") -> None:
     in_time(say(handler))
 
 
-def test_where_nothing_of_a_route_is_carried_it_is_not_ready_until_it_is_rolled_back(
+def test_where_nothing_of_a_route_is_carried_the_version_before_goes_on_answering(
     made: Home, models: "Path", table: StandIn, log: io.StringIO
 ) -> None:
+    # Given a version that answers, by the policy that was packed or by one that was read
+    handler = start(models, table)
+    table.policy = routed(made, 6, v2=100)
+    wait_for_revision(table, handler)
+    assert in_time(say(handler)).version == 2
+    # When somebody routes all to one that is not here, past the rule that forbids it
+    table.policy = routed(made, 7, v3=100)
+    wait_for_revision(table, handler)
+    # Then it goes on answering and says that this is not what the registry says now
+    for _ in range(3):
+        said = in_time(say(handler))
+        assert (said.status, said.version, said.policy) == (200, 2, "stale")
+    # And somebody is told, once, by a line that is a metric too
+    (line,) = lines(log, "failed")
+    assert "routes to 3, which is not carried here" in str(line["reason"])
+    assert (line["model"], line["code"], line["Faults"]) == ("sentiment", "model_not_ready", 1)
+    # And it is over with the next policy
+    table.policy = routed(made, 8, v1=100)
+    wait_for_revision(table, handler)
+    said = in_time(say(handler))
+    assert (said.version, said.policy) == (1, "live")
+
+
+def test_a_cold_start_into_such_a_policy_is_answered_by_what_was_packed(
+    made: Home, models: "Path", table: StandIn, log: io.StringIO
+) -> None:
+    table.policy = routed(made, 6, v3=100)
+    said = in_time(say(start(models, table)))
+    assert (said.status, said.version, said.policy) == (200, 1, "stale")
+    assert "routes to 3, which is not carried" in log.getvalue()
+
+
+def test_where_nothing_was_followed_before_it_is_not_ready_until_it_is_rolled_back(
+    made: Home, tmp_path: "Path", table: StandIn, log: io.StringIO
+) -> None:
+    # Given a function of which the version that was packed for production has gone too
+    models = pack(made, tmp_path / "models", routed(made, 5, v1=100), carried=(1, 2))
+    shutil.rmtree(models / "sentiment" / made.bundles[1].folder.name)
     table.policy = routed(made, 6, v3=100)
     handler = start(models, table)
     said = say(handler)
     assert (said.status, said.body["code"]) == (503, "model_not_ready")
     assert "routes to 3, which is not carried" in log.getvalue()
-    table.policy = routed(made, 7, v1=100)
+    table.policy = routed(made, 7, v2=100)
     until = time.monotonic() + JITTERED + TOLERANCE
     while say(handler).status != 200:
         assert time.monotonic() < until
-    assert in_time(say(handler)).version == 1
+    assert in_time(say(handler)).version == 2
 
 
 # ---- DynamoDB itself ----------------------------------------------------------------------------

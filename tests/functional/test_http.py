@@ -144,6 +144,34 @@ def test_weights_are_seen_from_outside(tmp_path: "Path") -> None:
     assert 60 <= shares["1"] <= 140  # 5.6 standard deviations
 
 
+def test_a_caller_that_says_who_it_is_keeps_its_version(tmp_path: "Path") -> None:
+    home = make_home(tmp_path)
+    home.promote(2, weight=50)
+
+    def versions(client: Client, name: str) -> set[str]:
+        sent = {"x-maas-client": name}
+        asked = [client.post(MODEL, json={"inputs": "good"}, headers=sent) for _ in range(4)]
+        return {answer.headers["x-maas-version"] for answer in asked}
+
+    names = [f"user-{number}" for number in range(30)]
+    with open_client(home.services()) as client:
+        before = {name: versions(client, name) for name in names}
+        assert {len(each) for each in before.values()} == {1}
+        assert set().union(*before.values()) == {"1", "2"}
+    # And in another process too, where the share of one version has grown
+    home.promote(2, weight=80)
+    with open_client(home.services()) as client:
+        after = {name: versions(client, name) for name in names}
+    assert all(after[name] == {"2"} for name in names if before[name] == {"2"})
+    assert any(after[name] != before[name] for name in names)
+
+
+@pytest.mark.parametrize("name", ["", "two words", "a,b", "x" * 129])
+def test_a_client_that_is_no_name_is_refused_by_name(client: Client, name: str) -> None:
+    refused = client.post(MODEL, json={"inputs": "good"}, headers={"x-maas-client": name})
+    problem(refused, 422, "invalid_field", "x-maas-client")
+
+
 # ---- Versions -----------------------------------------------------------------------------------
 
 

@@ -1,34 +1,17 @@
 """Sharing an alias's traffic: exact, fair, and settled after one time."""
 
 from fractions import Fraction
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.routes import shared
 
 from maas.errors import RefusedError
-from maas.registry.records import ROUTES_MAX, WEIGHT_TOTAL, Route
+from maas.registry.records import WEIGHT_TOTAL, Route
 from maas.registry.weights import share
 
 PERCENT = WEIGHT_TOTAL // 100
-
-
-@st.composite
-def shared(draw: st.DrawFn) -> tuple[Route, ...]:
-    """Routes of an alias: ascending versions, positive weights, exact sum."""
-    count = draw(st.integers(1, ROUTES_MAX - 1))
-    versions = draw(
-        st.lists(st.integers(1, 99), min_size=count, max_size=count, unique=True).map(sorted)
-    )
-    cuts = draw(
-        st.lists(
-            st.integers(1, WEIGHT_TOTAL - 1), min_size=count - 1, max_size=count - 1, unique=True
-        ).map(sorted)
-    )
-    edges = [0, *cuts, WEIGHT_TOTAL]
-    weights = [high - low for low, high in pairwise(edges)]
-    return tuple(Route(v, w) for v, w in zip(versions, weights, strict=True))
 
 
 weights = st.integers(1, 99).map(lambda percent: percent * PERCENT)

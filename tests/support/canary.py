@@ -31,7 +31,8 @@ HEADERS = (
     *("x-api-key", "authorization", "cookie", "user-agent", "referer", "origin", "host", "accept"),
     *("x-request-id", "x-amzn-trace-id", "traceparent", "x-forwarded-for", "x-forwarded-port"),
     *("x-forwarded-host", "x-http-method-override", "range", "if-none-match", "accept-language"),
-    *("x-maas-version", "content-type", "content-encoding", "content-length", CANARY),
+    *("x-maas-version", "x-maas-client", "content-type", "content-encoding", "content-length"),
+    CANARY,
 )
 
 

@@ -5,7 +5,7 @@ May import everything of `maas` but `maas.http`.
     service = Service("sentiment", policies=cache, bundles=folder, threads=1, full=True, draw=rng,
                       clock=time.monotonic)
     service.warm_up()
-    turn = service.turn(address, deadline=deadline)      # which version, and why
+    turn = service.turn(address, caller="key-1", deadline=deadline)      # which version, and why
     response = turn.task.predict(request, deadline=deadline)
 """
 
@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Literal
 from maas.errors import MaasError, NotFoundError, NotReadyError, VersionNotServedError
 from maas.loaded import LoadedVersions
 from maas.registry.addresses import ByDigest, ByNumber
+from maas.registry.policy_cache import PolicyView
 from maas.registry.records import DEFAULT_ALIAS
-from maas.traffic import choose_version
+from maas.traffic import choose_version, followable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from maas.bundle.ecdsa import PublicKey
     from maas.loading import LoadedVersion
     from maas.registry.addresses import VersionAddress
-    from maas.registry.policy_cache import PolicyCache, PolicyView
+    from maas.registry.policy_cache import PolicyCache
     from maas.registry.records import Policy
     from maas.tasks.task import Task
 
@@ -42,12 +43,14 @@ class Turn:
         digest: Its bundle's digest.
         policy: Where the policy came from: live, stale or baked.
         loaded: The version in memory.
+        instead_of: Digests of versions that should have answered and could not be opened.
     """
 
     version: int
     digest: str
     policy: Literal["live", "stale", "baked"]
     loaded: "LoadedVersion"
+    instead_of: tuple[str, ...] = ()
 
     @property
     def task(self) -> "Task":
@@ -76,7 +79,8 @@ class Service:
         key: Whose owner must have signed every version; None where nobody must.
         find: Looks up the number and digest of a pinned version that is too old for the policy to
             list; None where only the policy may be read, as in a function.
-        notice: Told once of each policy that routes to versions that are not here.
+        notice: Told once of each policy that routes to versions that are not here, and of each
+            time that a version which is routed to could not be opened.
     """
 
     def __init__(
@@ -99,7 +103,9 @@ class Service:
         self._draw = draw
         self._find = find
         self._notice = notice
-        self._checked = 0
+        self._followed: Policy | None = None
+        self._read: Policy | None = None
+        self._failed: dict[str, BaseException | None] = {}
         self._versions = LoadedVersions(
             model, bundles=bundles, threads=threads, full=full, clock=clock, forms=forms, key=key
         )
@@ -135,33 +141,85 @@ class Service:
         self._policies.expire()
         self._policies.begin()
 
-    def turn(self, address: "VersionAddress | None", *, deadline: float = math.inf) -> Turn:
+    def turn(
+        self,
+        address: "VersionAddress | None",
+        *,
+        caller: str | None = None,
+        deadline: float = math.inf,
+    ) -> Turn:
         """Choose the version for a request and load it if need be.
 
         Args:
             address: What the caller pinned, or None.
+            caller: Who asks, so that the same version answers each time; None where nobody knows.
             deadline: Time on the clock until which to wait while versions are loaded.
 
         Raises:
             DeadlineError: Other versions were still being loaded at the deadline.
             VersionNotServedError: The pinned version is not here.
-            NotReadyError: The version is routed to and cannot be loaded.
+            NotReadyError: The version is routed to and cannot be loaded, nor can another one of
+                the same alias.
         """
         view = self._view()
-        number, digest = self._chosen(view.policy, address)
+        number, digest = self._chosen(view.policy, address, caller)
         if _is_pin(address) and not self._versions.carries(digest):
             raise VersionNotServedError(
                 f"{self.model} {number} is registered, but its bundle is not here.", field="version"
             )
-        loaded = self._versions.get(digest, deadline=deadline)
-        return Turn(number, digest, view.source, loaded)
+        failed: list[str] = []
+        while True:
+            try:
+                loaded = self._versions.get(digest, deadline=deadline)
+            except NotReadyError as error:
+                failed.append(digest)
+                number, digest = self._another(view.policy, address, caller, failed, error)
+            else:
+                return Turn(number, digest, view.source, loaded, tuple(failed))
+
+    def _another(
+        self,
+        policy: "Policy",
+        address: "VersionAddress | None",
+        caller: str | None,
+        failed: list[str],
+        error: NotReadyError,
+    ) -> tuple[int, str]:
+        """Another version of the alias, where the one that was chosen could not be opened."""
+        if _is_pin(address):
+            raise error
+
+        def opens(digest: str) -> bool:
+            return digest not in failed and self._versions.carries(digest)
+
+        number = choose_version(policy, address, draw=self._draw, caller=caller, carries=opens)
+        digest = policy.digests[number]
+        if digest in failed:  # there is no other
+            raise error
+        if self._failed.get(failed[-1]) is not error.__cause__:
+            self._failed[failed[-1]] = error.__cause__  # once for each time that it was tried
+            self._notice(error)
+        return number, digest
 
     def _view(self) -> "PolicyView":
         view = self._policies.current()
-        if view.policy.revision != self._checked:
-            self._checked = view.policy.revision
+        if view.policy is self._read and self._followed is view.policy:
+            return view
+        return self._followable(view)
+
+    def _followable(self, view: "PolicyView") -> "PolicyView":
+        """The policy, with an alias's former routes where it leads to nothing that is here."""
+        carries = self._versions.carries
+        before = self._followed or self._policies.baked
+        followed = followable(view.policy, before, carries=carries)
+        if view.policy is not self._read and (
+            self._read is None or view.policy.revision != self._read.revision
+        ):
             self._tell_of_absent(view.policy)
-        return view
+        self._read, self._followed = view.policy, followed
+        if followed is view.policy:
+            return view
+        return PolicyView(followed, "stale" if view.source == "live" else view.source)
 
     def _tell_of_absent(self, policy: "Policy") -> None:
         """Say which routes cannot be followed: a rule forbids them, and somebody must look."""
@@ -178,7 +236,8 @@ class Service:
             self._notice(
                 NotReadyError(
                     f"{self.model} routes to {numbers}, which is not carried here. Other versions "
-                    "of the same alias answer instead, if there are any. Deploy it, or roll back."
+                    "of the same alias answer instead, else those that answered before, if there "
+                    "are any. Deploy it, or roll back."
                 )
             )
 
@@ -195,10 +254,12 @@ class Service:
         digests = [policy.digests[route.version] for route in routes]
         return [each for each in digests if self._versions.carries(each)] or digests
 
-    def _chosen(self, policy: "Policy", address: "VersionAddress | None") -> tuple[int, str]:
+    def _chosen(
+        self, policy: "Policy", address: "VersionAddress | None", caller: str | None
+    ) -> tuple[int, str]:
         try:
             number = choose_version(
-                policy, address, draw=self._draw(), carries=self._versions.carries
+                policy, address, draw=self._draw, caller=caller, carries=self._versions.carries
             )
         except VersionNotServedError as unknown:
             if address is None or self._find is None or not _is_pin(address):

@@ -561,6 +561,36 @@ def test_a_route_that_cannot_be_followed_is_told_once_of_each_policy(home: Home)
     ]
 
 
+def test_a_version_that_cannot_be_opened_is_answered_for_by_the_others_of_its_alias(
+    home: Home,
+) -> None:
+    # Given a canary that is damaged, and a draw that always falls on it
+    (home.bundles[2].folder / "tokenizer.json").write_text("damaged")
+    two = home.bundles[2].digest
+    told: list[MaasError] = []
+    policy = routed(home, 1, v2=90, v1=10)
+    service = make_function(home, lambda: policy, baked=policy, notice=told.append)
+    # Then the other one answers each request, with the reason told once and each loss shown
+    turns = [service.turn(None) for _ in range(5)]
+    assert [(turn.version, turn.instead_of) for turn in turns] == [(1, (two,))] * 5
+    (error,) = told
+    assert "tokenizer.json has" in str(error.__cause__)
+    # And a caller that is given to it is answered as well, while who pins it is told
+    for caller in map(str, range(20)):
+        assert service.turn(None, caller=caller).version == 1
+    with pytest.raises(NotReadyError):
+        service.turn(ByNumber(2))
+
+
+def test_where_no_version_of_an_alias_can_be_opened_it_is_not_ready(home: Home) -> None:
+    for bundle in home.bundles.values():
+        (bundle.folder / "tokenizer.json").write_text("damaged")
+    policy = routed(home, 1, v1=50, v2=50)
+    service = make_function(home, lambda: policy, baked=policy)
+    with pytest.raises(NotReadyError, match="the log says why"):
+        service.turn(None)
+
+
 def test_after_a_restore_the_policy_is_read_anew_within_its_ttl(home: Home) -> None:
     policies = [routed(home, 3, v2=100), routed(home, 2, v1=100)]
     service = make_function(home, policies.pop, baked=routed(home, 1, v1=100))

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from maas.http.body import read_body
+from maas.http.callers import requested_caller
 from maas.http.versions import requested_model, requested_version
 from maas.limits import LIMITS
 from maas.statistics import Statistics
@@ -72,9 +73,12 @@ class Answering:
             service = self._services(model)
             exchange.model = model
             address = requested_version(request, also=also)
-            return service.turn(address, deadline=exchange.deadline)
+            caller = requested_caller(request)
+            return service.turn(address, caller=caller, deadline=exchange.deadline)
 
         exchange.turn = turn = await self.run(work)
+        for digest in turn.instead_of:
+            self.statistics.count(digest, rows=0, nanoseconds=0, done=False, error=True)
         return turn
 
     async def turn_of(

@@ -33,6 +33,11 @@ _NAME = {
     r"|sha256:[0-9a-f]{12,64}))?$(?!\n)",
 }
 _ADDRESS_TEXT = "A version: its number, an alias, or sha256: and 12 to 64 digits of its digest."
+_CLIENT = {"type": "string", "pattern": r"^[!-+\--~]{1,128}$"}
+_CLIENT_TEXT = (
+    "Who asks, so that the same version answers each time while an alias has several. Behind API "
+    "Gateway the API key says so. It is neither kept nor logged."
+)
 _ALWAYS = ("x-request-id", "server-timing")
 _OF_MODEL = ("x-maas-model",)
 _OF_VERSION = ("x-maas-version", "x-maas-digest", "x-maas-policy")
@@ -131,6 +136,8 @@ def _parameters(path: str, operation: Operation) -> "list[Json]":
         pin = f"{_ADDRESS_TEXT} What names one twice must say the same."
         made.append(_parameter("x-maas-version", "header", _ADDRESS, pin))
         made.append(_parameter("version", "query", _ADDRESS, pin))
+        if operation.bodies:
+            made.append(_parameter("x-maas-client", "header", _CLIENT, _CLIENT_TEXT))
         return made
     _, components = msgspec.json.schema_components([operation.query], ref_template=_SCHEMAS)
     schema = _described(components[operation.query.__name__])

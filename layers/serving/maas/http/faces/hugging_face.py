@@ -8,6 +8,7 @@ May import `maas.http.answering` and what lies below it.
 from typing import TYPE_CHECKING, cast
 
 from maas.http.body import check_type, is_json, parse_json
+from maas.http.callers import requested_caller
 from maas.http.describe import describe
 from maas.http.problems import encode_json
 from maas.http.protocols.hf import wire_of
@@ -46,10 +47,10 @@ class _HuggingFace:
 
     async def describe(self, request: "Request", exchange: "Exchange") -> bytes:
         service = await self._answering.service(request, exchange)
-        address = requested_version(request)
+        address, caller = requested_version(request), requested_caller(request)
 
         def work() -> "ModelDescription":
-            exchange.turn = service.turn(address, deadline=exchange.deadline)
+            exchange.turn = service.turn(address, caller=caller, deadline=exchange.deadline)
             return describe(service.model, exchange.turn, service.policy())
 
         return encode_json(await self._answering.run(work))

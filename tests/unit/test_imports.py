@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.task_bundles import home_with
 from support.tiny import make_home
+from support.tiny_audio import make_sounds
 from support.tiny_embedding import make_embedding
 from support.tiny_image import make_image
 from support.tiny_writer import make_writer
@@ -99,6 +100,7 @@ def test_a_module_imports_by_itself_and_does_nothing_else(module: str, tmp_path:
         ("feature-extraction", {"PIL", "maas.tasks.write", "maas.tasks.classify"}),
         ("translation", {"PIL", "maas.tasks.classify", "maas.http.protocols.hf_image"}),
         ("image-classification", {"tokenizers", "maas.tasks.write", "maas.tasks.text_rows"}),
+        ("audio-classification", {"tokenizers", "PIL", "maas.tasks.image", "maas.tasks.ctc"}),
     ],
 )
 def test_a_function_loads_its_own_task_and_no_other(
@@ -110,6 +112,7 @@ def test_a_function_loads_its_own_task_and_no_other(
         "feature-extraction": partial(home_with, make=make_embedding),
         "translation": partial(home_with, make=make_writer),
         "image-classification": partial(home_with, make=make_image),
+        "audio-classification": partial(home_with, make=make_sounds),
     }
     settings = makers[task](tmp_path).settings
     environ = {"MAAS_HOME": str(settings.home), "MAAS_MODEL": str(settings.model)}
@@ -127,6 +130,7 @@ def test_a_function_loads_its_own_task_and_no_other(
         "maas.http.protocols.hf_embedding",
         "maas.http.protocols.hf_writing",
         "maas.http.protocols.hf_image",
+        "maas.http.protocols.hf_audio",
     }
     assert without.isdisjoint(loaded)
 

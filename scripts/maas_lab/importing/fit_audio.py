@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 
 WAVEFORM, LOGITS = "waveform", "logits"
 SECONDS = 15.0
-"""How long a clip may be where nobody says: a network of 95 million parameters takes as long as a
-request may take for half as much again, on one processor."""
+"""How long a clip may be where nobody says: of so much, a network of 95 million parameters makes
+2 s of work on one processor, in 0.65 GB; of 30 seconds 6 s, in 1.1 GB (0020)."""
 _KINDS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 _SECONDS = 60.0
 _GOLDENS = 3

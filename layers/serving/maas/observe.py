@@ -151,6 +151,7 @@ class Observer:
                 "code": code,
                 "texts": exchange.texts,
                 "images": exchange.images or None,
+                "clips": exchange.clips or None,
                 "tokens": exchange.tokens,
                 "truncated": exchange.truncated,
                 "milliseconds": round(spent, 2),

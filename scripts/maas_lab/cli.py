@@ -16,7 +16,7 @@ from maas.errors import FieldError
 from maas.registry.addresses import parse_alias, parse_model, parse_reference
 from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import read_settings
-from maas_lab import lab_cli, registry_cli, rollout_cli, shipping_cli
+from maas_lab import lab_cli, registry_cli, rollout_cli, shipping_cli, signing_cli
 from maas_lab.output import Output
 from maas_lab.verbs import (
     Alias,
@@ -40,6 +40,7 @@ app = typer.Typer(
 
 app.add_typer(lab_cli.app)
 app.add_typer(shipping_cli.app)
+app.add_typer(signing_cli.app)
 app.add_typer(registry_cli.app, name="registry", help="Where the registry lies, and its copies.")
 app.add_typer(rollout_cli.app, name="rollout", help="Shift an alias to a version step by step.")
 

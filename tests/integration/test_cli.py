@@ -13,7 +13,7 @@ from maas.loading import optimised_form
 
 VERBS = (
     "train", "export", "bundle", "compare", "new", "register", "promote", "rollback", "list",
-    "show", "history", "serve", "predict", "bench", "doctor",
+    "show", "history", "serve", "predict", "bench", "doctor", "keygen", "sign",
 )  # fmt: skip
 
 
@@ -52,6 +52,10 @@ def test_help_names_every_verb_and_each_verb_has_json(empty: Laptop) -> None:
         (["train", "sentiment-lstm", "--on", "batch", "--restart"], 2, "--restart"),
         (["train", "sentiment-lstm", "--target-column", "x"], 2, "data.target_column"),
         (["predict", "sentiment", "x", "--url", "http://127.0.0.1:9"], 5, "--url"),
+        (["sign", "sentiment"], 2, "--key"),
+        (["sign", "sentiment", "--key", "k.pem", "--kms", "arn:aws:kms:x:1:key/y"], 2, "--kms"),
+        (["sign", "--key", "k.pem"], 3, "No bundle yet"),
+        (["keygen", "no/folder/k.pem"], 2, "k.pem cannot be written"),
     ],
 )
 def test_a_mistake_has_its_exit_code_and_one_clear_line(

@@ -20,7 +20,7 @@ from maas.loaded import LoadedVersions
 from maas.registry.addresses import ByDigest, ByNumber
 from maas.registry.policy_cache import PolicyView
 from maas.registry.records import DEFAULT_ALIAS
-from maas.traffic import choose_version, followable
+from maas.traffic import choose_version, followable, shadow_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,6 +44,7 @@ class Turn:
         policy: Where the policy came from: live, stale or baked.
         loaded: The version in memory.
         instead_of: Digests of versions that should have answered and could not be opened.
+        shadow: Number and digest of the version that shall see the request too; None where none.
     """
 
     version: int
@@ -51,6 +52,7 @@ class Turn:
     policy: Literal["live", "stale", "baked"]
     loaded: "LoadedVersion"
     instead_of: tuple[str, ...] = ()
+    shadow: tuple[int, str] | None = None
 
     @property
     def task(self) -> "Task":
@@ -158,6 +160,7 @@ class Service:
         Raises:
             DeadlineError: Other versions were still being loaded at the deadline.
             VersionNotServedError: The pinned version is not here.
+            VersionBlockedError: It must answer nobody.
             NotReadyError: The version is routed to and cannot be loaded, nor can another one of
                 the same alias.
         """
@@ -175,7 +178,25 @@ class Service:
                 failed.append(digest)
                 number, digest = self._another(view.policy, address, caller, failed, error)
             else:
-                return Turn(number, digest, view.source, loaded, tuple(failed))
+                shadow = self._shadow(view.policy, address, number)
+                return Turn(number, digest, view.source, loaded, tuple(failed), shadow)
+
+    def open(self, digest: str, *, deadline: float = math.inf) -> "LoadedVersion":
+        """A version by its digest, loaded if need be, whatever the policy says of it.
+
+        Raises:
+            DeadlineError: It was still being loaded at the deadline.
+            NotReadyError: It cannot be loaded.
+        """
+        return self._versions.get(digest, deadline=deadline)
+
+    def _shadow(
+        self, policy: "Policy", address: "VersionAddress | None", number: int
+    ) -> tuple[int, str] | None:
+        if not policy.shadows:
+            return None
+        version = shadow_of(policy, address, number, draw=self._draw)
+        return None if version is None else (version, policy.digests[version])
 
     def _another(
         self,

@@ -5,6 +5,7 @@ May import `maas.errors` and `maas.registry`'s records and addresses.
     number = choose_version(policy, None, draw=rng)                          # by weight
     number = choose_version(policy, None, draw=rng, caller="key-1")          # and always the same
     number = choose_version(policy, parse_address("sha256:…"), draw=rng)     # pinned
+    other = shadow_of(policy, None, number, draw=rng)                        # who sees it too
 
 A caller that says who it is keeps its version: of an alias's routes the one with the highest score
 answers it, a hash of caller and version that is scaled by the weight (weighted rendezvous hashing).
@@ -18,9 +19,14 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from maas.errors import AmbiguousDigestError, NotReadyError, VersionNotServedError
+from maas.errors import (
+    AmbiguousDigestError,
+    NotReadyError,
+    VersionBlockedError,
+    VersionNotServedError,
+)
 from maas.registry.addresses import ByAlias, ByDigest, ByNumber, VersionAddress
-from maas.registry.records import DEFAULT_ALIAS
+from maas.registry.records import DEFAULT_ALIAS, WEIGHT_TOTAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +58,7 @@ def choose_version(
 
     Raises:
         VersionNotServedError: The policy has no such number, alias or digest.
+        VersionBlockedError: The version that was pinned must answer nobody.
         AmbiguousDigestError: A digest prefix fits several versions.
         NotReadyError: Nothing was asked for, and nothing is promoted yet.
     """
@@ -80,6 +87,29 @@ def choose_version(
     return max(routes, key=lambda route: _score(route, salt, caller)).version
 
 
+def shadow_of(
+    policy: "Policy",
+    address: VersionAddress | None,
+    version: int,
+    *,
+    draw: "Callable[[], float]",
+) -> int | None:
+    """The version that sees a request too, and answers nobody; None where none does.
+
+    Args:
+        policy: What the registry says.
+        address: What the caller asked for. Who pins a version is compared with nothing.
+        version: Who answers the request.
+        draw: Random numbers, 0 ≤ n < 1; one decides whether the request is in the sample.
+    """
+    if isinstance(address, (ByNumber, ByDigest)):
+        return None
+    shadow = policy.shadows.get(DEFAULT_ALIAS if address is None else address.name)
+    if shadow is None or shadow.version == version:
+        return None
+    return shadow.version if draw() * WEIGHT_TOTAL < shadow.sample else None
+
+
 def followable(
     policy: "Policy", before: "Policy | None", *, carries: "Callable[[str], bool]"
 ) -> "Policy":
@@ -101,7 +131,7 @@ def followable(
     former = {
         name: kept
         for name in lost
-        if before is not None and (kept := _carried(before, name, carries))
+        if before is not None and (kept := _carried(before, name, policy.blocked, carries))
     }
     if before is None or not former:
         return policy
@@ -109,10 +139,15 @@ def followable(
     return replace(policy, aliases=policy.aliases | former, digests=digests | policy.digests)
 
 
-def _carried(before: "Policy", name: str, carries: "Callable[[str], bool]") -> "tuple[Route, ...]":
-    """An alias's former routes that are here."""
-    routes = before.aliases.get(name, ())
-    return tuple(route for route in routes if carries(before.digests[route.version]))
+def _carried(
+    before: "Policy", name: str, blocked: tuple[int, ...], carries: "Callable[[str], bool]"
+) -> "tuple[Route, ...]":
+    """An alias's former routes that are here, and may answer still."""
+    return tuple(
+        route
+        for route in before.aliases.get(name, ())
+        if route.version not in blocked and carries(before.digests[route.version])
+    )
 
 
 def _drawn(routes: "tuple[Route, ...]", draw: float) -> int:
@@ -140,5 +175,11 @@ def _only(policy: "Policy", numbers: list[int]) -> int:
     if len(numbers) > 1:
         raise AmbiguousDigestError(
             "This digest prefix fits several versions; give more of it.", field="version"
+        )
+    if numbers[0] in policy.blocked:
+        raise VersionBlockedError(
+            f"This version of {policy.model} is blocked: it answers nobody. Ask for another, or "
+            "for none.",
+            field="version",
         )
     return numbers[0]

@@ -8,10 +8,15 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
-from maas.errors import AmbiguousDigestError, NotReadyError, VersionNotServedError
+from maas.errors import (
+    AmbiguousDigestError,
+    NotReadyError,
+    VersionBlockedError,
+    VersionNotServedError,
+)
 from maas.registry.addresses import ByAlias, ByDigest, ByNumber, VersionAddress
-from maas.registry.records import Policy, Route
-from maas.traffic import choose_version, followable
+from maas.registry.records import Policy, Route, Shadow
+from maas.traffic import choose_version, followable, shadow_of
 
 ONE = "sha256:" + "a" * 64
 TWO = "sha256:" + "a" * 20 + "b" * 44
@@ -198,3 +203,40 @@ def test_an_alias_that_leads_nowhere_keeps_its_former_routes_that_are_here() -> 
     # And where nothing of it is known, nothing is better
     for former in (None, before):
         assert followable(now, former, carries=lambda _: False) is now
+
+
+# ---- Versions that are blocked, and shadows -----------------------------------------------------
+
+
+@pytest.mark.parametrize("address", [ByNumber(4), ByDigest("sha256:" + "d" * 12)])
+def test_a_blocked_version_is_refused_by_name_even_when_it_is_pinned(
+    address: VersionAddress,
+) -> None:
+    policy = replace(POLICY, blocked=(4,))
+    with pytest.raises(VersionBlockedError, match="is blocked") as refused:
+        choose_version(policy, address, draw=never)
+    assert (refused.value.status, refused.value.code) == (403, "version_blocked")
+    assert str(address) not in str(refused.value)
+    assert choose_version(policy, ByNumber(1), draw=never) == 1
+
+
+def test_a_blocked_version_does_not_come_back_where_an_alias_leads_nowhere() -> None:
+    before = replace(POLICY, aliases={"production": (Route(1, 5_000), Route(2, 5_000))})
+    now = replace(POLICY, aliases={"production": (Route(4, 10_000),)}, blocked=(1,))
+    followed = followable(now, before, carries={ONE, TWO}.__contains__)
+    assert followed.aliases["production"] == (Route(2, 5_000),)
+
+
+def test_a_sample_of_an_alias_is_seen_by_its_shadow_and_what_is_pinned_is_not() -> None:
+    policy = replace(POLICY, shadows={"production": Shadow(4, 500), "candidate": Shadow(1, 1)})
+    draws = ((n + 0.5) / 10_000 for n in range(10_000))
+    seen = Counter(shadow_of(policy, None, 1, draw=draws.__next__) for _ in range(10_000))
+    assert seen == {4: 500, None: 9_500}
+    assert shadow_of(policy, ByAlias("production"), 1, draw=lambda: 0.0) == 4
+    assert shadow_of(policy, ByAlias("candidate"), 2, draw=lambda: 0.0) == 1
+    for address in (ByNumber(1), ByDigest(ONE)):
+        assert shadow_of(policy, address, 1, draw=never) is None
+    # Who answers itself is not its own shadow, and an alias without one has none
+    assert shadow_of(policy, None, 4, draw=never) is None
+    assert shadow_of(POLICY, None, 1, draw=never) is None
+    assert shadow_of(policy, ByAlias("other"), 1, draw=never) is None

@@ -246,8 +246,8 @@ def _policy(model: str, text: object) -> Policy:
 
 
 def _is_whole(policy: Policy) -> bool:
-    """Whether every alias leads to a digest."""
+    """Whether every alias and every shadow leads to a digest."""
     return all(
         routes and all(route.version in policy.digests for route in routes)
         for routes in policy.aliases.values()
-    )
+    ) and all(shadow.version in policy.digests for shadow in policy.shadows.values())

@@ -27,6 +27,7 @@ from maas.errors import (
     TokenizerError,
     TooLargeError,
     TryAgainError,
+    VersionBlockedError,
     VersionNotServedError,
 )
 from maas.http.problems import Problem
@@ -76,6 +77,7 @@ DESCRIBED = (
     FieldError,
     ModelNotFoundError,
     VersionNotServedError,
+    VersionBlockedError,
     AmbiguousDigestError,
     NotReadyError,
     RegistryUnavailableError,

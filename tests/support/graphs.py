@@ -33,15 +33,16 @@ def classifier_graph(weights: "npt.NDArray[np.float32]", *, output: str = "logit
     return _encoded(_model(_sum_nodes("sums"), weights, output=output, last="sums"))
 
 
-def slow_graph(weights: "npt.NDArray[np.float32]", *, slow_id: int) -> bytes:
-    """The classifier behind a loop: a text with token `slow_id` keeps it busy for ever.
+def slow_graph(weights: "npt.NDArray[np.float32]", *, slow_id: int, turns: int = FOR_EVER) -> bytes:
+    """The classifier behind a loop: a text with token `slow_id` keeps it busy, as a rule for ever.
 
     Args:
         weights: float32 `[vocabulary, labels]`.
         slow_id: Every other token lets the loop end after one turn.
+        turns: So many turns that token asks for.
     """
     nodes = [*_sum_nodes("sums"), *loop_nodes("sums", "looped")]
-    more = loop_numbers(len(weights), slow_id=slow_id)
+    more = loop_numbers(len(weights), slow_id=slow_id, turns=turns)
     return _encoded(_model(nodes, weights, more=more, last="looped"))
 
 
@@ -70,12 +71,12 @@ def loop_nodes(carried: str, looped: str) -> "list[onnx.NodeProto]":
     ]
 
 
-def loop_numbers(words: int, *, slow_id: int) -> "list[onnx.TensorProto]":
+def loop_numbers(words: int, *, slow_id: int, turns: int = FOR_EVER) -> "list[onnx.TensorProto]":
     """The numbers that the loop needs: every token but one asks for one turn."""
-    turns = np.ones((words, 1), dtype=np.int64)
-    turns[slow_id] = FOR_EVER
+    per_token = np.ones((words, 1), dtype=np.int64)
+    per_token[slow_id] = turns
     return [
-        numpy_helper.from_array(turns, "turns"),
+        numpy_helper.from_array(per_token, "turns"),
         numpy_helper.from_array(np.array(True), "always"),
         numpy_helper.from_array(np.array(1.0, dtype=np.float32), "keep"),
     ]

@@ -20,16 +20,17 @@ from maas.errors import BadRequestError, ConflictError, FieldError, RefusedError
 from maas_lab.files import drop_folder, lock_folder, replace_folder, write_file
 from maas_lab.packing.byte_bar import byte_bar
 from maas_lab.packing.layer_copies import (
-    encode_served,
     is_current,
     is_ours,
     layer_folders,
+    released,
     seal_layer,
     write_version,
 )
 from maas_lab.packing.layer_sources import LayerSource, find_source
 from maas_lab.packing.models import wish_models
 from maas_lab.packing.release_digest import SERVED_SETS, release_digest
+from maas_lab.packing.required_key import REQUIRE_SIGNATURE, required_by
 from maas_lab.packing.samconfig import ARCHITECTURES, read_samconfig
 from maas_lab.packing.served_sets import POLICY_TRIES, settle
 from maas_lab.packing.size_plan import SizePlan, plan_sizes
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from maas.bundle.ecdsa import PublicKey
     from maas.registry.reader import Reader
     from maas.served import ServedSet
     from maas_lab.packing.project import Project
@@ -90,6 +92,7 @@ def package(
     *,
     architecture: str | None,
     console: "Console",
+    key: "PublicKey | None" = None,
 ) -> Packaged:
     """Write each model's served set, the architecture and the parameters.
 
@@ -100,6 +103,8 @@ def package(
         wishes: What to carry.
         architecture: x86_64 or arm64; what samconfig.toml says when None.
         console: Where progress goes.
+        key: Whose owner must have signed every version, here and in the functions; when None the
+            one that samconfig.toml says, if it does.
 
     Raises:
         RefusedError: A rule says no; nothing was written.
@@ -108,9 +113,12 @@ def package(
     """
     kept = read_samconfig(project.samconfig)
     target = kept.architecture() if architecture is None else _known(architecture)
+    required = key or required_by(kept)
     models = wish_models(registry, wishes)
     for _ in range(POLICY_TRIES):
-        sources = [find_source(registry, bundles, model, wishes, target) for model in models]
+        sources = [
+            find_source(registry, bundles, model, wishes, target, key=required) for model in models
+        ]
         plan = plan_sizes(
             project, ((s.served.model, [pack.size for pack in s.packs]) for s in sources)
         )
@@ -124,7 +132,8 @@ def package(
             if any(_moved(registry, source.served) for source in sources):
                 continue  # a promote came while the files were copied
             layers = tuple(_place(project, source.served, staged) for source in sources)
-            changed = _tell_sam(project, sources, target, chosen=architecture is not None)
+            chosen = architecture is not None
+            changed = _tell_sam(project, sources, target, chosen=chosen, key=required)
             removed = _remove_others(project, models)
         return Packaged(target, plan, layers, removed, left_out, samconfig_changed=changed)
     raise ConflictError("Others keep changing the models; nothing was written. Run it again.")
@@ -170,7 +179,7 @@ def _staged(
                 raise RefusedError(
                     f"layers/models/{served.model} was not made by maas package; move it away."
                 )
-            if is_current(folder, served):
+            if is_current(folder, served, source.signatures):
                 continue
             parts[served.model] = part = folder.with_name(f".{served.model}.part")
             for pack in source.packs:
@@ -178,7 +187,7 @@ def _staged(
                 with byte_bar(console, what, pack.size.bytes) as advance:
                     inside = part / digest16(pack.bundle.digest)
                     write_version(pack.bundle, pack.size.form, inside, advance=advance)
-            seal_layer(part, served)
+            seal_layer(part, served, source.signatures)
         yield parts
     finally:
         _sweep(project)
@@ -203,19 +212,26 @@ def _place(project: "Project", served: "ServedSet", staged: "dict[str, Path]") -
 
 
 def _tell_sam(
-    project: "Project", sources: "Sequence[LayerSource]", architecture: str, *, chosen: bool
+    project: "Project",
+    sources: "Sequence[LayerSource]",
+    architecture: str,
+    *,
+    chosen: bool,
+    key: "PublicKey | None",
 ) -> bool:
     """Write the architecture for the layers' makefiles, and the template's parameters."""
     said = f"{architecture}\n".encode()
     file = project.runtime / "architecture"
     if not file.is_file() or file.read_bytes() != said:
         write_file(file, said)
-    served = {source.served.model: encode_served(source.served) for source in sources}
+    served = {source.served.model: released(source.served, source.signatures) for source in sources}
 
     def change(overrides: dict[str, str]) -> dict[str, str]:
         ours = {"Models": ",".join(served)}
         if chosen or "Architecture" in overrides:
             ours["Architecture"] = architecture
+        if key is not None:
+            ours[REQUIRE_SIGNATURE] = key.line
         every = overrides | ours | {"Architecture": architecture}
         return ours | {SERVED_SETS: release_digest(project, served=served, overrides=every)}
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from maas.assembly import build_registry
+from maas.assembly import build_registry, required_key
 from maas.settings import read_settings
 from maas_lab import deploy_cli
 from maas_lab.output import Output
@@ -61,6 +61,7 @@ def package(
             wishes,
             architecture=architecture,
             console=output.progress,
+            key=required_key(settings),
         )
     output.show(shipping_views.package_view(outcome))
     if not outcome.plan.fits:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from cfnlint.api import lint_file
+from support.signing import KEY, WIDE
 from support.stack import PSEUDO, TEMPLATE, Stack, read_template, translate
 
 from maas import errors
@@ -72,6 +73,40 @@ def test_its_environment_is_one_that_the_settings_accept(stack: Stack) -> None:
             assert name == f"Model{settings.model}Function"
             assert str(settings.bundles) == "/opt/models"
             assert settings.policy_ttl == 15
+
+
+def test_a_signature_is_required_where_a_key_is_given_and_nowhere_else(stack: Stack) -> None:
+    def said(stack: Stack) -> set[str]:
+        functions = stack.of("AWS::Lambda::Function")
+        return {
+            functions[f"Model{model}Function"]["Environment"]["Variables"]["MAAS_REQUIRE_SIGNATURE"]
+            for model in MODELS
+        }
+
+    assert said(stack) == {""}
+    assert Settings.parse({"MAAS_REQUIRE_SIGNATURE": ""}).require_signature == ""
+    line = KEY.public.line
+    assert said(translate(MODELS, RequireSignature=line)) == {line}
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        ("", True),
+        (KEY.public.line, True),
+        (WIDE.public.line, True),
+        ("on", False),
+        (KEY.public.line[:-1], False),
+        (KEY.public.line + "x", False),
+        (KEY.public.pem, False),
+        ("key.pub", False),
+    ],
+    ids=["none", "P-256", "P-384", "on", "short", "long", "PEM", "a path"],
+)
+def test_only_what_the_function_can_read_is_taken_as_a_key(value: str, *, taken: bool) -> None:
+    # CloudFormation matches the whole value
+    pattern = read_template()["Parameters"]["RequireSignature"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, value)) is taken
 
 
 def test_a_function_has_the_shared_layers_and_those_of_its_own_model(stack: Stack) -> None:

@@ -28,6 +28,8 @@ from maas_lab.packing.served_sets import Wishes, parse_wishes
 if TYPE_CHECKING:
     from typing import Literal
 
+    from maas.bundle.ecdsa import PublicKey
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ("functions", "layers/runtime", "layers/serving")
 
@@ -49,6 +51,7 @@ def package_into(
     wishes: Wishes | None = None,
     *,
     architecture: str | None = None,
+    key: "PublicKey | None" = None,
 ) -> Packaged:
     """Package as the verb does; progress goes nowhere."""
     with home.registry() as registry:
@@ -59,6 +62,7 @@ def package_into(
             wishes or parse_wishes(),
             architecture=architecture,
             console=Console(file=StringIO()),
+            key=key,
         )
 
 

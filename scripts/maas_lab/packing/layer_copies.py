@@ -3,8 +3,8 @@
 Imports `maas` and `maas_lab.files`.
 
     write_version(bundle, "optimised-x86", part / digest16, advance=bar)
-    seal_layer(part, served)             # Makefile, served.json, fixed modes and times
-    is_current(project.models / "sentiment", served)
+    seal_layer(part, served, signatures) # Makefile, served.json, fixed modes and times
+    is_current(project.models / "sentiment", served, signatures)
 
 A folder is ours when it holds served.json; nothing else in layers/models is ever touched.
 """
@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maas.bundle.manifest import MANIFEST, digest16
+from maas.bundle.signature import require_signature, signature_path
 from maas.bundle.verify import verify_bundle
 from maas.errors import BundleError
 from maas.served import SERVED, ServedSet, parse_served, write_served
 from maas_lab.files import copy_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from maas.bundle.ecdsa import PublicKey
     from maas.bundle.verify import Bundle
 
 MAKEFILE = "Makefile"
@@ -62,31 +64,59 @@ def write_version(
     verify_bundle(folder, digest=bundle.digest, form=form)
 
 
-def seal_layer(folder: Path, served: ServedSet) -> None:
-    """Write what lies beside the versions, and give everything its fixed mode and time."""
-    for name, data in _own_files(served).items():
+def seal_layer(folder: Path, served: ServedSet, signatures: "Mapping[str, bytes]") -> None:
+    """Write what lies beside the versions, and give everything its fixed mode and time.
+
+    Args:
+        folder: The layer.
+        served: What it carries.
+        signatures: The versions' signatures by their files' names.
+    """
+    for name, data in _own_files(served, signatures).items():
         (folder / name).write_bytes(data)
     for path in [*sorted(folder.rglob("*"), reverse=True), folder]:  # a folder after its files
         path.chmod(_mode(path))
         os.utime(path, (MODIFIED, MODIFIED))
 
 
-def is_current(folder: Path, served: ServedSet) -> bool:
+def is_current(folder: Path, served: ServedSet, signatures: "Mapping[str, bytes]") -> bool:
     """Whether a layer folder is what packaging would write anew; every byte is hashed."""
+    own = _own_files(served, signatures)
     try:
         if {path.name for path in folder.iterdir()} != {
-            *_own_files(served),
+            *own,
             *(digest16(version.digest) for version in served.versions),
         }:
             return False
         for version in served.versions:
             inside = folder / digest16(version.digest)
             verify_bundle(inside, digest=version.digest, form=version.form)
-        return all(
-            (folder / name).read_bytes() == data for name, data in _own_files(served).items()
-        ) and all(_is_sealed(path) for path in [folder, *folder.rglob("*")])
+        return all((folder / name).read_bytes() == data for name, data in own.items()) and all(
+            _is_sealed(path) for path in [folder, *folder.rglob("*")]
+        )
     except (OSError, BundleError):
         return False
+
+
+def read_signatures(folder: Path, served: ServedSet, key: "PublicKey | None") -> dict[str, bytes]:
+    """The signatures in a layer by their files' names, each checked as its function will.
+
+    Args:
+        folder: The layer.
+        served: What it carries.
+        key: Whose owner must have signed every version; None where nobody must, and none lie here.
+
+    Raises:
+        BundleError: One is not right.
+    """
+    if key is None:
+        return {}
+    found = {}
+    for version in served.versions:
+        inside = folder / digest16(version.digest)
+        bundle = verify_bundle(inside, digest=version.digest, form=version.form)
+        found[signature_path(inside).name] = require_signature(bundle, key)
+    return found
 
 
 def encode_served(served: ServedSet) -> bytes:
@@ -98,6 +128,11 @@ def encode_served(served: ServedSet) -> bytes:
     data = write_served(served)
     parse_served(data)
     return data
+
+
+def released(served: ServedSet, signatures: "Mapping[str, bytes]") -> bytes:
+    """What a layer adds to the release's digest: all of its content follows from it."""
+    return encode_served(served) + b"".join(signatures.values())
 
 
 def layer_folders(models: Path) -> tuple[Path, ...]:
@@ -116,10 +151,11 @@ def is_ours(folder: Path) -> bool:
     return (folder / SERVED).is_file() and not folder.is_symlink()
 
 
-def _own_files(served: ServedSet) -> dict[str, bytes]:
-    names = " ".join([SERVED, *(digest16(version.digest) for version in served.versions)])
+def _own_files(served: ServedSet, signatures: "Mapping[str, bytes]") -> dict[str, bytes]:
+    folders = (digest16(version.digest) for version in served.versions)
+    names = " ".join([SERVED, *folders, *signatures])
     recipe = _RECIPE.replace("NAMES", names).replace("MODEL", served.model)
-    return {MAKEFILE: recipe.encode(), SERVED: encode_served(served)}
+    return {MAKEFILE: recipe.encode(), SERVED: encode_served(served), **signatures}
 
 
 def _is_sealed(path: Path) -> bool:

@@ -8,10 +8,12 @@ Imports `maas` and the lab; reads the registry and the bundles, writes nothing.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maas.bundle.contents import check_contents
 from maas.bundle.manifest import MANIFEST, digest16
+from maas.bundle.signature import require_signature, signature_path
 from maas.bundle.verify import Bundle, verify_bundle
 from maas.errors import BundleError, RefusedError
 from maas.served import ServedSet, ServedVersion
@@ -19,8 +21,7 @@ from maas_lab.packing.served_sets import choose_served
 from maas_lab.packing.size_plan import SizedVersion
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from maas.bundle.ecdsa import PublicKey
     from maas.bundle.manifest import Manifest
     from maas.registry.reader import Reader
     from maas_lab.packing.served_sets import Chosen, Wishes
@@ -35,10 +36,12 @@ class Pack:
     Attributes:
         bundle: Verified in full, with all of its forms.
         size: Its figures, with the form that is packed.
+        signature: The file of its signature; empty where none is required.
     """
 
     bundle: Bundle
     size: SizedVersion
+    signature: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,24 @@ class LayerSource:
     packs: tuple[Pack, ...]
     left_out: tuple[str, ...]
 
+    @property
+    def signatures(self) -> dict[str, bytes]:
+        """The files of the versions' signatures by name; none where none are required."""
+        return {
+            signature_path(Path(digest16(pack.bundle.digest))).name: pack.signature
+            for pack in self.packs
+            if pack.signature
+        }
+
 
 def find_source(
-    registry: "Reader", bundles: "Path", model: str, wishes: "Wishes", architecture: str
+    registry: "Reader",
+    bundles: Path,
+    model: str,
+    wishes: "Wishes",
+    architecture: str,
+    *,
+    key: "PublicKey | None" = None,
 ) -> LayerSource:
     """Choose a model's versions and verify their bundles, every byte of them.
 
@@ -67,10 +85,11 @@ def find_source(
         model: The model's name.
         wishes: What to carry.
         architecture: x86_64 or arm64; it decides the form.
+        key: Whose owner must have signed every version; None where nobody must.
 
     Raises:
-        RefusedError: A bundle that somebody relies on is absent, or one is damaged; or nothing
-            would be carried.
+        RefusedError: A bundle that somebody relies on is absent, or one is damaged or not signed;
+            or nothing would be carried.
         ConflictError: Others keep changing the model.
     """
     chosen = choose_served(registry, model, wishes)
@@ -78,7 +97,7 @@ def find_source(
     for version in chosen.versions:
         folder = bundles / model / digest16(version.record.digest)
         if version.needed or folder.exists():
-            packs.append(_pack(folder, version, wishes.form or _OPTIMISED[architecture]))
+            packs.append(_pack(folder, version, wishes.form or _OPTIMISED[architecture], key))
         else:
             left_out.append(f"{_name(version)}: its bundle is not in {bundles}.")
     if not packs:
@@ -90,7 +109,7 @@ def find_source(
     return LayerSource(served, tuple(packs), tuple(left_out))
 
 
-def _pack(folder: "Path", version: "Chosen", wanted: str) -> Pack:
+def _pack(folder: Path, version: "Chosen", wanted: str, key: "PublicKey | None") -> Pack:
     try:
         bundle = verify_bundle(folder, digest=version.record.digest)
         form = choose_form(bundle.manifest, wanted)
@@ -103,7 +122,20 @@ def _pack(folder: "Path", version: "Chosen", wanted: str) -> Pack:
         for each in bundle.manifest.forms
     }
     number, reason = version.record.number, version.reason
-    return Pack(bundle, SizedVersion(number, version.roles, reason, form, sizes[form], sizes))
+    size = SizedVersion(number, version.roles, reason, form, sizes[form], sizes)
+    return Pack(bundle, size, _signature(bundle, version, key))
+
+
+def _signature(bundle: Bundle, version: "Chosen", key: "PublicKey | None") -> bytes:
+    if key is None:
+        return b""
+    try:
+        return require_signature(bundle, key)
+    except BundleError as error:
+        raise RefusedError(
+            f"{_name(version)}: {error} Whoever has the required key can sign it:"
+            f" maas sign {version.record.digest[:23]} --key FILE"
+        ) from error
 
 
 def choose_form(manifest: "Manifest", wanted: str) -> str:
@@ -120,7 +152,7 @@ def _name(version: "Chosen") -> str:
     return f"{version.record.model}@{version.record.number} ({version.reason})"
 
 
-def _remedy(version: "Chosen", folder: "Path") -> str:
+def _remedy(version: "Chosen", folder: Path) -> str:
     run = version.record.lineage.get("run", "")
     rest = "" if version.routed or not version.previous else ", or go on --without previous"
     return (

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from maas.errors import BundleError, RefusedError
 from maas.registry.addresses import ByNumber
 from maas.registry.policies import routed
-from maas.served import SERVED, ServedSet, read_served
-from maas_lab.packing.layer_copies import is_current, is_ours
+from maas.served import ServedSet, read_served
+from maas_lab.packing.layer_copies import is_current, is_ours, read_signatures, released
 from maas_lab.packing.release_digest import SERVED_SETS, release_digest
+from maas_lab.packing.required_key import required_by
 from maas_lab.packing.samconfig import read_samconfig
 
 if TYPE_CHECKING:
+    from maas.bundle.ecdsa import PublicKey
     from maas.registry.reader import Reader
     from maas_lab.packing.project import Project
 
@@ -43,6 +45,14 @@ class PackagedSets:
         return self.overrides[SERVED_SETS]
 
 
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A layer that lies ready: what it carries, and what the release's digest has of it."""
+
+    served: ServedSet
+    said: bytes
+
+
 def read_packaged(project: "Project", *, environment: str = "default") -> PackagedSets:
     """Read the served sets that samconfig.toml names; every byte of them is hashed.
 
@@ -59,11 +69,12 @@ def read_packaged(project: "Project", *, environment: str = "default") -> Packag
     models = [name for name in overrides.get("Models", "").split(",") if name]
     if not models or SERVED_SETS not in overrides:
         raise RefusedError("Nothing was packaged; run: maas package")
-    served = tuple(_served(project, model) for model in models)
+    key = required_by(samconfig)
+    layers = {model: _layer(project, model, key) for model in models}
     architecture = samconfig.architecture()
     digest = release_digest(
         project,
-        served={name: (project.models / name / SERVED).read_bytes() for name in models},
+        served={name: layer.said for name, layer in layers.items()},
         overrides=overrides | {"Architecture": architecture},
     )
     if digest != overrides[SERVED_SETS]:
@@ -71,7 +82,7 @@ def read_packaged(project: "Project", *, environment: str = "default") -> Packag
             "Code, layers or parameters were changed after maas package; run it again, so that new"
             " function versions are published."
         )
-    return PackagedSets(architecture, served, overrides)
+    return PackagedSets(architecture, tuple(layer.served for layer in layers.values()), overrides)
 
 
 def check_served(reader: "Reader", stack: str, served: "ServedSet") -> None:
@@ -98,14 +109,15 @@ def check_served(reader: "Reader", stack: str, served: "ServedSet") -> None:
             )
 
 
-def _served(project: "Project", model: str) -> ServedSet:
+def _layer(project: "Project", model: str, key: "PublicKey | None") -> _Layer:
     folder = project.models / model
     try:
         served = read_served(folder) if is_ours(folder) else None
+        signatures = {} if served is None else read_signatures(folder, served, key)
     except BundleError as error:
         raise RefusedError(f"layers/models/{model}: {error} Run: maas package") from error
     if served is None:
         raise RefusedError(f"layers/models/{model} is not there; run: maas package")
-    if served.model != model or not is_current(folder, served):
+    if served.model != model or not is_current(folder, served, signatures):
         raise RefusedError(f"layers/models/{model} was changed; run: maas package")
-    return served
+    return _Layer(served, released(served, signatures))

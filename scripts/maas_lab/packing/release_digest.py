@@ -31,7 +31,8 @@ def release_digest(
 
     Args:
         project: Where the code lies.
-        served: served.json by model; it names the digest and the form of every version.
+        served: served.json by model, which names the digest and the form of every version; behind
+            it the versions' signatures where they are required.
         overrides: The template's parameters; the digest itself is left out.
 
     Returns:

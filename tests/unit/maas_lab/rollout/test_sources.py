@@ -1,13 +1,10 @@
 """Figures out of a server's statistics: since a moment, of several versions, after a restart."""
 
-import json
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
+from support.counting import Statistics, counting
 
 from maas.errors import FieldError, TryAgainError
 from maas_lab.rollout.judge import Figures
@@ -16,68 +13,18 @@ from maas_lab.rollout.sources import Seen, ServerSource
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-class Server:
-    """Statistics by version, or another answer."""
-
-    def __init__(self) -> None:
-        self.versions: dict[int, tuple[int, int, int, dict[int, int]]] = {}
-        self.status, self.body = 200, b""
-        self.url = ""
-
-    def set(self, version: int, done: int, failed: int = 0, errors: int = 0, **ms: int) -> None:
-        """What a version counts now; `ms` are counts by p-milliseconds, such as `p10=5`."""
-        latencies = {int(name[1:]) * 1_000_000: count for name, count in ms.items()}
-        self.versions[version] = done, failed, errors, latencies
-
-    def answer(self, path: str) -> tuple[int, bytes]:
-        if self.status != 200 or self.body:
-            return self.status, self.body
-        assert path.startswith("/v2/models/sentiment/versions/")
-        number = int(path.split("/")[5])
-        done, failed, errors, latencies = self.versions.get(number, (0, 0, 0, {}))
-        found: dict[str, Any] = {
-            "name": "sentiment",
-            "version": str(number),
-            "inference_stats": {
-                "success": {"count": done, "ns": 1},
-                "fail": {"count": failed, "ns": 1},
-            },
-            "errors": errors,
-            "latencies": [{"ns": ns, "count": count} for ns, count in latencies.items()],
-        }
-        return 200, json.dumps({"model_stats": [found]}).encode()
+@pytest.fixture
+def server() -> Iterator[Statistics]:
+    with counting() as server:
+        yield server
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    said = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, body = said.answer(self.path)
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        said.url = f"http://127.0.0.1:{listening.server_port}/"
-        yield said
-        listening.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def source(server: Server) -> ServerSource:
+def source(server: Statistics) -> ServerSource:
     return ServerSource(server.url, "sentiment", version=3, others=(1, 2))
 
 
-def test_what_came_before_counts_no_more(server: Server, source: ServerSource) -> None:
+def test_what_came_before_counts_no_more(server: Statistics, source: ServerSource) -> None:
     server.set(1, 1_000, p10=900, p500=100)
     server.set(3, 10, 5, 5, p900=10)
     source.begin(NOW)
@@ -91,7 +38,9 @@ def test_what_came_before_counts_no_more(server: Server, source: ServerSource) -
     assert seen.baseline == Figures(201, 0, 20.0)
 
 
-def test_a_server_that_starts_anew_counts_from_zero(server: Server, source: ServerSource) -> None:
+def test_a_server_that_starts_anew_counts_from_zero(
+    server: Statistics, source: ServerSource
+) -> None:
     server.set(3, 1_000, p10=1_000)
     source.begin(NOW)
     server.set(3, 20, 1, 1, p40=20)
@@ -111,7 +60,7 @@ def test_a_server_that_starts_anew_counts_from_zero(server: Server, source: Serv
     ],
 )
 def test_what_a_server_refuses(
-    server: Server,
+    server: Statistics,
     source: ServerSource,
     answer: tuple[int, bytes],
     error: type[Exception],

@@ -1,0 +1,146 @@
+"""`maas rollout …`: what it says, and how it ends."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.counting import Statistics, counting
+from support.rollouts import MODEL, shares, two_versions
+from typer.testing import CliRunner, Result
+
+from maas.registry.registry import Registry
+from maas_lab.cli import app
+from maas_lab.interruption import stop_on_signals
+
+Maas = Callable[..., Result]
+QUICK = ("--steps", "50,100", "--interval", "0.2s", "--min-requests", "5")
+
+
+@pytest.fixture
+def maas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maas:
+    monkeypatch.setenv("MAAS_HOME", str(tmp_path))
+    monkeypatch.setenv("MAAS_ACTOR", "ada")
+    return lambda *words: CliRunner().invoke(app, ["rollout", *words])
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    with two_versions(tmp_path / "registry.sqlite") as registry:
+        yield registry
+
+
+class Growing(Statistics):
+    """Each look finds ten requests more of each version."""
+
+    def __init__(self, *, errors: int = 0) -> None:
+        super().__init__()
+        self._looks, self._errors = 0, errors
+
+    def answer(self, path: str) -> tuple[int, bytes]:
+        self._looks += 1
+        done = 10 * self._looks
+        self.set(1, done, p10=done)
+        self.set(2, done - self._looks * self._errors, *[self._looks * self._errors] * 2, p10=done)
+        return super().answer(path)
+
+
+def test_a_version_is_rolled_out(maas: Maas, registry: Registry) -> None:
+    with counting(Growing()) as server:
+        done = maas(f"{MODEL}@2", *QUICK, "--url", server.url, "--reason", "better")
+    assert done.exit_code == 0, done.output
+    assert "sentiment@2 answers all of sentiment@production now" in done.stdout
+    assert shares(registry) == {2: 10_000}
+    said = maas("status", MODEL).stdout
+    assert "finished" in said
+    assert "better" in said
+    assert json.loads(maas("status", MODEL, "--json").stdout)["rollout"]["steps"] == [50, 100]
+
+
+def test_a_bad_version_is_taken_back_and_the_exit_code_says_so(
+    maas: Maas, registry: Registry
+) -> None:
+    with counting(Growing(errors=5)) as server:
+        done = maas(f"{MODEL}@2", *QUICK, "--url", server.url, "--json")
+    assert done.exit_code == 3
+    said = json.loads(done.stdout)
+    assert said["outcome"] == "stopped"
+    assert [mark["kind"] for mark in said["timeline"]] == ["began", "stop", "stopped"]
+    assert Path(said["plot"]).is_file()
+    assert shares(registry) == {1: 10_000}
+
+
+def test_a_signal_ends_the_driver_and_resume_goes_on(maas: Maas, registry: Registry) -> None:
+    with counting(Growing()) as server:
+        long = (f"{MODEL}@2", "--interval", "1h", "--steps", "50,100", "--url", server.url)
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
+        with stop_on_signals():  # lest a signal that comes late ends the tests
+            timer.start()
+            done = maas(*long)
+        timer.join()
+    assert done.exit_code == 5
+    assert "maas rollout resume" in done.stderr
+    assert shares(registry) == {1: 5000, 2: 5000}
+    said = maas("status", MODEL).stdout
+    assert "running" in said
+    assert "[50 %], 100 %" in said
+    # Another one is refused
+    with counting(Growing()) as server:
+        done = maas(f"{MODEL}@2", *QUICK, "--url", server.url)
+        assert done.exit_code == 4
+        assert "maas rollout resume sentiment" in done.stderr
+    # and it can be ended
+    done = maas("stop", MODEL, "--reason", "enough")
+    assert done.exit_code == 0
+    assert "sentiment@production is version 1 again" in done.stdout
+    assert shares(registry) == {1: 10_000}
+    with counting(Growing()) as server:
+        done = maas("resume", MODEL, "--url", server.url)
+    assert (done.exit_code, "stopped already" in done.stderr) == (4, True)
+
+
+def test_a_rollout_that_somebody_has_ended_is_shown_as_such(maas: Maas, registry: Registry) -> None:
+    assert "never was a rollout" in maas("status", MODEL).stdout
+    with counting(Growing()) as server:
+        url = server.url
+        maas(f"{MODEL}@2", *QUICK, "--url", url)
+    registry.rollback(MODEL)
+    assert "finished" in maas("status", MODEL).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "either --url or --cloudwatch"),
+        (("--url", "http://127.0.0.1:1", "--cloudwatch"), "either --url or --cloudwatch"),
+        (("--url", "http://127.0.0.1:1", "--steps", "1,x"), "steps"),
+        (("--url", "http://127.0.0.1:1", "--steps", "10,5,100"), "ascend to 100"),
+        (("--url", "http://127.0.0.1:1", "--interval", "10 minutes"), "such as 30s"),
+        (("--url", "http://127.0.0.1:1", "--interval", "0"), "such as 30s"),
+        (("--cloudwatch", "--interval", "2m"), "at least 180s"),
+        (("--url", "http://127.0.0.1:1", "--notify", "http://x.example"), "https://"),
+    ],
+    ids=str,
+)
+def test_what_is_not_understood(
+    maas: Maas, registry: Registry, words: tuple[str, ...], said: str
+) -> None:
+    done = maas(f"{MODEL}@2", *words)
+    assert (done.exit_code, said in done.stderr) == (2, True), done.stderr
+    assert shares(registry) == {1: 10_000}
+
+
+def test_a_version_must_be_named_and_the_server_must_answer(maas: Maas, registry: Registry) -> None:
+    done = maas(MODEL, "--url", "http://127.0.0.1:1")
+    assert (done.exit_code, "sentiment@2" in done.stderr) == (2, True)
+    done = maas(f"{MODEL}@2", "--url", "http://127.0.0.1:1")
+    assert (done.exit_code, "No server answers" in done.stderr) == (5, True)
+    assert registry.rollout(MODEL).record is None
+
+
+def test_help_names_all_verbs(maas: Maas) -> None:
+    said = maas("--help").stdout
+    assert all(verb in said for verb in ("begin", "resume", "stop", "status"))

@@ -119,6 +119,7 @@ def test_every_command_runs(said: str) -> None:
     assert "Installing" not in said
     assert "all of it took" in said
     assert "sentiment@production is now version 1 90 %, version 2 10 %" in said
+    assert "sentiment@2 answers all of sentiment@production now" in said
     assert '"status":"ok"' in said
     assert said.count('[[{"label":"') == 3
     assert '"data":[16.0]' in said

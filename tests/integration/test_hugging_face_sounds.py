@@ -47,7 +47,7 @@ CLIPS = [wav(noise(seed, seconds)) for seed, seconds in enumerate((0.2, 0.5, 1.1
 def served(path: Path, folder: Path, task: str) -> Iterator[str]:
     """Import a folder, register and promote what it became, and serve it."""
     settings = Settings.parse({"MAAS_HOME": str(path), "MAAS_ACTOR": "tests"})
-    imported = import_model(folder, settings.bundles, Wishes(task=task))
+    imported = import_model(folder, settings.bundles, Wishes(task=task, seconds=3))
     assert imported.exported.proof is not None
     assert imported.exported.proof.max_difference <= 1e-4
     assert imported.optimised.kept, imported.optimised.reason
@@ -64,7 +64,7 @@ def served(path: Path, folder: Path, task: str) -> Iterator[str]:
     scope="module",
     params=[
         ("Wav2Vec2", {}),
-        ("Hubert", {"feat_extract_norm": "layer", "do_stable_layer_norm": True}),
+        ("Hubert", {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "lower": True}),
     ],
     ids=["wav2vec2", "hubert"],
 )
@@ -125,7 +125,10 @@ def test_its_times_are_the_pipelines(speech: tuple[str, Path], of: str) -> None:
             assert answer.text == wanted["text"]
             assert answer.chunks is not None
             found = [(each.text, tuple(each.timestamp)) for each in answer.chunks]
-            assert [text for text, _ in found] == [each["text"] for each in wanted["chunks"]]
+            # Which writes parts in large letters where it writes the whole in small ones
+            lower = wanted["text"].islower()
+            texts = [each["text"].lower() if lower else each["text"] for each in wanted["chunks"]]
+            assert [text for text, _ in found] == texts
             np.testing.assert_allclose(
                 [times for _, times in found],
                 [each["timestamp"] for each in wanted["chunks"]],

@@ -66,8 +66,6 @@ def decode(file: "ClipFile", wanted: "AudioInput", *, field: str) -> "npt.NDArra
         FieldError: A sample is no number, or beyond all that is loud.
     """
     frames = _samples(file, field).reshape(-1, file.channels)
-    if is_cut(file, wanted):
-        frames = frames[: -(-wanted.samples * file.rate // wanted.rate)]
     mono = frames[:, 0] if file.channels == 1 else frames.mean(axis=1)
     waveform = resampled(mono, file.rate, wanted.rate)
     if wanted.fixed:

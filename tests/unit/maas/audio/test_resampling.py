@@ -43,6 +43,35 @@ def test_it_is_as_good_as_scipys(rate: int, wanted: int) -> None:
     np.testing.assert_allclose(inner(resampled(mixed, rate, wanted)), inner(theirs), atol=5e-3)
 
 
+def as_torchaudio(
+    samples: npt.NDArray[np.float64], rate: int, wanted: int
+) -> npt.NDArray[np.float64]:
+    """What torchaudio.functional.resample does by its defaults.
+
+    A kernel for each phase, over all samples of a step, six crossings wide and cut off at 0.99.
+    """
+    common = math.gcd(rate, wanted)
+    step, phases = rate // common, wanted // common
+    base = min(step, phases) * 0.99
+    width = math.ceil(6 * step / base)
+    places = np.arange(-width, width + step) / step
+    turns = np.clip((np.arange(0, -phases, -1)[:, None] / phases + places) * base, -6, 6)
+    kernels = np.sinc(turns) * np.cos(turns * np.pi / 12) ** 2 * base / step
+    padded = np.pad(samples, (width, width + step))
+    parts = [
+        kernels @ padded[at : at + 2 * width + step] for at in range(0, len(samples) + 1, step)
+    ]
+    found = np.concatenate(parts)[: math.ceil(len(samples) * phases / step)]
+    return np.asarray(found, dtype=np.float64)
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [*RATES, (11_025, 48_000), (7, 5), (5, 7)])
+def test_it_is_what_torchaudio_does(rate: int, wanted: int) -> None:
+    samples = np.random.default_rng(3).normal(size=1_500)
+    theirs = as_torchaudio(samples, rate, wanted)
+    np.testing.assert_allclose(resampled(samples, rate, wanted), theirs, atol=1e-9)
+
+
 def test_what_is_too_high_for_the_lower_rate_is_left_out() -> None:
     made = resampled(tone(6_000, 44_100), 44_100, 8_000)
     assert np.abs(inner(made)).max() < 0.01

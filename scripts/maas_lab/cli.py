@@ -14,9 +14,10 @@ import typer
 from maas.assembly import build_registry, required_key
 from maas.errors import FieldError
 from maas.registry.addresses import parse_alias, parse_model, parse_reference
+from maas.registry.historian import parse_moment
 from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import read_settings
-from maas_lab import lab_cli, registry_cli, rollout_cli, shipping_cli, signing_cli
+from maas_lab import lab_cli, registry_cli, releases_cli, rollout_cli, shipping_cli, signing_cli
 from maas_lab.output import Output
 from maas_lab.verbs import (
     Alias,
@@ -28,6 +29,7 @@ from maas_lab.verbs import (
     warn_unshippable,
 )
 from maas_lab.views import registry as registry_views
+from maas_lab.views import releases as release_views
 from maas_lab.views import serving as serving_views
 
 app = typer.Typer(
@@ -40,6 +42,7 @@ app = typer.Typer(
 
 app.add_typer(lab_cli.app)
 app.add_typer(shipping_cli.app)
+app.add_typer(releases_cli.app)
 app.add_typer(signing_cli.app)
 app.add_typer(registry_cli.app, name="registry", help="Where the registry lies, and its copies.")
 app.add_typer(rollout_cli.app, name="rollout", help="Shift an alias to a version step by step.")
@@ -85,6 +88,9 @@ def promote(
     alias: Alias = DEFAULT_ALIAS,
     weight: Annotated[int, typer.Option(min=1, max=100, help="Percent of the requests.")] = 100,
     why: Why = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Although its replay failed; needs --reason.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Let a version answer an alias: all of its requests, or a share of them."""
@@ -103,45 +109,74 @@ def promote(
             alias=parse_alias(alias),
             weight=weight,
             reason=why,
+            force=force,
         )
     Output(as_json=as_json).show(registry_views.alias_view(change))
 
 
 @verb
 def rollback(
-    model: Model, alias: Alias = DEFAULT_ALIAS, why: Why = "", as_json: Json = False
+    model: Model,
+    alias: Alias = DEFAULT_ALIAS,
+    to: Annotated[
+        str | None, typer.Option(help="A time (UTC) or revision: to what it routed to then.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say it, and write nothing.")] = False,
+    why: Why = "",
+    as_json: Json = False,
 ) -> None:
     """Restore what an alias routed to before its last change; twice is back again."""
     from maas_lab.releasing import roll_back
 
     settings = read_settings()
+    moment = None if to is None else parse_moment(to)
     with build_registry(settings) as registry:
+        before = registry.alias(parse_model(model), parse_alias(alias))
         change = roll_back(
-            registry, settings.bundles, parse_model(model), alias=parse_alias(alias), reason=why
+            registry,
+            settings.bundles,
+            model,
+            alias=alias,
+            to=moment,
+            reason=why,
+            dry_run=dry_run,
         )
-    Output(as_json=as_json).show(registry_views.alias_view(change))
+    said = release_views.dry_view(change, before) if dry_run else registry_views.alias_view(change)
+    Output(as_json=as_json).show(said)
 
 
 @verb
 def list_(
     model: Annotated[str | None, typer.Argument(help="A model: its versions.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Rows at the most.")] = 100,
+    tag: Annotated[str | None, typer.Option(help="Of a model, the versions tagged so.")] = None,
     as_json: Json = False,
 ) -> None:
     """List the models, or the versions of one."""
+    if model is None and tag is not None:
+        raise FieldError("is for the versions of one model; name it", field="tag")
     with build_registry(read_settings()) as registry:
         if model is None:
             view = registry_views.models_view(registry, limit)
         else:
-            view = registry_views.versions_view(registry, parse_model(model), limit)
+            view = registry_views.versions_view(registry, parse_model(model), limit, tag=tag)
     Output(as_json=as_json).show(view)
 
 
 @verb
-def show(reference: Reference, as_json: Json = False) -> None:
+def show(
+    reference: Reference,
+    at: Annotated[
+        str | None, typer.Option(help="A time (UTC) or revision: what answered then.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Show a model, or everything that is known of one version."""
     with build_registry(read_settings()) as registry:
-        view = registry_views.reference_view(registry, reference)
+        if at is None:
+            view = registry_views.reference_view(registry, reference)
+        else:
+            view = release_views.reference_past_view(registry, reference, parse_moment(at))
     Output(as_json=as_json).show(view)
 
 

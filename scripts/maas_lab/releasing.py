@@ -20,8 +20,10 @@ from maas.registry.records import DEFAULT_ALIAS, Candidate, Verification
 if TYPE_CHECKING:
     from maas.bundle.ecdsa import PublicKey
     from maas.registry.addresses import VersionAddress
+    from maas.registry.curator import AliasChange
+    from maas.registry.historian import Moment
     from maas.registry.records import VersionRecord
-    from maas.registry.registry import AliasChange, Registered, Registry
+    from maas.registry.registry import Registered, Registry
 
 
 def register_bundle(
@@ -91,6 +93,7 @@ def promote(
     alias: str = DEFAULT_ALIAS,
     weight: int = 100,
     reason: str = "",
+    force: bool = False,
 ) -> "AliasChange":
     """Route an alias to a version that every live deployment carries.
 
@@ -105,22 +108,31 @@ def promote(
     if not _is_deployed(registry, model):
         _require_whole(bundles, version)
     number = ByNumber(version.number)  # not the address: an alias may move meanwhile
-    return registry.promote(model, number, alias=alias, weight=weight, reason=reason)
+    return registry.promote(model, number, alias=alias, weight=weight, reason=reason, force=force)
 
 
 def roll_back(
-    registry: "Registry", bundles: Path, model: str, *, alias: str = DEFAULT_ALIAS, reason: str = ""
+    registry: "Registry",
+    bundles: Path,
+    model: str,
+    *,
+    alias: str = DEFAULT_ALIAS,
+    to: "Moment | None" = None,
+    reason: str = "",
+    dry_run: bool = False,
 ) -> "AliasChange":
-    """Restore what an alias routed to before, if that can still answer.
+    """Restore what an alias routed to before, or at some time, if that can still answer.
 
     Raises:
         RefusedError: There is nothing to go back to, or its bundle is absent or damaged.
         ConflictError: Somebody else changed the model first.
     """
-    previous = registry.alias(model, alias).previous or ()
-    for route in () if _is_deployed(registry, model) else previous:
-        _require_whole(bundles, registry.version(model, ByNumber(route.version)))
-    return registry.rollback(model, alias=alias, reason=reason)
+    if not _is_deployed(registry, model):
+        previous = registry.alias(model, alias).previous or ()
+        routes = previous if to is None else registry.alias_at(model, alias, to).state.routes
+        for route in routes:
+            _require_whole(bundles, registry.version(model, ByNumber(route.version)))
+    return registry.rollback(model, alias=alias, to=to, reason=reason, dry_run=dry_run)
 
 
 def _is_deployed(registry: "Registry", model: str) -> bool:

@@ -35,15 +35,22 @@ Reference = Annotated[
     str, typer.Argument(help="A version, such as sentiment@2, @production or @sha256:….")
 ]
 Alias = Annotated[str, typer.Option(help="The alias that is meant.")]
-Why = Annotated[str, typer.Option("--why", help="The reason, kept in the history.")]
+Why = Annotated[str, typer.Option("--why", "--reason", help="The reason, kept in the history.")]
 
 
-def verbs_of(app: typer.Typer) -> Callable[[Callable[Params, None]], Callable[Params, None]]:
+def verbs_of(
+    app: typer.Typer, *, dashed: bool = False
+) -> Callable[[Callable[Params, None]], Callable[Params, None]]:
     """A decorator that makes a function a verb of `app`.
 
     An error of ours becomes a line on stderr and its exit code. A trailing underscore is left out
     of the verb's name, for the names that Python has taken.
+
+    Args:
+        app: Where the verbs go.
+        dashed: Whether arguments may begin with a dash.
     """
+    context = {"ignore_unknown_options": dashed}
 
     def verb(function: Callable[Params, None]) -> Callable[Params, None]:
         @functools.wraps(function)
@@ -51,7 +58,7 @@ def verbs_of(app: typer.Typer) -> Callable[[Callable[Params, None]], Callable[Pa
             with exit_codes(as_json=bool(kwargs.get("as_json"))):
                 function(*args, **kwargs)
 
-        app.command(function.__name__.rstrip("_"))(guarded)
+        app.command(function.__name__.rstrip("_"), context_settings=context)(guarded)
         return guarded
 
     return verb

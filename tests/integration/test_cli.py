@@ -13,7 +13,8 @@ from maas.loading import optimised_form
 
 VERBS = (
     "train", "export", "bundle", "compare", "new", "register", "promote", "rollback", "list",
-    "show", "history", "serve", "predict", "bench", "doctor", "keygen", "sign",
+    "show", "history", "serve", "predict", "bench", "doctor", "verify",
+    "block", "unblock", "retire", "tag", "describe", "diff", "keygen", "sign",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from support.graphs import OPSET, save_external
 from support.resealed import manifest_of, resealed
-from support.tiny import file_entry, register_bundle, write_bundle
+from support.tiny import Home, file_entry, register_bundle, write_bundle
 
 from maas.assembly import Services, build_registry
 from maas.bundle.manifest import Form, Manifest, ModelLimits, digest16
@@ -186,7 +186,7 @@ def home_with(
 
 
 @contextmanager
-def serving(home: TaskHome) -> "Iterator[str]":
+def serving(home: "TaskHome | Home") -> "Iterator[str]":
     """A server over a home, in a thread."""
     app, _ = build_local_app(home.settings)
     server = uvicorn.Server(

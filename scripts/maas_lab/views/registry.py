@@ -9,16 +9,19 @@ import msgspec
 from rich.console import Group
 
 from maas.registry.addresses import parse_reference
-from maas.registry.records import Route
+from maas.registry.reader import Listing
+from maas.registry.words import parse_tag
 from maas_lab.output import View, table
+from maas_lab.views.states import numbers_text, routes_text, state_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import RenderableType
 
+    from maas.registry.curator import AliasChange
     from maas.registry.records import AliasRecord, ModelRecord, VersionRecord
-    from maas.registry.registry import AliasChange, Registered, Registry
+    from maas.registry.registry import Registered, Registry
 
 
 def registered_view(outcome: "Registered") -> View:
@@ -66,14 +69,19 @@ def models_view(registry: "Registry", limit: int) -> View:
     return View(data, _cut(listing, more=page.more))
 
 
-def versions_view(registry: "Registry", model: str, limit: int) -> View:
-    """The versions of a model, the newest first."""
-    page = registry.versions(model, limit=limit)
+def versions_view(registry: "Registry", model: str, limit: int, *, tag: str | None = None) -> View:
+    """The versions of a model, the newest first; with a tag those that have it."""
+    page = (
+        registry.versions(model, limit=limit)
+        if tag is None
+        else _tagged(registry, model, limit, parse_tag(tag))
+    )
     aliases = registry.aliases(model)
     rows = [
         (
             f"{model}@{version.number}",
             version.status,
+            ", ".join(version.tags),
             version.digest[:23] + "…",
             _metric(version, "test_accuracy"),
             version.registered_at[:19],
@@ -86,8 +94,20 @@ def versions_view(registry: "Registry", model: str, limit: int) -> View:
         "aliases": [_data(alias) for alias in aliases],
         "more": page.more,
     }
-    columns = ("version", "status", "digest", "accuracy", "registered", "answers")
+    columns = ("version", "status", "tags", "digest", "accuracy", "registered", "answers")
     return View(data, _cut(table(*columns, rows=rows), more=page.more))
+
+
+def _tagged(registry: "Registry", model: str, limit: int, tag: str) -> "Listing[VersionRecord]":
+    """The model's own versions, page by page, until there are enough; nothing else is read."""
+    found: list[VersionRecord] = []
+    after: int | None = None
+    more = True
+    while more and len(found) <= limit:
+        page = registry.versions(model, after=after)
+        found += [version for version in page.records if tag in version.tags]
+        more, after = page.more, page.records[-1].number if page.records else None
+    return Listing(tuple(found[:limit]), more=len(found) > limit)
 
 
 def reference_view(registry: "Registry", reference: str) -> View:
@@ -115,7 +135,7 @@ def _model_view(registry: "Registry", model: "ModelRecord") -> View:
     ]
     if deployments:
         places = [
-            (one.target, one.status, _numbers(one.digests), one.function_version, one.at[:19])
+            (one.target, one.status, numbers_text(one.digests), one.function_version, one.at[:19])
             for one in deployments
         ]
         columns = ("deployed to", "status", "carries", "function version", "since")
@@ -133,7 +153,7 @@ def history_view(registry: "Registry", model: str, limit: int) -> View:
             event.by,
             event.action,
             event.subject,
-            f"{_state_text(event.before)} → {_state_text(event.after)}",
+            f"{state_text(event.before)} → {state_text(event.after)}",
             event.reason,
         )
         for event in page.records
@@ -141,30 +161,6 @@ def history_view(registry: "Registry", model: str, limit: int) -> View:
     columns = ("revision", "when", "who", "what", "of", "before → after", "why")
     data = {"events": [_data(event) for event in page.records], "more": page.more}
     return View(data, _cut(table(*columns, rows=rows), more=page.more))
-
-
-def routes_text(routes: "Iterable[Route]") -> str:
-    """Routes as people say them: `1 90 %, 2 10 %`."""
-    routes = tuple(routes)
-    if len(routes) == 1:
-        return f"version {routes[0].version}"
-    return ", ".join(f"version {route.version} {route.weight / 100:g} %" for route in routes)
-
-
-def _state_text(state: dict[str, object] | None) -> str:
-    """What an event's subject was or became."""
-    if state is None:
-        return "nothing"
-    if "routes" in state:
-        return routes_text(msgspec.convert(state["routes"], tuple[Route, ...]))
-    if "versions" in state:
-        numbers = msgspec.convert(state["versions"], tuple[int, ...])
-        return f"{state.get('status')} with {_numbers(numbers)}"
-    return str(state.get("digest", ""))[:19] + "…"
-
-
-def _numbers(versions: "Iterable[int]") -> str:
-    return ", ".join(map(str, versions)) or "none"
 
 
 def _cut(rows: "RenderableType", *, more: bool) -> "RenderableType":

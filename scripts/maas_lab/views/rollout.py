@@ -10,7 +10,7 @@ from rich.console import Group
 
 from maas_lab.output import View
 from maas_lab.rollout.progress import line_of
-from maas_lab.views.registry import routes_text
+from maas_lab.views.states import routes_text
 
 if TYPE_CHECKING:
     from maas.registry.records import RolloutRecord

@@ -118,7 +118,7 @@ def describe(model: str, turn: "Turn", policy: "Policy") -> ModelDescription:
             alias: tuple(Share(route.version, route.weight / 100) for route in routes)
             for alias, routes in policy.aliases.items()
         },
-        versions=tuple(sorted(policy.digests)),
+        versions=policy.numbers,
         max_new_tokens=manifest.limits.max_new_tokens,
         dimension=int(manifest.outputs[0].shape[-1]) if embeds else 0,
         image=ImageSize(image.width, image.height, image.channels) if image else None,

@@ -182,9 +182,13 @@ def _responses(path: str, operation: Operation) -> "Json":
             "content": _content(operation.problem),
         }
     if not operation.public:
+        gateways = "The gateway's own: the key is missing or not allowed here."
+        ours = made.get("403", {"description": ""})
+        kinds = dict.fromkeys((operation.problem, Problem) if "403" in made else (Problem,))
         made["403"] = {
-            "description": "The gateway's own: the key is missing or not allowed here.",
-            "content": _content(Problem),
+            **ours,
+            "description": f"{ours['description']} {gateways}".strip(),
+            "content": _content(*kinds),
         }
     return made
 

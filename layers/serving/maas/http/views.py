@@ -155,7 +155,14 @@ def seen_model(record: ModelRecord) -> ModelRecord:
 def seen_version(record: VersionRecord) -> VersionRecord:
     """A version without what is private; of its lineage, what names content."""
     lineage = {name: _cleaned(text) for name, text in record.lineage.items() if name in _LINEAGE}
-    return replace(record, lineage=lineage, registered_by=_cleaned(record.registered_by))
+    return replace(
+        record,
+        lineage=lineage,
+        registered_by=_cleaned(record.registered_by),
+        description=_cleaned(record.description),
+        tags=tuple(tag for tag in record.tags if _cleaned(tag) == tag),
+        verification=replace(record.verification, problem=_cleaned(record.verification.problem)),
+    )
 
 
 def seen_alias(record: AliasRecord) -> AliasRecord:
@@ -192,7 +199,20 @@ def seen_event(record: EventRecord) -> Event:
 
 
 def _outside(seen: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in seen.items() if name not in _OPERATORS}
+    return {name: _clean(value) for name, value in seen.items() if name not in _OPERATORS}
+
+
+def _clean(value: object) -> object:
+    """A value of an event with its texts cleaned, however deep they lie."""
+    match value:
+        case str():
+            return _cleaned(value)
+        case dict():
+            return {name: _clean(each) for name, each in value.items()}
+        case list():
+            return [_clean(each) for each in value]
+        case _:
+            return value
 
 
 def _cleaned(text: str) -> str:

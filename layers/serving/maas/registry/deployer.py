@@ -169,9 +169,13 @@ class Deployer(Historian):
     def _commit(self, change: Change) -> None:
         self._store.transact(layout.writes_of(change))
 
-    def _stamp(self, reason: str) -> Stamp:
+    def now(self) -> str:
+        """The time as records write it (ISO 8601, UTC)."""
         at = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
-        return Stamp(at=at.replace("+00:00", "Z"), by=self._actor, reason=reason)
+        return at.replace("+00:00", "Z")
+
+    def _stamp(self, reason: str) -> Stamp:
+        return Stamp(at=self.now(), by=self._actor, reason=reason)
 
 
 def current_of(meta: Item | None, policy: Item | None) -> Current | None:

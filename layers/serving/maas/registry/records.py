@@ -355,6 +355,11 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     shadows: dict[AliasName, Shadow] = {}
     blocked: tuple[VersionNumber, ...] = ()
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The versions that can be asked for by number, ascending."""
+        return tuple(sorted(self.digests.keys() - set(self.blocked)))
+
 
 class EventRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """One change, kept for ever (`EVENT#<revision, 12 digits>`).

@@ -128,5 +128,5 @@ def _entries(policy: "Policy") -> list[IndexEntry]:
         IndexEntry(policy.model, str(number), "READY")
         if number in routed
         else IndexEntry(policy.model, str(number), "UNAVAILABLE", "No alias routes to it.")
-        for number in sorted(policy.digests)
+        for number in policy.numbers
     ]

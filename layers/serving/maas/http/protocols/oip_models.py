@@ -31,7 +31,7 @@ def metadata_of(model: str, turn: "Turn", policy: "Policy") -> ModelMetadata:
     tensors = turn.task.tensors
     return ModelMetadata(
         name=model,
-        versions=[str(number) for number in sorted(policy.digests)],
+        versions=[str(number) for number in policy.numbers],
         platform="onnx_onnxv1",
         inputs=[_metadata(spec) for spec in tensors.inputs],
         outputs=[_metadata(spec) for spec in tensors.outputs],

@@ -21,6 +21,6 @@ def models_of(model: str, policy: "Policy", *, pinned: str | None) -> OpenAiMode
         policy: Which versions and aliases there are.
         pinned: The version that the base URL names: no other may be sent there.
     """
-    addresses = [*sorted(policy.aliases), *map(str, sorted(policy.digests, reverse=True))]
+    addresses = [*sorted(policy.aliases), *map(str, reversed(policy.numbers))]
     chosen = addresses if pinned is None else [pinned]
     return OpenAiModels([OpenAiModel(model), *(OpenAiModel(f"{model}@{each}") for each in chosen)])

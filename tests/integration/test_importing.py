@@ -7,10 +7,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from support.foreign_graphs import relu, saved, text_model, zoo
+from support.foreign_graphs import listening, relu, saved, text_model, zoo
 from support.laptop import Laptop
 from support.tiny import tiny_tokenizer
+from support.tiny_audio import noise
 from support.tiny_tensor import INPUTS, tensor_answers, tensor_feeds, tensor_weights
+from support.wav import wav
 
 _TYPES = {"float32": "FP32", "int32": "INT32", "int64": "INT64", "string": "BYTES"}
 
@@ -114,6 +116,20 @@ def test_a_graph_that_reads_texts_is_asked_as_any_classifier(empty: Laptop, tmp_
     empty.ok("register")
     rows: Any = empty.ok("predict", "mood@1", "a good film")["predictions"]
     assert {each["label"] for each in rows[0]} == {"low", "mid", "high"}
+
+
+def test_a_graph_that_listens_is_asked_about_files(empty: Laptop, tmp_path: Path) -> None:
+    path, clip = saved(tmp_path, listening(), "siren"), tmp_path / "a.wav"
+    clip.write_bytes(wav(noise(), rate=4_000))
+    task = ("--task", "audio-classification", "--labels", "calm,siren")
+    assert "rate: is needed" in empty.run("import", str(path), *task).stderr
+    said = empty.ok("import", str(path), *task, "--rate", "8000", "--seconds", "2", "--normalise")
+    assert said["inputs"] == [
+        {"name": "waveform", "dtype": "float32", "shape": ["batch", "samples"]}
+    ]
+    empty.ok("register")
+    rows: Any = empty.ok("predict", "siren@1", str(clip))["predictions"]
+    assert rows[0][0]["label"] == "siren"  # the mean of what is normalised is 0
 
 
 def test_a_bundle_that_is_gone_is_imported_again(empty: Laptop, tmp_path: Path) -> None:

@@ -67,6 +67,20 @@ def relu(**options: Any) -> onnx.ModelProto:  # noqa: ANN401
     return graph_of([node("Relu", ["x"], ["y"])], {"x": FLOATS}, {"y": FLOATS}, **options)
 
 
+def listening() -> onnx.ModelProto:
+    """A classifier of clips of sound: two numbers, of their mean and of their loudest sample."""
+    shape = (TensorProto.FLOAT, ["n", "t"])
+    return graph_of(
+        [
+            node("ReduceMean", ["speech"], ["mean"], axes=[1]),
+            node("ReduceMax", ["speech"], ["peak"], axes=[1]),
+            node("Concat", ["mean", "peak"], ["scores"], axis=1),
+        ],
+        {"speech": shape},
+        {"scores": (TensorProto.FLOAT, ["n", 2])},
+    )
+
+
 def zip_map(**labels: Any) -> onnx.ModelProto:  # noqa: ANN401
     """A classifier whose scores are maps, as they are converted from scikit-learn."""
     model = graph_of(

@@ -164,6 +164,20 @@ class Observer:
             stream.write(_line("INFO", "answered", now, values) + "\n")
             stream.flush()
 
+    def shadowed(self, model: str, version: int, metrics: "Mapping[str, object]") -> None:
+        """Say how a shadow's answer to one request compares with the one that was given.
+
+        Args:
+            model: The model.
+            version: The shadow.
+            metrics: In the embedded format, by model and version.
+        """
+        said = _checked({"model": model, "version": str(version)})
+        with suppress(Exception):
+            stream = self._handler.stream
+            stream.write(_line("INFO", "shadowed", time.time(), {**said, **metrics}) + "\n")
+            stream.flush()
+
     def failed(self, exchange: "Exchange", error: BaseException) -> None:
         """Say why something of ours failed: the error's class, place, and its text if it is ours.
 

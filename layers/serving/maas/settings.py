@@ -39,6 +39,7 @@ _KNOWN = frozenset(
         "POLICY_TTL",
         "REGISTRY",
         "REQUIRE_SIGNATURE",
+        "SHADOW_QUEUE",
         "THREADS",
     )
 )
@@ -140,6 +141,8 @@ class Settings:
         actor: Who changes the registry (`MAAS_ACTOR`, default the login name).
         require_signature: The public key whose owner must have signed every bundle, in PEM, or the
             path of its file (`MAAS_REQUIRE_SIGNATURE`); empty where none is required.
+        shadow_queue: The URL of the queue that a function sends to what a shadow shall see
+            (`MAAS_SHADOW_QUEUE`); empty where it sends nothing.
         aws: What AWS's own variables say.
         snapshot: Whether this process starts for a SnapStart snapshot, when time is at hand
             (`AWS_LAMBDA_INITIALIZATION_TYPE`).
@@ -156,6 +159,7 @@ class Settings:
     log_level: str
     actor: str
     require_signature: str
+    shadow_queue: str
     aws: AwsSettings
     snapshot: bool
 
@@ -191,6 +195,7 @@ class Settings:
             log_level=log_level,
             actor=environ.get("MAAS_ACTOR") or _login_name(),
             require_signature=environ.get("MAAS_REQUIRE_SIGNATURE", "").strip(),
+            shadow_queue=environ.get("MAAS_SHADOW_QUEUE", ""),
             aws=AwsSettings.parse(environ),
             snapshot=environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == _SNAPSHOT,
         )

@@ -106,6 +106,11 @@ class Statistics:
                 counts.errors += error
 
 
+def latency_bound(nanoseconds: int) -> int:
+    """The upper bound of the bucket that a latency counts in, as in `Tally.latencies`."""
+    return _bound(_bucket(nanoseconds))
+
+
 def quantile(latencies: Mapping[int, int], part: float) -> int | None:
     """The latency that `part` of the requests did not exceed: the upper bound of its bucket.
 

@@ -33,6 +33,7 @@ def test_every_setting_is_read() -> None:
             "MAAS_LOG_LEVEL": "DEBUG",
             "MAAS_ACTOR": "ada",
             "MAAS_REQUIRE_SIGNATURE": " /srv/key.pem\n",
+            "MAAS_SHADOW_QUEUE": "https://sqs.eu-west-1.amazonaws.com/1/shadow",
             "AWS_REGION": "eu-west-1",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": "http://127.0.0.1:8001",
@@ -57,6 +58,7 @@ def test_every_setting_is_read() -> None:
         log_level="DEBUG",
         actor="ada",
         require_signature="/srv/key.pem",
+        shadow_queue="https://sqs.eu-west-1.amazonaws.com/1/shadow",
         aws=AwsSettings(
             region="eu-west-1",
             dynamodb_endpoint="http://127.0.0.1:8001",

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from maas.registry.addresses import VersionAddress
     from maas.service import Service, Turn
     from maas.tasks.task import Request as Asked
-    from maas.tasks.task import Response
+    from maas.tasks.task import Response, Task
     from maas.tasks.tensors import Array, TensorResponse
+
+    AnswerT = TypeVar("AnswerT", bound=Response)
+    Watch = Callable[[Turn, Callable[[Task, float], Response], Response, int], None]
 
 ResultT = TypeVar("ResultT")
 
@@ -40,11 +43,16 @@ class Answering:
         services: The service of a model; raises ModelNotFoundError for a name it does not know.
         threads: Run the model in a thread, for a server with many requests at a time. Lambda gives
             a process one request at a time, where a thread would only cost.
+        watch: Told of each answer to a request that a shadow shall see too; must not fail, nor take
+            any time.
     """
 
-    def __init__(self, services: "Services", *, threads: bool) -> None:
+    def __init__(
+        self, services: "Services", *, threads: bool, watch: "Watch | None" = None
+    ) -> None:
         self._services = services
         self._threads = threads
+        self._watch = watch
         self.statistics = Statistics()
 
     async def service(self, request: "Request", exchange: "Exchange") -> "Service":
@@ -92,11 +100,13 @@ class Answering:
     async def predict(self, turn: "Turn", asked: "Asked", exchange: "Exchange") -> "Response":
         """Ask the task what was asked, and note what the log and headers may say of it."""
         exchange.texts, exchange.images, exchange.clips = asked.counts
-        task, deadline = turn.task, exchange.deadline
         rows = sum(asked.counts) or 1  # a table, which is neither
-        answer: Response = await self._counted(
-            turn, lambda: task.predict(asked, deadline=deadline), rows=rows
-        )
+
+        def ask(task: "Task", deadline: float) -> "Response":
+            answer: Response = task.predict(asked, deadline=deadline)
+            return answer
+
+        answer = await self._counted(turn, ask, exchange, rows=rows)
         _note(answer, exchange)
         return answer
 
@@ -104,11 +114,12 @@ class Answering:
         self, turn: "Turn", feeds: "Mapping[str, Array]", exchange: "Exchange"
     ) -> "TensorResponse":
         """Ask the model by tensors, and note what the log and headers may say of it."""
-        tensors, deadline = turn.task.tensors, exchange.deadline
         rows = max((len(array) for array in feeds.values() if array.ndim), default=1)
-        answer = await self._counted(
-            turn, lambda: tensors.infer(feeds, deadline=deadline), rows=rows
-        )
+
+        def ask(task: "Task", deadline: float) -> "TensorResponse":
+            return task.tensors.infer(feeds, deadline=deadline)
+
+        answer = await self._counted(turn, ask, exchange, rows=rows)
         exchange.texts, exchange.images, exchange.clips = answer.counts
         _note(answer, exchange)
         return answer
@@ -139,11 +150,18 @@ class Answering:
         """Whatever may wait, for a disk, a lock or the registry, waits off the event loop."""
         return await asyncio.to_thread(work) if self._threads else work()
 
-    async def _counted(self, turn: "Turn", work: "Callable[[], ResultT]", *, rows: int) -> ResultT:
+    async def _counted(
+        self,
+        turn: "Turn",
+        ask: "Callable[[Task, float], AnswerT]",
+        exchange: "Exchange",
+        *,
+        rows: int,
+    ) -> "AnswerT":
         started = time.perf_counter_ns()
         done = error = False
         try:
-            answer = await self.run(work)
+            answer = await self.run(lambda: ask(turn.task, exchange.deadline))
             done = True
         except Exception as failure:
             error = is_ours(failure)
@@ -151,6 +169,8 @@ class Answering:
         finally:
             spent = time.perf_counter_ns() - started
             self.statistics.count(turn.digest, rows=rows, nanoseconds=spent, done=done, error=error)
+        if turn.shadow is not None and self._watch is not None:
+            self._watch(turn, ask, answer, spent)
         return answer
 
 

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from maas.assembly import build_services
+from maas.assembly import build_services, utc_now
 from maas.errors import MaasError, SettingsError
 from maas.observe import Observer
 
@@ -23,8 +23,11 @@ except ImportError:  # a part of Lambda's managed runtime, and of nothing else
 # ruff: noqa: PLC0415
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from maas.http.gateway import Handler
     from maas.settings import Settings
+    from maas.shadow.sender import Sender
 
 
 def build_handler(settings: "Settings") -> "Handler":
@@ -57,9 +60,12 @@ def build_handler(settings: "Settings") -> "Handler":
     from maas.http.inference import inference_routes
     from maas.http.protocols.hf import wire_of
 
-    routes = inference_routes(services)
+    sender = _sender(settings, notice)
+    routes = inference_routes(services, watch=sender.note if sender else None)
     app = App(routes, observer=observer, new_id=new_id, base_path=settings.base_path)
     handler = guarded(app, observer)
+    if sender is not None:
+        handler = sender.around(handler)
     if settings.snapshot:
         from maas.http.faces import spoken  # noqa: F401 - a cold start does not pay for all
     try:
@@ -73,4 +79,15 @@ def build_handler(settings: "Settings") -> "Handler":
         observer.loaded(model=settings.model, milliseconds=spent)
     if register_after_restore is not None:
         register_after_restore(services.renew)
+        if sender is not None:
+            register_after_restore(sender.renew)
     return handler
+
+
+def _sender(settings: "Settings", notice: "Callable[[str, MaasError], None]") -> "Sender | None":
+    """What sends requests to a shadow's queue; None where there is none, as a rule."""
+    if not settings.shadow_queue:
+        return None
+    from maas.shadow.sender import Sender
+
+    return Sender(settings.shadow_queue, settings.aws, now=utc_now, notice=notice)

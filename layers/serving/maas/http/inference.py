@@ -22,18 +22,22 @@ from maas.registry.records import DEFAULT_ALIAS
 if TYPE_CHECKING:
     from maas.assembly import Services
     from maas.exchange import Exchange
+    from maas.http.answering import Watch
     from maas.http.methods import Routes
 
 
-def inference_routes(services: "Services", *, threads: bool = False) -> "Routes":
+def inference_routes(
+    services: "Services", *, threads: bool = False, watch: "Watch | None" = None
+) -> "Routes":
     """The routes of a model's function.
 
     Args:
         services: The service of a model; raises ModelNotFoundError for a name it does not know.
         threads: Run the model in a thread, for a server with many requests at a time. Lambda gives
             a process one request at a time, where a thread would only cost.
+        watch: Told of each answer to a request that a shadow shall see too.
     """
-    answering = Answering(services, threads=threads)
+    answering = Answering(services, threads=threads, watch=watch)
     return {
         **hugging_face_routes(answering),
         **open_inference_routes(answering),

@@ -133,6 +133,9 @@ def test_a_function_loads_its_own_task_and_no_other(
         "maas.http.protocols.hf_audio",
     }
     assert without.isdisjoint(loaded)
+    # Nor of what is for signatures, where none is required
+    signing = {f"maas.bundle.{name}" for name in ("ecdsa", "statement", "signature")}
+    assert signing.isdisjoint(loaded)
 
 
 @pytest.mark.parametrize(

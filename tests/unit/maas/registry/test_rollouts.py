@@ -1,8 +1,10 @@
 """Rollouts in the registry: a step moves weights and record at once; whoever else changes wins."""
 
 import contextlib
+import io
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,11 @@ from maas.errors import ConflictError, FieldError, MaasError, RefusedError
 from maas.registry.addresses import ByNumber
 from maas.registry.registry import Registry
 from maas.registry.rollouts import Plan
+from maas.registry.sqlite import SqliteStore
 from maas.registry.store import Store
 from maas_lab.registry.checks import contradictions
 from maas_lab.registry.copies import copy_model
+from maas_lab.registry.moves import export_lines, import_file
 
 
 @pytest.fixture
@@ -29,8 +33,6 @@ def registry(file: Path) -> Iterator[Registry]:
 
 
 def store_of(file: Path) -> Store:
-    from maas.registry.sqlite import SqliteStore
-
     return SqliteStore(file)
 
 
@@ -171,3 +173,16 @@ def test_of_many_drivers_one_moves_each_step(file: Path) -> None:
         assert record is not None
         assert sorted(won) == list(range(2, record.revision + 1))
         assert contradictions(copy_model(store_of(file), MODEL)) == []
+
+
+def test_a_running_rollout_moves_to_another_store(
+    registry: Registry, file: Path, tmp_path: Path
+) -> None:
+    begin(registry)
+    target = store_of(tmp_path / "other.sqlite")
+    with io.BytesIO(b"".join(export_lines(store_of(file), []))) as lines:
+        import_file(target, lines)
+    with Registry(target, clock=lambda: datetime.now(UTC), actor="bea") as other:
+        assert other.rollout(MODEL) == registry.rollout(MODEL)
+        other.advance_rollout(MODEL, holder=HOLDER)
+        assert shares(other) == {1: 9000, 2: 1000}

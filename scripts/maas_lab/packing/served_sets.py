@@ -5,8 +5,8 @@ Imports `maas` and `registry_pages`; reads the registry, touches no file.
     chosen = choose_served(registry, "sentiment", parse_wishes(candidates=["sentiment@5"]))
     chosen.versions[0].reason            # "production"
 
-A set holds every version that an alias routes to, what each alias routed to before, so that a
-rollback finds it there, and candidates: the newest verified version and those that are named.
+A set holds every version that an alias routes to or shadows, what each alias routed to before, so
+that a rollback finds it there, and candidates: the newest verified version and those named.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 POLICY_TRIES = 4
 """Views of a model that is being changed meanwhile, before packaging gives up."""
 # What changes routes or digests; a deployment raises the model's revision and changes neither.
-_POLICY_ACTIONS = ("register", "promote", "rollback")
+_POLICY_ACTIONS = frozenset(
+    ("register", "promote", "rollback", "rollout", "shadow", "block", "unblock")
+)
 _LEAVABLE = ("newest", "previous")
 
 
@@ -54,7 +56,7 @@ class Chosen:
 
     Attributes:
         record: The version.
-        routed: The aliases that route to it.
+        routed: The aliases that route to it, or shadow it.
         previous: The aliases that a rollback would route to it.
         candidate: `named`, `newest`, or empty where it is no candidate.
     """
@@ -163,6 +165,8 @@ def _choose(registry: "Reader", policy: "Policy", wishes: Wishes) -> ChosenSet:
     model = policy.model
     aliases = registry.aliases(model)
     routed = _by_version(policy.aliases)
+    for alias, shadow in policy.shadows.items():
+        routed.setdefault(shadow.version, []).append(f"shadow of {alias}")
     previous = {} if "previous" in wishes.without else _by_version(_previous(aliases))
     named = {
         registry.version(model, address).number

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from maas.registry import layout
 from maas.registry.policies import in_use
 from maas.registry.records import (
-    BLOCKED_MAX,
     WEIGHT_TOTAL,
     AliasRecord,
     DeploymentRecord,
@@ -131,8 +130,9 @@ def _states(records: Records) -> Iterator[str]:
     shadows = {name: a.shadow for name, a in records.aliases.items() if a.shadow is not None}
     if policy.shadows != shadows:
         yield "POLICY shadows otherwise than the aliases"
-    blocked = [number for number, v in versions.items() if v.status == "blocked"]
-    if list(policy.blocked) != blocked[-BLOCKED_MAX:]:
+    blocked = {number for number, v in versions.items() if v.status == "blocked"}
+    # Of many that are blocked it names the newest, and lists the others not at all.
+    if set(policy.blocked) != blocked & policy.digests.keys():
         yield "POLICY blocks other versions than are blocked"
     for number in sorted(in_use(policy)):
         if number in versions and versions[number].status in {"blocked", "retired"}:

@@ -13,6 +13,7 @@ from maas.errors import (
     RefusedError,
     VersionNotServedError,
 )
+from maas.registry.addresses import ByNumber
 from maas.registry.reader import Reader
 from maas.registry.stores import open_store
 from maas_lab.packing.models import wish_models
@@ -40,6 +41,23 @@ def chosen(
 
 def reasons(picked: ChosenSet) -> dict[int, str]:
     return {version.record.number: version.reason for version in picked.versions}
+
+
+def test_a_shadow_is_carried_and_what_is_blocked_is_not(home: Home) -> None:
+    home.promote(1)
+    with home.registry() as registry:
+        registry.shadow("sentiment", ByNumber(2), sample=100)
+        registry.block("sentiment", ByNumber(4))
+        policy = registry.policy("sentiment")
+        registry.tag("sentiment", ByNumber(2), add=["quick"])
+    picked = chosen(home)
+    assert reasons(picked) == {
+        1: "production",
+        2: "shadow of production",
+        3: "newest candidate",
+    }
+    # What changes neither routes nor blocks changes nothing that is baked
+    assert picked.policy == policy
 
 
 def test_what_is_routed_what_was_before_and_the_newest_are_carried(home: Home) -> None:

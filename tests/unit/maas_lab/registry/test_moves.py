@@ -19,8 +19,9 @@ from maas.errors import ConflictError, MaasError, ModelNotFoundError, RefusedErr
 from maas.registry import layout
 from maas.registry.addresses import ByNumber
 from maas.registry.dynamo_store import DynamoStore
-from maas.registry.records import Candidate, TensorSpec, Verification, encode
+from maas.registry.records import Candidate, Gate, TensorSpec, Verification, encode
 from maas.registry.registry import Registry
+from maas.registry.rollouts import Plan
 from maas.registry.sqlite import SqliteStore
 from maas.registry.store import Item, Key, Page, Store, Write
 from maas_lab.registry.checks import contradictions
@@ -60,6 +61,24 @@ def fill(store: Store, *, versions: int = 3, model: str = "sentiment", labels: i
             model, target, function=f"{target}:live", function_version="7", digests=digests
         )
     registry.remove_deployment(model, "maas-old")
+    if versions > 2:
+        curate(registry, model)
+
+
+def curate(registry: Registry, model: str) -> None:
+    """One of each further kind of change: words, states, a shadow, a rollout."""
+    third = ByNumber(3)
+    registry.describe_model(model, "Reviews — gut oder schlecht")
+    registry.describe_version(model, third, "longer texts")
+    registry.tag(model, third, add=["good", "a.b"])
+    failed = Verification(8, 0.5, 0.1, passed=False, problem="differs", where="function")
+    registry.record_verification(model, third, failed, reason="nightly")
+    registry.block(model, third, reason="wrong language")
+    registry.unblock(model, third)
+    registry.retire(model, third)
+    registry.shadow(model, ByNumber(2), sample=500)
+    gate = Gate(interval=600.0, max_error_rate=0.01, max_p99_ratio=1.5, min_requests=50)
+    registry.begin_rollout(model, ByNumber(2), plan=Plan((10, 100), gate, "abc"), reason="try")
 
 
 def exported(store: Store, *models: str) -> bytes:

@@ -17,7 +17,15 @@ from maas.registry.addresses import parse_alias, parse_model, parse_reference
 from maas.registry.historian import parse_moment
 from maas.registry.records import DEFAULT_ALIAS
 from maas.settings import read_settings
-from maas_lab import lab_cli, registry_cli, releases_cli, rollout_cli, shipping_cli, signing_cli
+from maas_lab import (
+    lab_cli,
+    registry_cli,
+    releases_cli,
+    rollout_cli,
+    shadow_cli,
+    shipping_cli,
+    signing_cli,
+)
 from maas_lab.output import Output
 from maas_lab.verbs import (
     Alias,
@@ -46,6 +54,7 @@ app.add_typer(releases_cli.app)
 app.add_typer(signing_cli.app)
 app.add_typer(registry_cli.app, name="registry", help="Where the registry lies, and its copies.")
 app.add_typer(rollout_cli.app, name="rollout", help="Shift an alias to a version step by step.")
+app.add_typer(shadow_cli.app, name="shadow", help="Let a version see requests and answer none.")
 
 verb = verbs_of(app)
 

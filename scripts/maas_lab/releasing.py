@@ -135,6 +135,30 @@ def roll_back(
     return registry.rollback(model, alias=alias, to=to, reason=reason, dry_run=dry_run)
 
 
+def shadow(
+    registry: "Registry",
+    bundles: Path,
+    model: str,
+    address: "VersionAddress",
+    *,
+    sample: int,
+    alias: str = DEFAULT_ALIAS,
+    reason: str = "",
+) -> "AliasChange":
+    """Let a version see a sample of an alias's requests, if it can answer where they are.
+
+    Raises:
+        FieldError: The sample is out of range.
+        RefusedError: The bundle is absent or damaged; or a rule of the registry says no.
+        ConflictError: Somebody else changed the model first.
+    """
+    version = registry.version(model, address)
+    if not _is_deployed(registry, model):
+        _require_whole(bundles, version)
+    number = ByNumber(version.number)  # not the address: an alias may move meanwhile
+    return registry.shadow(model, number, sample=sample, alias=alias, reason=reason)
+
+
 def _is_deployed(registry: "Registry", model: str) -> bool:
     """Whether the registry itself knows who carries what; its rules then refuse what is absent."""
     return any(deployment.status != "removed" for deployment in registry.deployments(model))

@@ -27,6 +27,9 @@ from maas.observe import Observer
 from maas.registry.reader import Reader
 from maas.registry.stores import open_store
 from maas_lab.connections import Connection
+from maas_lab.shadowing.background import Background
+from maas_lab.shadowing.route import shadow_routes
+from maas_lab.shadowing.tallies import Tallies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +45,11 @@ def build_local_app(settings: "Settings") -> "tuple[App, Services]":
     reader = Reader(open_store(settings.registry, aws=settings.aws))
     catalog = catalog_routes(reader, ready=functools.partial(check_promoted, services))
     observer = Observer(settings.log_level, metrics=False, stream=sys.stderr)
+    tallies = Tallies()
+    watch = Background(services, tallies).watch
+    routes = inference_routes(services, threads=True, watch=watch)
     app = App(
-        {**inference_routes(services, threads=True), **catalog},
+        {**routes, **catalog, **shadow_routes(services, tallies)},
         observer=observer,
         new_id=lambda: str(uuid.uuid4()),
         base_path=settings.base_path,

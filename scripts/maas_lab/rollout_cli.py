@@ -19,7 +19,7 @@ from maas.registry.addresses import parse_alias, parse_model, parse_reference
 from maas.registry.records import DEFAULT_ALIAS, Gate
 from maas.settings import Settings, read_settings
 from maas_lab.output import Output
-from maas_lab.verbs import Alias, Json, Model, Reference, verbs_of
+from maas_lab.verbs import Alias, Json, Model, Reference, Why, verbs_of
 
 if TYPE_CHECKING:
     from maas_lab.rollout.notify import Channel
@@ -86,7 +86,7 @@ def begin(
     cloudwatch: CloudWatch = False,
     notify: Notify = None,
     sns: Topics = None,
-    reason: Reason = "",
+    why: Why = "",
     as_json: Json = False,
 ) -> None:
     """Shift an alias to a version step by step; take it back by itself where it is worse."""
@@ -96,7 +96,7 @@ def begin(
     if address is None:
         raise FieldError(f"say which version, such as {model}@2", field="version")
     gate = Gate(_seconds(interval), max_error_rate, max_p99_ratio, min_requests)
-    wish = Wish(model, address, parse_alias(alias), _steps(steps), gate, reason)
+    wish = Wish(model, address, parse_alias(alias), _steps(steps), gate, why)
     if cloudwatch and gate.interval < _CLOUD_INTERVAL:
         message = f"must be at least {_CLOUD_INTERVAL:.0f}s where CloudWatch is watched"
         raise FieldError(message, field="interval")
@@ -127,14 +127,12 @@ def resume(
 
 
 @verb
-def stop(
-    model: Model, alias: Alias = DEFAULT_ALIAS, reason: Reason = "", as_json: Json = False
-) -> None:
+def stop(model: Model, alias: Alias = DEFAULT_ALIAS, why: Why = "", as_json: Json = False) -> None:
     """End a rollout, and restore what the alias routed to before it."""
     from maas_lab.views.rollout import stopped_view
 
     with build_registry(read_settings()) as registry:
-        record = registry.stop_rollout(parse_model(model), alias=parse_alias(alias), reason=reason)
+        record = registry.stop_rollout(parse_model(model), alias=parse_alias(alias), reason=why)
     Output(as_json=as_json).show(stopped_view(record))
 
 

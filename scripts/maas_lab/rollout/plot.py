@@ -68,7 +68,8 @@ def draw_rollout(title: str, marks: "Sequence[Mark]", gate: "Gate") -> bytes:
                 markersize=3,
             )
     errors.axhline(gate.max_error_rate, color=_GREY, linestyle="--", label="limit")
-    errors.set_ylim(bottom=0)
+    worst = max((mark.new.error_rate for _, mark in looks if mark.new), default=0.0)
+    errors.set_ylim(0, 1.2 * max(worst, gate.max_error_rate, 0.001))
     errors.yaxis.set_major_formatter(PercentFormatter(1.0))
     errors.legend(frameon=False)
 

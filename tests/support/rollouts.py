@@ -13,7 +13,7 @@ from maas.errors import MaasError
 from maas.registry.addresses import ByNumber
 from maas.registry.records import Candidate, Gate, TensorSpec, Verification
 from maas.registry.registry import Registry
-from maas.registry.rollouts import Plan
+from maas.registry.rollout_plans import Plan
 from maas.registry.sqlite import SqliteStore
 from maas_lab.rollout.judge import Figures
 from maas_lab.rollout.sources import Seen

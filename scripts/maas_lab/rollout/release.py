@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from maas.errors import ConflictError, RefusedError
 from maas.registry.addresses import ByNumber
-from maas.registry.rollouts import Plan, running_text
+from maas.registry.rollout_plans import Plan, running_text
 from maas_lab.files import lock_folder, write_file
 from maas_lab.rollout.driver import PAUSE, Driver, Ending
 from maas_lab.rollout.notify import Channel, Notice, notify

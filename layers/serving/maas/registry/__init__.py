@@ -7,9 +7,9 @@ Imports nothing:
 The rooms, each group knowing only those above it:
 
 - what is said: `records` (what is stored), `addresses` (how versions are named);
-- what a change does, pure: `rules` (aliases) with `weights`, `shadows`, `rollouts`; `states` and
-  `words` (versions) with `registrations`; `deployments`. They answer with `changes`, with the
-  policy that `policies` makes and with what `timeline` says of it;
+- what a change does, pure: `rules` (aliases) with `weights`, `shadows`, `rollouts` after
+  `rollout_plans`; `states` and `words` (versions) with `registrations`; `deployments`. They answer
+  with `changes`, with the policy that `policies` makes and with what `timeline` says of it;
 - where it lies: `store` (the protocol), `layout` (records as items);
 - the door: `reader`, then `historian` (what was), `deployer` (deployments too),
   `roller` (rollouts), `curator` (what versions are), `registry` (all of it);

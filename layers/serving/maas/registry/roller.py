@@ -16,7 +16,7 @@ from maas.registry.changes import Current, NewRollout
 from maas.registry.deployer import Deployer, current_of
 from maas.registry.reader import no_model
 from maas.registry.records import DEFAULT_ALIAS, AliasRecord, RolloutRecord
-from maas.registry.rollouts import Plan
+from maas.registry.rollout_plans import Plan, is_running
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class RolloutState:
     @property
     def running(self) -> bool:
         """Whether the rollout still decides over the alias, be its driver alive or not."""
-        return rollouts.is_running(self.alias, self.record)
+        return is_running(self.alias, self.record)
 
 
 class Roller(Deployer):

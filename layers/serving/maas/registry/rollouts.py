@@ -12,64 +12,26 @@ All the while, and after it, the alias's `previous` are the routes from before t
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from types import MappingProxyType
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from maas.errors import ConflictError, FieldError, RefusedError
+from maas.errors import ConflictError, RefusedError
 from maas.registry.changes import Current, NewRollout, Stamp, new_event
 from maas.registry.deployments import require_carried
 from maas.registry.policies import next_policy
 from maas.registry.records import (
-    STEPS_MAX,
     WEIGHT_TOTAL,
     AliasRecord,
     DeploymentRecord,
-    Gate,
     RolloutRecord,
     Route,
     VersionRecord,
 )
+from maas.registry.rollout_plans import Plan, is_overtaken, is_running, running_text
 from maas.registry.rules import require_verified
 from maas.registry.timeline import seen
 from maas.registry.weights import share
-
-
-class Plan(Struct, frozen=True):
-    """How a rollout shall go.
-
-    Attributes:
-        steps: The version's shares in percent, ascending; the last is 100.
-        gate: What the version must keep to.
-        holder: Who drives it: a word that no other driver has.
-
-    Raises:
-        FieldError: The steps are not acceptable.
-    """
-
-    steps: tuple[int, ...]
-    gate: Gate
-    holder: str
-
-    def __post_init__(self) -> None:
-        ascending = all(one < other for one, other in pairwise(self.steps))
-        if not self.steps or self.steps[0] < 1 or self.steps[-1] != 100 or not ascending:
-            message = "must be whole percentages that ascend to 100, such as 1,10,50,100"
-            raise FieldError(message, field="steps")
-        if len(self.steps) > STEPS_MAX:
-            raise FieldError(f"must be {STEPS_MAX} at the most", field="steps")
-
-
-def is_overtaken(alias: AliasRecord | None, rollout: RolloutRecord) -> bool:
-    """Whether somebody else has changed the alias since the rollout did."""
-    return alias is None or alias.revision != rollout.alias_revision
-
-
-def is_running(alias: AliasRecord | None, rollout: RolloutRecord | None) -> bool:
-    """Whether a rollout still decides over the alias, be its driver alive or not."""
-    return rollout is not None and rollout.status == "running" and not is_overtaken(alias, rollout)
 
 
 def begin(
@@ -214,16 +176,6 @@ def stop(
     )
     digests = {version.number: version.digest for version in versions}
     return _write(current, alias, ended, stamp=stamp, routes=rollout.baseline, digests=digests)
-
-
-def running_text(rollout: RolloutRecord) -> str:
-    """That a rollout is running, and what may be done about it."""
-    return (
-        f"A rollout of version {rollout.version} to {rollout.alias} of {rollout.model} is running, "
-        f"at {rollout.steps[rollout.step]} % since {rollout.step_at}. Where its driver is gone, go "
-        f"on with maas rollout resume {rollout.model}, or end it with maas rollout stop "
-        f"{rollout.model}."
-    )
 
 
 def _require_running(alias: AliasRecord | None, rollout: RolloutRecord) -> AliasRecord:

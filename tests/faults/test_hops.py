@@ -73,9 +73,15 @@ class FaultyService:
         self._service = service
         self.model = service.model
 
-    def turn(self, address: "VersionAddress | None", *, deadline: float) -> Turn:
+    def turn(
+        self,
+        address: "VersionAddress | None",
+        *,
+        caller: str | None = None,
+        deadline: float,
+    ) -> Turn:
         self._faults.reach("turn")
-        turn = self._service.turn(address, deadline=deadline)
+        turn = self._service.turn(address, caller=caller, deadline=deadline)
         task = cast("Task", FaultyTask(self._faults, turn.task))
         return replace(turn, loaded=replace(turn.loaded, task=task))
 

@@ -10,8 +10,10 @@ Keys that are unknown at the root are ignored, because clients send some; inside
 are refused, because there a typing error would change the answer silently.
 """
 
-from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from msgspec import Struct
 
 from maas.errors import BadRequestError
 from maas.limits import LIMITS
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
     from maas.tasks.task import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(Struct, frozen=True):
     """How one task is asked and how it answers.
 
     Attributes:
@@ -46,6 +47,7 @@ class Wire:
     events: "Callable[[], Events] | None" = None
 
 
+@cache
 def wire_of(task: str) -> Wire:
     """The wire format of a task that a manifest names."""
     return _WIRES[task]()

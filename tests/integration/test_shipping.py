@@ -193,7 +193,7 @@ def test_a_quantised_form_is_registered_packed_and_served(
 # ---- Register -----------------------------------------------------------------------------------
 
 
-def test_the_same_digest_again_is_a_no_op_that_says_so(laptop: Laptop) -> None:
+def test_f7_the_same_digest_again_is_a_no_op_that_says_so(laptop: Laptop) -> None:
     before = laptop.ok("history", "sentiment")
     again = laptop.run("register", first_run(laptop).name)
     assert again.exit_code == 0

@@ -48,7 +48,7 @@ def change_for_ever(registry: Registry, candidate: MakeCandidate, seed: int) -> 
 
 
 @pytest.mark.parametrize("kill", KILLS, ids=lambda kill: f"{kill[0]}-{kill[1]}")
-def test_killed_writers_leave_whole_changes(
+def test_f6_killed_writers_leave_whole_changes(
     file: Path,
     monkeypatch: pytest.MonkeyPatch,
     candidate: MakeCandidate,

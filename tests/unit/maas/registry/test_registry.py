@@ -51,7 +51,7 @@ def test_a_version_is_what_was_registered(registry: Registry, candidate: MakeCan
     assert record.registered_at == "2030-01-02T03:04:05.678Z"
 
 
-def test_the_same_digest_again_is_the_same_version(
+def test_f7_the_same_digest_again_is_the_same_version(
     registry: Registry, candidate: MakeCandidate, invariants: Invariants
 ) -> None:
     first = registry.register(candidate(7))
@@ -194,7 +194,7 @@ def test_an_expected_revision_guards_against_what_was_not_seen(two: Registry) ->
 # ---- Roll back ----------------------------------------------------------------------------------
 
 
-def test_a_rollback_restores_the_routes_before_and_twice_is_back_again(
+def test_f35_a_rollback_restores_the_routes_before_and_twice_is_back_again(
     two: Registry, invariants: Invariants
 ) -> None:
     two.promote("sentiment", ByNumber(2), weight=10)
@@ -205,7 +205,7 @@ def test_a_rollback_restores_the_routes_before_and_twice_is_back_again(
     assert invariants(two) == 6
 
 
-def test_the_first_revision_has_nothing_to_go_back_to(two: Registry) -> None:
+def test_f35_the_first_revision_has_nothing_to_go_back_to(two: Registry) -> None:
     with pytest.raises(RefusedError, match="nothing to go back to"):
         two.rollback("sentiment")
     with pytest.raises(VersionNotServedError):
@@ -299,7 +299,7 @@ def test_history_says_who_when_what_and_why(two: Registry) -> None:
     assert first.after == {"digest": "sha256:" + "0" * 63 + "1", "status": "verified"}
 
 
-def test_history_is_ordered_by_revision_and_not_by_the_clock(
+def test_f9_history_is_ordered_by_revision_and_not_by_the_clock(
     file: Path, candidate: MakeCandidate
 ) -> None:
     # Given a clock that jumps back, in a zone that is not UTC

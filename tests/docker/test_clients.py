@@ -118,10 +118,10 @@ def test_sagemaker_as_its_containers_are_asked(world: World, api: str) -> None:
     url = f"{api}/models/sentiment"
     with httpx.Client(headers=KEY, timeout=60) as client:
         assert client.get(f"{url}/ping").json() == {"status": "ok"}
-        asked = {"json": {"inputs": TEXTS}, "headers": {"x-maas-version": "2"}}
-        answer = client.post(f"{url}/invocations", **asked)
+        pinned, body = {"x-maas-version": "2"}, {"inputs": TEXTS}
+        answer = client.post(f"{url}/invocations", json=body, headers=pinned)
         assert answer.status_code == 200, answer.text
-        assert answer.content == client.post(url, **asked).content
+        assert answer.content == client.post(url, json=body, headers=pinned).content
     best = [each[0]["label"] for each in answer.json()]
     assert best == [LABELS[i] for i in world.home.bundles[2].logits(TEXTS).argmax(axis=1)]
 

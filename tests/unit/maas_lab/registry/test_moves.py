@@ -21,7 +21,7 @@ from maas.registry.addresses import ByNumber
 from maas.registry.dynamo_store import DynamoStore
 from maas.registry.records import Candidate, Gate, TensorSpec, Verification, encode
 from maas.registry.registry import Registry
-from maas.registry.rollouts import Plan
+from maas.registry.rollout_plans import Plan
 from maas.registry.sqlite import SqliteStore
 from maas.registry.store import Item, Key, Page, Store, Write
 from maas_lab.registry.checks import contradictions

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.registries import STORES, opener
 from support.rollouts import GATE, HOLDER, MODEL, PLAN, STEPS, candidate, shares, two_versions
 
 from maas.errors import ConflictError, FieldError, MaasError, RefusedError
@@ -55,6 +56,33 @@ def test_a_rollout_from_its_first_step_to_its_end(registry: Registry, file: Path
     registry.rollback(MODEL)
     assert shares(registry) == {1: 10_000}
     assert contradictions(copy_model(store_of(file), MODEL)) == []
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_the_same_in_each_store(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opener(kind, tmp_path / "another.sqlite", monkeypatch)() as registry:
+        registry.register(candidate("1"))
+        registry.register(candidate("2"))
+        registry.promote(MODEL, ByNumber(1))
+        begin(registry)
+        registry.advance_rollout(MODEL, holder=HOLDER)
+        with pytest.raises(ConflictError):
+            begin(registry)
+        registry.stop_rollout(MODEL, reason="too slow")
+        assert shares(registry) == {1: 10_000}
+        state = registry.rollout(MODEL)
+        assert state.record is not None
+        assert (state.record.status, state.record.revision) == ("stopped", 3)
+
+
+def test_a_blocked_version_is_rolled_out_no_further_and_never_again(registry: Registry) -> None:
+    begin(registry)
+    registry.block(MODEL, ByNumber(2), reason="it leaks")
+    assert (shares(registry), registry.rollout(MODEL).running) == ({1: 10_000}, False)
+    with pytest.raises(ConflictError):
+        registry.advance_rollout(MODEL, holder=HOLDER)
+    with pytest.raises(MaasError, match="blocked"):
+        begin(registry)
 
 
 def test_a_stop_restores_all_routes_of_before(registry: Registry, file: Path) -> None:

@@ -179,12 +179,13 @@ def test_a_driver_that_stays_blind_takes_the_version_back(drive: Drive) -> None:
     assert (drive.time.now() - began).total_seconds() < 1_900
 
 
-@pytest.mark.parametrize("change", ["promote", "rollback", "stop", "take"])
+@pytest.mark.parametrize("change", ["promote", "rollback", "block", "stop", "take"])
 def test_a_person_wins_and_the_driver_ends(drive: Drive, change: str) -> None:
     registry = drive.registry
     changes: dict[str, Callable[[], object]] = {
         "promote": lambda: registry.promote(MODEL, ByNumber(2), weight=30, reason="I know it"),
         "rollback": lambda: registry.rollback(MODEL),
+        "block": lambda: registry.block(MODEL, ByNumber(2), reason="it leaks"),
         "stop": lambda: registry.stop_rollout(MODEL, reason="enough"),
         "take": lambda: registry.take_rollout(MODEL, holder="b2"),
     }
@@ -198,7 +199,8 @@ def test_a_person_wins_and_the_driver_ends(drive: Drive, change: str) -> None:
     drive.time.on_sleep = interfere
     ending = drive(FakeSource(GOOD))
     assert ending.kind == "overtaken"
-    said = {"promote": "I know it", "rollback": "ada", "stop": "enough", "take": "another driver"}
+    said = {"promote": "I know it", "rollback": "ada", "block": "it leaks", "stop": "enough"}
+    said["take"] = "another driver"
     assert said[change] in ending.reason
     assert [shares(registry)] == after
 

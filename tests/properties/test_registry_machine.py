@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -31,7 +32,7 @@ from maas_lab.registry.copies import copy_model
 
 MODEL = "sentiment"
 ALIASES = st.sampled_from(("production", "canary"))
-NUMBERS = st.integers(1, 7)
+NUMBERS = st.sampled_from((1, 2, 3, 1, 2, 3, 4, 7))
 TAGS = st.sets(st.sampled_from(("good", "bad", "fast")), max_size=2)
 Weights = dict[int, int]
 
@@ -106,6 +107,16 @@ class RegistryMachine(RuleBasedStateMachine):
 
     # ---- What is done ----------------------------------------------------------------------------
 
+    @initialize(versions=st.integers(0, 4), shared=st.booleans())
+    def begin(self, versions: int, shared: bool) -> None:
+        """Mostly from a model that is in use, for nothing much can be done without."""
+        for seed in range(1, versions + 1):
+            self.register(seed)
+        if versions:
+            self.promote(1, "production", 100, force=False)
+        if versions > 1 and shared:
+            self.promote(2, "production", 33, force=False)
+
     @rule(seed=st.integers(1, 6))
     def register(self, seed: int) -> None:
         new = candidate(seed)
@@ -123,7 +134,7 @@ class RegistryMachine(RuleBasedStateMachine):
     @rule(
         number=NUMBERS,
         alias=ALIASES,
-        weight=st.sampled_from((1, 10, 33, 50, 100)),
+        weight=st.sampled_from((50, 10, 33, 1, 100)),
         force=st.booleans(),
     )
     def promote(self, number: int, alias: str, weight: int, force: bool) -> None:
@@ -249,9 +260,10 @@ class RegistryMachine(RuleBasedStateMachine):
             moved.append(alias)
         self.changed(*moved)
 
-    @precondition(lambda self: self.digests)
-    @rule(number=NUMBERS)
-    def unblock(self, number: int) -> None:
+    @precondition(lambda self: "blocked" in self.statuses)
+    @rule(number=st.none() | NUMBERS)
+    def unblock(self, number: int | None) -> None:
+        number = number or self.statuses.index("blocked") + 1
         try:
             change = self.door().unblock(MODEL, ByNumber(number))
         except NotFoundError:
@@ -263,7 +275,11 @@ class RegistryMachine(RuleBasedStateMachine):
             self.changed()
 
     @precondition(lambda self: self.aliases)
-    @rule(number=st.none() | NUMBERS, alias=ALIASES, sample=st.sampled_from((0, 1, 500, 10_000)))
+    @rule(
+        number=st.sampled_from((2, 3, None, 1, 4)),
+        alias=ALIASES,
+        sample=st.sampled_from((500, 1, 10_000, 0)),
+    )
     def shadow(self, number: int | None, alias: str, sample: int) -> None:
         possible = alias in self.aliases and (
             number is None
@@ -372,7 +388,7 @@ def run(machine: type[RegistryMachine], *, examples: int, steps: int) -> None:
 
 
 def test_any_sequence_of_changes_is_as_the_oracle_says() -> None:
-    run(FileMachine, examples=30, steps=25)
+    run(FileMachine, examples=100, steps=30)
 
 
 def test_any_sequence_of_changes_of_a_table_is_as_the_oracle_says(

@@ -1,4 +1,4 @@
-"""The catalog's function in front of a DynamoDB that is away, slow, or not set up (F1)."""
+"""The catalog's function in front of a DynamoDB that is away, slow, or not set up (F1 to F3)."""
 
 import io
 import json
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.doors import LambdaContext, event_loop, rest_event
 from support.dynamo_standin import StandIn
+from support.wire import Answer, Wire, answer, error
 
 from maas.http.catalog_entry import build_catalog_handler
 from maas.settings import Settings
@@ -44,32 +45,36 @@ def _event_loop() -> "Iterator[None]":
         yield
 
 
-@pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> "Iterator[StandIn]":
+@pytest.fixture(autouse=True)
+def _aws(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in AWS.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def table() -> "Iterator[StandIn]":
     with StandIn() as table:
         table.answer = NOTHING
         yield table
 
 
-def settings(table: StandIn) -> Settings:
-    environ = {"MAAS_REGISTRY": "dynamodb://maas-registry", "AWS_ENDPOINT_URL_DYNAMODB": table.url}
+def settings(endpoint: str) -> Settings:
+    environ = {"MAAS_REGISTRY": "dynamodb://maas-registry", "AWS_ENDPOINT_URL_DYNAMODB": endpoint}
     return Settings.parse(AWS | environ)
 
 
 def refused(handler: "Handler", event: "Event") -> tuple[str, str, float]:
     """The code, when to come again and the seconds of an answer that must be 503."""
     started = time.perf_counter()
-    answer = handler(event, CONTEXT)
+    said = handler(event, CONTEXT)
     spent = time.perf_counter() - started
-    assert answer["statusCode"] == 503, answer["body"]
-    body = json.loads(answer["body"])
+    assert said["statusCode"] == 503, said["body"]
+    body = json.loads(said["body"])
     for private in ("maas-registry", "canary", "127.0.0.1", "MAAS_", "boto"):
-        assert private not in answer["body"]
-    return body["code"], answer["headers"]["retry-after"], spent
+        assert private not in said["body"]
+    return body["code"], said["headers"]["retry-after"], spent
 
 
 @pytest.mark.parametrize(
@@ -86,11 +91,11 @@ def refused(handler: "Handler", event: "Event") -> tuple[str, str, float]:
         ("gone", "registry_unavailable"),
     ],
 )
-def test_it_says_so_within_two_seconds_and_answers_once_it_is_back(
+def test_f1_it_says_so_within_two_seconds_and_answers_once_it_is_back(
     table: StandIn, way: str, code: str
 ) -> None:
     # Given a function that was well
-    handler = build_catalog_handler(settings(table))
+    handler = build_catalog_handler(settings(table.url))
     assert handler(HEALTH, CONTEXT)["statusCode"] == 200
     # When its table is not
     table.answer = None
@@ -112,11 +117,35 @@ def test_it_says_so_within_two_seconds_and_answers_once_it_is_back(
     assert handler(HEALTH, CONTEXT)["statusCode"] == 200
 
 
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_f2_two_throttled_reads_are_made_up_for_and_the_third_is_503(times: int) -> None:
+    nothing = answer(Answer(200, json.dumps(NOTHING[1]).encode()))
+    with Wire() as wire:
+        wire.script("Query", [nothing])
+        handler = build_catalog_handler(settings(wire.address))
+        # When so many reads in a row are throttled
+        wire.script("Query", [error("ProvisionedThroughputExceededException")] * times + [nothing])
+        started, asked = time.perf_counter(), wire.count("Query")
+        said = handler(HEALTH, CONTEXT)
+        # Then it is asked three times at the most, in time
+        assert said["statusCode"] == (200 if times < 3 else 503), said["body"]
+        assert wire.count("Query") - asked == min(times + 1, 3)
+        assert time.perf_counter() - started < 2
+        if times == 3:
+            assert json.loads(said["body"])["code"] == "registry_unavailable"
+            assert said["headers"]["retry-after"] == "1"
+        # And the next one is answered
+        wire.script("Query", [nothing])
+        assert handler(HEALTH, CONTEXT)["statusCode"] == 200
+
+
 @pytest.mark.parametrize("way", ["hang", "refuse"])
-def test_a_function_starts_without_its_registry(table: StandIn, log: io.StringIO, way: str) -> None:
+def test_f1_a_function_starts_without_its_registry(
+    table: StandIn, log: io.StringIO, way: str
+) -> None:
     table.answer, table.way = None, way
     started = time.perf_counter()
-    handler = build_catalog_handler(settings(table))
+    handler = build_catalog_handler(settings(table.url))
     assert time.perf_counter() - started < 3
     table.answer, table.way = NOTHING, "answer"
     assert handler(HEALTH, CONTEXT)["statusCode"] == 200
@@ -124,8 +153,8 @@ def test_a_function_starts_without_its_registry(table: StandIn, log: io.StringIO
         assert '"error":"RegistryMisconfiguredError' in log.getvalue()
 
 
-def test_readers_that_hang_do_not_pile_up_without_end(table: StandIn) -> None:
-    handler = build_catalog_handler(settings(table))
+def test_f3_readers_that_hang_do_not_pile_up_without_end(table: StandIn) -> None:
+    handler = build_catalog_handler(settings(table.url))
     table.answer, table.way = None, "hang"
     for _ in range(2):
         refused(handler, HEALTH)

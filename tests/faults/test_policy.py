@@ -1,4 +1,7 @@
-"""A function and its registry: whatever DynamoDB does, requests are answered, and say by what."""
+"""A function and its registry: whatever DynamoDB does, requests are answered, and say by what.
+
+F1 and F3 of the fault list, seen from a model's function.
+"""
 
 import io
 import json
@@ -37,6 +40,7 @@ TOLERANCE = 0.8  # a busy machine, and less than the second or two of a wait tha
 FAULTS = (
     *("hang", "reset", "throttle", "refuse", "500", "503", "garbage", "json", "half"),
     *("drip", "drip-head", "long", "endless", "silent", "gone"),
+    "no-table",
 )
 
 
@@ -62,17 +66,19 @@ def table(made: Home) -> "Iterator[StandIn]":
 
 
 def fail(table: StandIn, way: str) -> None:
-    if way == "gone":
-        table.go()
-    else:
-        table.way = way
+    match way:
+        case "gone":
+            table.go()
+        case "no-table":
+            table.error = "ResourceNotFoundException"
+        case _:
+            table.way = way
 
 
 def mend(table: StandIn, way: str) -> None:
     if way == "gone":
         table.come_back()
-    else:
-        table.way = "answer"
+    table.error, table.way = None, "answer"
 
 
 def start(models: "Path", table: StandIn, *, ttl: float = TTL) -> "Handler":
@@ -112,7 +118,7 @@ def test_with_the_registry_there_the_first_answer_is_live(models: "Path", table:
 
 
 @pytest.mark.parametrize("way", FAULTS)
-def test_a_function_that_starts_without_its_registry_answers_by_the_baked_policy(
+def test_f1_a_function_that_starts_without_its_registry_answers_by_the_baked_policy(
     models: "Path", table: StandIn, log: io.StringIO, way: str
 ) -> None:
     # Given a registry that fails from the start
@@ -132,7 +138,7 @@ def test_a_function_that_starts_without_its_registry_answers_by_the_baked_policy
 
 
 @pytest.mark.parametrize("way", FAULTS)
-def test_a_warm_function_that_loses_its_registry_answers_by_the_last_policy(
+def test_f1_a_warm_function_that_loses_its_registry_answers_by_the_last_policy(
     models: "Path", table: StandIn, log: io.StringIO, way: str
 ) -> None:
     handler = start(models, table)
@@ -148,21 +154,23 @@ def test_a_warm_function_that_loses_its_registry_answers_by_the_last_policy(
 
 
 @pytest.mark.parametrize("way", ["hang", "drip", "drip-head"])
-def test_a_read_that_does_not_end_is_ended_and_leaves_no_thread(
+def test_f3_a_read_that_does_not_end_is_ended_and_leaves_no_thread(
     models: "Path", table: StandIn, way: str
 ) -> None:
     fail(table, way)
     reader = PolicyReader(
         "maas-registry", function_settings(models, endpoint=table.url).aws, now=utc_now
     )
+    before = own_threads()
     started = time.monotonic()
     with pytest.raises(RegistryUnavailableError):
         reader.policy("sentiment")
     assert READ_SECONDS == 2.0
     assert time.monotonic() - started < READ_SECONDS + TOLERANCE
+    assert own_threads() <= before
 
 
-def test_a_host_that_takes_no_connection_is_left_after_a_second(models: "Path") -> None:
+def test_f3_a_host_that_takes_no_connection_is_left_after_a_second(models: "Path") -> None:
     # Given a server whose queue of connections is full
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as callers:
         address = full.getsockname()
@@ -178,7 +186,7 @@ def test_a_host_that_takes_no_connection_is_left_after_a_second(models: "Path") 
     assert CONNECT_SECONDS <= time.monotonic() - started < CONNECT_SECONDS + TOLERANCE
 
 
-def test_while_a_registry_hangs_there_is_one_reader_and_it_ends(
+def test_f3_while_a_registry_hangs_there_is_one_reader_and_it_ends(
     models: "Path", table: StandIn, log: io.StringIO
 ) -> None:
     fail(table, "hang")
@@ -190,6 +198,15 @@ def test_while_a_registry_hangs_there_is_one_reader_and_it_ends(
         assert in_time(say(handler)).policy == "baked"
     assert table.connections == 1
     assert len(lines(log, "failed")) == 1
+
+
+def own_threads() -> set[threading.Thread]:
+    """All but those of stand-ins."""
+    return {thread for thread in threading.enumerate() if not is_of_a_stand_in(thread)}
+
+
+def is_of_a_stand_in(thread: threading.Thread) -> bool:
+    return "_serve" in thread.name or "_accept" in thread.name
 
 
 def readers() -> list[threading.Thread]:

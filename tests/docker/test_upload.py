@@ -69,7 +69,11 @@ def looked_up(template: Node, place: Node, variable: str, model: str) -> object:
     [
         (
             "AWS::Serverless::Function",
-            {"ModelsentimentFunction", "ModelstarsFunction", "CatalogFunction"},
+            {
+                *("ModelsentimentFunction", "ModelsentimentShadowFunction"),
+                *("ModelstarsFunction", "ModelstarsShadowFunction"),
+                "CatalogFunction",
+            },
         ),
         (
             "AWS::Serverless::LayerVersion",

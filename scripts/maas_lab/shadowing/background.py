@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from maas.service import Turn
     from maas.tasks.task import Response, Task
 
+HEAD_START = 0.003
+"""Seconds that an answer has to be encoded and sent, before a shadow takes a processor from it."""
 WAITING = 32
 """Requests that may wait for a shadow; each holds what was asked."""
 
@@ -37,6 +39,7 @@ class _Seen(NamedTuple):
     ask: "Callable[[Task, float], Response]"
     answer: "Response"
     nanoseconds: int
+    at: float
 
 
 class Background:
@@ -77,7 +80,7 @@ class Background:
         number, digest = turn.shadow
         pair = Pair(turn.loaded.bundle.manifest.name, turn.version, number)
         try:
-            self._queue.put_nowait(_Seen(pair, digest, ask, answer, nanoseconds))
+            self._queue.put_nowait(_Seen(pair, digest, ask, answer, nanoseconds, self._clock()))
         except Full:
             self._tallies.drop(pair)
         if not self._started:
@@ -105,6 +108,7 @@ class Background:
                 self._queue.task_done()
 
     def _see(self, seen: _Seen) -> None:
+        time.sleep(max(0.0, seen.at + HEAD_START - self._clock()))
         deadline = self._clock() + LIMITS.deadline_seconds
         loaded = self._services(seen.pair.model).open(seen.digest, deadline=deadline)
         started = time.perf_counter_ns()

@@ -10,9 +10,11 @@ import socket
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from support.doors import LambdaContext, rest_event
 from support.dynamo import fresh_table, local_endpoint
 from support.dynamo_standin import StandIn
 from support.function import Said, function_settings, pack, routed, say
@@ -25,10 +27,11 @@ from maas.registry.addresses import ByNumber
 from maas.registry.connection import CONNECT_SECONDS
 from maas.registry.policy_cache import READ_WAIT
 from maas.registry.policy_read import READ_SECONDS, PolicyReader
+from maas.registry.records import WEIGHT_TOTAL
 from maas.registry.stores import open_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from maas.http.gateway import Handler
@@ -336,12 +339,22 @@ def test_where_nothing_was_followed_before_it_is_not_ready_until_it_is_rolled_ba
 # ---- DynamoDB itself ----------------------------------------------------------------------------
 
 
-def test_a_promote_in_dynamodb_reaches_a_warm_function_within_the_ttl(
+def within_the_ttl(came: "Callable[[], bool]") -> None:
+    """Ask until a change has come, which a warm function sees within its TTL."""
+    changed = time.monotonic()
+    while not came():
+        assert time.monotonic() - changed < JITTERED + TOLERANCE
+        time.sleep(0.01)
+
+
+def test_every_change_in_dynamodb_reaches_a_warm_function_within_the_ttl(
     made: Home, models: "Path", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with fresh_table(monkeypatch) as table:
-        settings = function_settings(
-            models, endpoint=local_endpoint(), table=table.name, policy_ttl=TTL
+    with fresh_table(monkeypatch) as table, StandIn() as queue:
+        queue.answer = (200, {"MessageId": "1"})
+        settings = replace(
+            function_settings(models, endpoint=local_endpoint(), table=table.name, policy_ttl=TTL),
+            shadow_queue=f"{queue.url}/123456789012/shadow",
         )
         # Given a function that was deployed before its table knew the model
         handler = build_handler(settings)
@@ -354,11 +367,41 @@ def test_a_promote_in_dynamodb_reaches_a_warm_function_within_the_ttl(
             # When versions are promoted and rolled back, each is seen within the TTL
             for number in (2, 1, 2):
                 registry.promote("sentiment", ByNumber(number))
-                promoted = time.monotonic()
                 # The first revisions are older than the baked one, which nothing takes back
                 if registry.policy("sentiment").revision < 4:
                     continue
                 # Then it is by the table: the version alone may be that of the baked policy
-                while ((said := in_time(say(handler))).version, said.policy) != (number, "live"):
-                    assert time.monotonic() - promoted < JITTERED + TOLERANCE
-                    time.sleep(0.01)
+                wanted = (number, "live")
+                within_the_ttl(
+                    lambda wanted=wanted: (
+                        (  # type: ignore[misc]
+                            (said := in_time(say(handler))).version,
+                            said.policy,
+                        )
+                        == wanted
+                    )
+                )
+            # And so is a share, in which each request is drawn anew
+            registry.promote("sentiment", ByNumber(1), weight=50)
+            within_the_ttl(lambda: in_time(say(handler)).version == 1)
+            assert {in_time(say(handler)).version for _ in range(40)} == {1, 2}
+            # And a shadow, which sees what was answered
+            assert queue.requests == []
+            registry.promote("sentiment", ByNumber(1))
+            registry.shadow("sentiment", ByNumber(2), sample=WEIGHT_TOTAL)
+            within_the_ttl(lambda: say(handler).status == 200 and bool(queue.requests))
+            # And a version that is blocked, even where it is pinned
+            registry.shadow("sentiment", None)
+            assert pinned(handler, 2) == (200, None)
+            registry.block("sentiment", ByNumber(2), reason="wrong language")
+            within_the_ttl(lambda: pinned(handler, 2) == (403, "version_blocked"))
+            registry.unblock("sentiment", ByNumber(2))
+            within_the_ttl(lambda: pinned(handler, 2) == (200, None))
+
+
+def pinned(handler: "Handler", version: int) -> tuple[int, str | None]:
+    """Status and code of a good request to one version."""
+    headers = {"x-maas-version": str(version)}
+    answer = handler(rest_event(body={"inputs": "good"}, headers=headers), LambdaContext())
+    body = json.loads(answer["body"])
+    return answer["statusCode"], body.get("code") if isinstance(body, dict) else None

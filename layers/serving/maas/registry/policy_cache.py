@@ -3,7 +3,9 @@
 Imports `maas.errors`, the records and msgspec. Reads happen in a thread of their own, one at a time
 and at most one per TTL; a request waits for one a moment at the most, and is answered by what is
 there.
-While the registry does not answer, the last policy stands in, else the baked one:
+While the registry does not answer, the last policy stands in, else the baked one. That is a circuit
+breaker: after a failed read it is open, and no request reads or waits for a time that doubles up to
+the TTL; then one read tries it, and with its success it is closed:
 
     cache = PolicyCache(lambda: reader.policy("sentiment"), ttl=15.0,
                         clock=time.monotonic, rng=random.random, baked=None)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from support.canary import CANARY
 from support.doors import LambdaContext, rest_event
 from support.dynamo_standin import StandIn
-from support.function import function_environ, pack, routed
+from support.function import function_environ, pack, routed, run_function
 from support.kinds import KINDS, home_of_kind
 from support.tiny import Home, make_home
 
@@ -327,3 +327,25 @@ def test_what_is_no_message_is_forgotten(
     handler = build_shadow_handler(settings_of(models, table, None))
     assert handler(event, LambdaContext()) == {}
     assert lines(log, "shadowed") == []
+
+
+def test_without_a_queue_nothing_of_shadows_is_imported(
+    models: "Path", table: StandIn, tmp_path: "Path"
+) -> None:
+    environ = function_environ(models, endpoint=table.url)
+    loaded = "import sys; print([name for name in sys.modules if name.startswith('maas.shadow')])"
+    ended = run_function("inference", environ, rest_event(body="{}"), loaded, cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_shadows_function_starts_with_its_own_variables_alone(
+    models: "Path", table: StandIn, queue: StandIn, tmp_path: "Path"
+) -> None:
+    ask(build_handler(settings_of(models, table, queue)))
+    until(lambda: len(queue.requests) == 1)
+    environ = {"MAAS_MODEL": "sentiment", "MAAS_BUNDLES": str(models)}
+    ended = run_function("shadow", environ, event_of(message_of(queue)), cwd=tmp_path)
+    assert (ended.returncode, ended.answers, ended.stderr) == (0, [{}], "")
+    line = json.loads(ended.stdout.splitlines()[-1])
+    assert (line["message"], line["version"], line["ShadowErrors"]) == ("shadowed", "2", 0)

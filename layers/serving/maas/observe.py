@@ -25,9 +25,10 @@ from maas.errors import MaasError
 from maas.settings import trace_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from maas.exchange import Exchange
+    from maas.service import Turn
 
 LOG_KEYS = frozenset(
     {
@@ -159,9 +160,12 @@ class Observer:
         )
         if self._metrics:
             values = {**values, **_counted(exchange, status, spent, now)}
+        text = _line("INFO", "answered", now, values)
+        if turn and turn.instead_of and self._metrics:
+            text = "\n".join((text, *_passed_over(exchange.model, turn, now)))
         with suppress(Exception):  # standard output may be closed; the answer matters more
             stream = self._handler.stream
-            stream.write(_line("INFO", "answered", now, values) + "\n")
+            stream.write(text + "\n")
             stream.flush()
 
     def shadowed(self, model: str, version: int, metrics: "Mapping[str, object]") -> None:
@@ -215,6 +219,24 @@ def _counted(
     if turn:
         counted["version"] = str(turn.version)  # and a value must be text
     return counted
+
+
+def _passed_over(model: str | None, turn: "Turn", at: float) -> "Iterator[str]":
+    """A line for each version that should have answered and could not: an error of its own."""
+    directive = {
+        "Namespace": "maas",
+        "Dimensions": [["service", "model", "version"]],
+        "Metrics": _ANSWERS[:2],
+    }
+    for number, _ in turn.instead_of:
+        values = {
+            "_aws": {"Timestamp": int(at * 1000), "CloudWatchMetrics": [directive]},
+            "model": model,
+            "version": str(number),
+            "Requests": 1,
+            "Errors": 1,
+        }
+        yield _line("INFO", "passed over", at, values)
 
 
 def _fault(exchange: "Exchange", error: BaseException) -> dict[str, object]:

@@ -16,11 +16,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from maas.errors import MaasError, NotFoundError, NotReadyError, VersionNotServedError
+from maas.following import FollowedPolicy
 from maas.loaded import LoadedVersions
 from maas.registry.addresses import ByDigest, ByNumber
-from maas.registry.policy_cache import PolicyView
 from maas.registry.records import DEFAULT_ALIAS
-from maas.traffic import choose_version, followable, shadow_of
+from maas.traffic import choose_version, shadow_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ class Turn:
         digest: Its bundle's digest.
         policy: Where the policy came from: live, stale or baked.
         loaded: The version in memory.
-        instead_of: Digests of versions that should have answered and could not be opened.
+        instead_of: Number and digest of versions that should have answered and could not be opened.
         shadow: Number and digest of the version that shall see the request too; None where none.
     """
 
@@ -51,7 +51,7 @@ class Turn:
     digest: str
     policy: Literal["live", "stale", "baked"]
     loaded: "LoadedVersion"
-    instead_of: tuple[str, ...] = ()
+    instead_of: tuple[tuple[int, str], ...] = ()
     shadow: tuple[int, str] | None = None
 
     @property
@@ -105,16 +105,17 @@ class Service:
         self._draw = draw
         self._find = find
         self._notice = notice
-        self._followed: Policy | None = None
-        self._read: Policy | None = None
         self._failed: dict[str, BaseException | None] = {}
         self._versions = LoadedVersions(
             model, bundles=bundles, threads=threads, full=full, clock=clock, forms=forms, key=key
         )
+        self._followed = FollowedPolicy(
+            model, policies, carries=self._versions.carries, notice=notice
+        )
 
     def policy(self) -> "Policy":
         """The policy that decides now."""
-        return self._view().policy
+        return self._followed.current().policy
 
     def begin(self) -> None:
         """Begin to open what was baked and to read the policy, and wait for nothing."""
@@ -136,7 +137,7 @@ class Service:
         if (baked := self._policies.baked) is not None:
             with suppress(MaasError):  # what it is now may need none of it, and says so if it does
                 self._load(baked)
-        self._load(self._view().policy)
+        self._load(self._followed.current().policy)
 
     def expire(self) -> None:
         """Read the policy anew at once, for time has stood still: after a restored snapshot."""
@@ -164,18 +165,18 @@ class Service:
             NotReadyError: The version is routed to and cannot be loaded, nor can another one of
                 the same alias.
         """
-        view = self._view()
+        view = self._followed.current()
         number, digest = self._chosen(view.policy, address, caller)
         if _is_pin(address) and not self._versions.carries(digest):
             raise VersionNotServedError(
                 f"{self.model} {number} is registered, but its bundle is not here.", field="version"
             )
-        failed: list[str] = []
+        failed: list[tuple[int, str]] = []
         while True:
             try:
                 loaded = self._versions.get(digest, deadline=deadline)
             except NotReadyError as error:
-                failed.append(digest)
+                failed.append((number, digest))
                 number, digest = self._another(view.policy, address, caller, failed, error)
             else:
                 shadow = self._shadow(view.policy, address, number)
@@ -203,64 +204,27 @@ class Service:
         policy: "Policy",
         address: "VersionAddress | None",
         caller: str | None,
-        failed: list[str],
+        failed: list[tuple[int, str]],
         error: NotReadyError,
     ) -> tuple[int, str]:
         """Another version of the alias, where the one that was chosen could not be opened."""
         if _is_pin(address):
             raise error
 
+        tried = {digest for _, digest in failed}
+
         def opens(digest: str) -> bool:
-            return digest not in failed and self._versions.carries(digest)
+            return digest not in tried and self._versions.carries(digest)
 
         number = choose_version(policy, address, draw=self._draw, caller=caller, carries=opens)
         digest = policy.digests[number]
-        if digest in failed:  # there is no other
+        if digest in tried:  # there is no other
             raise error
-        if self._failed.get(failed[-1]) is not error.__cause__:
-            self._failed[failed[-1]] = error.__cause__  # once for each time that it was tried
+        _, last = failed[-1]
+        if self._failed.get(last) is not error.__cause__:
+            self._failed[last] = error.__cause__  # once for each time that it was tried
             self._notice(error)
         return number, digest
-
-    def _view(self) -> "PolicyView":
-        view = self._policies.current()
-        if view.policy is self._read and self._followed is view.policy:
-            return view
-        return self._followable(view)
-
-    def _followable(self, view: "PolicyView") -> "PolicyView":
-        """The policy, with an alias's former routes where it leads to nothing that is here."""
-        carries = self._versions.carries
-        before = self._followed or self._policies.baked
-        followed = followable(view.policy, before, carries=carries)
-        if view.policy is not self._read and (
-            self._read is None or view.policy.revision != self._read.revision
-        ):
-            self._tell_of_absent(view.policy)
-        self._read, self._followed = view.policy, followed
-        if followed is view.policy:
-            return view
-        return PolicyView(followed, "stale" if view.source == "live" else view.source)
-
-    def _tell_of_absent(self, policy: "Policy") -> None:
-        """Say which routes cannot be followed: a rule forbids them, and somebody must look."""
-        absent = sorted(
-            {
-                route.version
-                for routes in policy.aliases.values()
-                for route in routes
-                if not self._versions.carries(policy.digests[route.version])
-            }
-        )
-        if absent:
-            numbers = ", ".join(map(str, absent))
-            self._notice(
-                NotReadyError(
-                    f"{self.model} routes to {numbers}, which is not carried here. Other versions "
-                    "of the same alias answer instead, else those that answered before, if there "
-                    "are any. Deploy it, or roll back."
-                )
-            )
 
     def _load(self, policy: "Policy") -> None:
         digests = self._promoted(policy)

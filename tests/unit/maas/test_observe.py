@@ -159,6 +159,26 @@ def test_an_answer_is_counted_by_its_version_too(home: "Home", log: io.StringIO)
     assert "version" not in unknown
 
 
+def test_a_version_that_could_not_be_opened_has_an_error_of_its_own(
+    home: "Home", log: io.StringIO
+) -> None:
+    home.promote(2, weight=99)
+    (home.bundles[2].folder / "tokenizer.json").write_text("damaged")
+    with open_client(home.services(), metrics=True) as client:
+        while "passed over" not in log.getvalue():
+            assert client.predict("good").status_code == 200
+        (stats,) = client.get("/v2/models/sentiment/versions/1/stats").json()["model_stats"]
+    assert stats["errors"] == 0
+    answered, passed = [
+        line for line in lines(log.getvalue()) if line["message"] in ("answered", "passed over")
+    ][-3:-1]
+    assert (answered["version"], answered["Errors"]) == ("1", 0)
+    assert (passed["version"], passed["Requests"], passed["Errors"]) == ("2", 1, 1)
+    (directive,) = passed["_aws"]["CloudWatchMetrics"]
+    # Of the model it is no request more: that was answered
+    assert directive["Dimensions"] == [["service", "model", "version"]]
+
+
 def test_a_fault_is_a_metric_by_its_code(log: io.StringIO) -> None:
     observer = Observer("INFO", metrics=True)
     observer.failed(exchange(model="sentiment"), NotReadyError("It routes to 3."))

@@ -572,7 +572,7 @@ def test_a_version_that_cannot_be_opened_is_answered_for_by_the_others_of_its_al
     service = make_function(home, lambda: policy, baked=policy, notice=told.append)
     # Then the other one answers each request, with the reason told once and each loss shown
     turns = [service.turn(None) for _ in range(5)]
-    assert [(turn.version, turn.instead_of) for turn in turns] == [(1, (two,))] * 5
+    assert [(turn.version, turn.instead_of) for turn in turns] == [(1, ((2, two),))] * 5
     (error,) = told
     assert "tokenizer.json has" in str(error.__cause__)
     # And a caller that is given to it is answered as well, while who pins it is told

@@ -85,7 +85,7 @@ class Answering:
             return service.turn(address, caller=caller, deadline=exchange.deadline)
 
         exchange.turn = turn = await self.run(work)
-        for digest in turn.instead_of:
+        for _, digest in turn.instead_of:
             self.statistics.count(digest, rows=0, nanoseconds=0, done=False, error=True)
         return turn
 

@@ -42,6 +42,13 @@ def test_what_one_more_model_costs(per_model: dict[str, int]) -> None:
     assert per_model == {"resources": 13, "routes": 7}
 
 
+def test_what_shadows_cost_per_model() -> None:
+    # Then: queue, function, version, alias, role, log group, and what reads the queue
+    on, off = (translate(("one", "two"), Shadows=shadows) for shadows in ("on", "off"))
+    assert len(on.resources) - len(off.resources) == 2 * 7
+    assert paths(on) == paths(off)
+
+
 def test_the_models_of_today_leave_room(per_model: dict[str, int]) -> None:
     # Given the models that are packaged here
     config = tomllib.loads((TEMPLATE.parent / "samconfig.toml").read_text(encoding="utf-8"))

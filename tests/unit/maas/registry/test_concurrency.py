@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from support.effort import examples
 from support.registries import STORES, opener
 
 from maas.errors import ConflictError
@@ -20,7 +21,7 @@ FORK = get_context("fork")
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 MakeCandidate = Callable[..., Candidate]
 Invariants = Callable[..., int]
-WRITERS = 16
+WRITERS = 32
 
 
 @pytest.fixture(params=STORES)
@@ -31,10 +32,10 @@ def open_file(
     return opener(request.param, file, monkeypatch)
 
 
-def test_of_sixteen_threads_that_promote_one_wins_each_revision(
+def test_of_many_threads_that_promote_one_wins_each_revision(
     two: Registry, invariants: Invariants
 ) -> None:
-    rounds = 12
+    rounds = examples(6, 100)
     wins: list[int] = []
     start = threading.Barrier(WRITERS)
 
@@ -58,13 +59,13 @@ def test_of_sixteen_threads_that_promote_one_wins_each_revision(
 def test_of_several_processes_that_promote_one_wins_each_revision(
     two: Registry, open_file: Callable[[], Registry], invariants: Invariants
 ) -> None:
-    rounds, processes, threads = 8, 4, 4
+    rounds, processes, threads = examples(5, 100), 8, WRITERS // 8
     start = FORK.Barrier(processes * threads)
     wins = FORK.SimpleQueue()
 
     def promote(registry: Registry) -> None:
         for revision in range(1, rounds + 1):
-            start.wait(20)
+            start.wait(60)
             version = ByNumber(1 + revision % 2)
             try:
                 registry.promote("sentiment", version, expected_revision=revision)

@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from support.effort import examples
 from support.registries import opener
 
 from maas.errors import MaasError
@@ -23,24 +24,32 @@ MakeCandidate = Callable[..., Candidate]
 Invariants = Callable[..., int]
 # Store, seed, and the longest wait in seconds: a table's writer needs a while to begin.
 KILLS = [
-    *(("sqlite", seed, 0.05) for seed in range(20)),
-    *(("dynamodb", seed, 0.6) for seed in range(5)),
+    *(("sqlite", seed, 0.05) for seed in range(examples(20, 400))),
+    *(("dynamodb", seed, 0.6) for seed in range(examples(5, 100))),
 ]
 
 
 def change_for_ever(registry: Registry, candidate: MakeCandidate, seed: int) -> None:
-    """Register, promote and roll back at random, until killed."""
+    """Change anything of the model at random, until killed."""
     rng = random.Random(seed)
     while True:
         try:
             last = registry.model("sentiment").last_version
-            match rng.randrange(4):
+            version = ByNumber(rng.randint(1, last))
+            match rng.randrange(10):
                 case 0:
                     registry.register(candidate(rng.randrange(1, 10**6)))
                 case 1:
                     registry.rollback("sentiment")
+                case 2:
+                    registry.block("sentiment", version)
+                case 3:
+                    registry.unblock("sentiment", version)
+                case 4:
+                    registry.tag("sentiment", version, add=[f"t{rng.randrange(9)}"])
+                case 5:
+                    registry.shadow("sentiment", version, sample=rng.randint(1, 100))
                 case _:
-                    version = ByNumber(rng.randint(1, last))
                     registry.promote("sentiment", version, weight=rng.choice((10, 50, 100)))
         except MaasError as error:
             if error.exit_code not in (3, 4):  # refused or lost: try something else

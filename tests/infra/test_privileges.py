@@ -1,25 +1,28 @@
 """Least privilege as it is used (P10, S28): each function asks AWS for what its role allows.
 
 The functions run as Lambda starts them, with their variables of the template, and with DynamoDB
-Local behind a wire that notes every request. No more is allowed than was asked, and no less.
+Local behind a wire that notes every request. They meet nobody else; no more is allowed than was
+asked for, and no less.
 """
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from msgspec.structs import replace
 from support.doors import rest_event
 from support.dynamo import REGION, empty_table
+from support.dynamo_standin import StandIn
 from support.function import Ended, pack, routed, run_function
 from support.registries import NOW
+from support.roles import TABLE, Statements, Use, allows, granted, use_of
 from support.rollouts import candidate
 from support.stack import Stack, translate
 from support.tiny import Home, make_home, register_bundle
-from support.wire import Asked, Wire, cut, error, forward
+from support.wire import Wire, cut, error, forward
 
 from maas.http.catalog import catalog_routes
 from maas.registry.addresses import ByNumber
@@ -30,11 +33,12 @@ from maas.registry.registry import Registry
 from maas.registry.sqlite import SqliteStore
 
 MODELS = ("sentiment", "spam")
-TABLE = "<Registry.Arn>"
-THROTTLED = error("ThrottlingException")
-Event = dict[str, Any]
+FUNCTION = "ModelsentimentFunction"
+OWN = Use("dynamodb:GetItem", TABLE, "MODEL#sentiment")
+QUEUE = "ModelsentimentShadowQueue"
+HERE, GOOD = "/models/sentiment", {"inputs": "a good film"}
 LISTEN = """
-import json, sys
+import json, sys, threading
 met = set()
 def listen(event, arguments):
     if event == "socket.connect":
@@ -43,73 +47,12 @@ def listen(event, arguments):
         met.add(arguments[:2])
 sys.addaudithook(listen)
 """
-TELL = "sys.stderr.write(json.dumps(sorted(met)))"
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Use:
-    """One request as AWS weighs it against a role.
-
-    Attributes:
-        action: Its action, as roles name it.
-        resource: What it is asked of.
-        leading: The partition key that it names.
-    """
-
-    action: str
-    resource: str
-    leading: str
-
-
-def use_of(asked: Asked, table: Table) -> Use:
-    """What a request was; fails for one of a kind that no function makes."""
-    body: Any = asked.body
-    assert body["TableName"] == table.name
-    match asked.operation:
-        case "GetItem":
-            resource, leading = TABLE, body["Key"]["pk"]
-        case "Query" if "IndexName" in body:
-            values = body["ExpressionAttributeValues"]
-            resource, leading = f"{TABLE}/index/{body['IndexName']}", values[":index"]
-        case "Query":
-            resource, leading = TABLE, body["ExpressionAttributeValues"][":pk"]
-        case operation:
-            raise AssertionError(f"nothing in a function asks for {operation}")
-    return Use(f"dynamodb:{asked.operation}", resource, leading["S"])
-
-
-def listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
-
-
-def allows(statements: list[Any], use: Use) -> bool:
-    """Whether IAM would let a request pass."""
-    return any(
-        use.action in listed(statement["Action"])
-        and use.resource in listed(statement["Resource"])
-        and _holds(statement.get("Condition", {}), use)
-        for statement in statements
-    )
-
-
-def _holds(condition: dict[str, Any], use: Use) -> bool:
-    if not condition:
-        return True
-    ((operator, ((name, values),)),) = ((o, tuple(c.items())) for o, c in condition.items())
-    assert (operator, name) == ("ForAllValues:StringEquals", "dynamodb:LeadingKeys")
-    return use.leading in values
-
-
-def granted(statements: list[Any]) -> set[tuple[str, str]]:
-    """What a role allows of the registry; an index knows no GetItem."""
-    return {
-        (action, resource)
-        for statement in statements
-        for action in listed(statement["Action"])
-        if action.startswith("dynamodb:")
-        for resource in listed(statement["Resource"])
-        if "/index/" not in resource or action in {"dynamodb:Query", "dynamodb:Scan"}
-    }
+TELL = """
+for thread in threading.enumerate():
+    if thread.name == "maas-shadow":
+        thread.join(5)
+sys.stderr.write(json.dumps(sorted(met)))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +60,9 @@ def stack() -> Stack:
     return translate(MODELS)
 
 
-def role_of(stack: Stack, function: str) -> list[Any]:
-    role = stack.of("AWS::Lambda::Function")[function]["Role"]
-    return stack.statements()[role.strip("<>").split(".")[0]]
+@pytest.fixture(scope="module")
+def shadowed() -> Stack:
+    return translate(MODELS, Shadows="on")
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +71,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return make_home(tmp_path_factory.mktemp("home"), versions=3)
 
 
+@pytest.fixture(scope="module")
+def models(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the function carries: versions 1 and 2."""
+    folder = tmp_path_factory.mktemp("opt") / "models"
+    return pack(home, folder, routed(home, 1, v1=100), carried=(1, 2))
+
+
 @pytest.fixture
 def table(home: Home, monkeypatch: pytest.MonkeyPatch) -> Table:
-    """A table with all kinds of records: production at version 2, a deployment, another model."""
+    """All kinds of records: production at version 2 with a shadow, a deployment, another model."""
     table = empty_table(monkeypatch)
     registry = Registry(DynamoStore(table), clock=lambda: NOW, actor="ada")
     for bundle in home.bundles.values():
@@ -138,6 +88,7 @@ def table(home: Home, monkeypatch: pytest.MonkeyPatch) -> Table:
     registry.register(replace(candidate("7"), model="spam"))
     for number in (1, 2):
         registry.promote("sentiment", ByNumber(number))
+    registry.shadow("sentiment", ByNumber(1), sample=10_000)
     registry.record_deployment(
         "sentiment",
         "maas",
@@ -154,141 +105,190 @@ def wire(table: Table) -> Iterator[Wire]:
         yield wire
 
 
-def run(
-    name: str,
-    stack: Stack,
-    function: str,
-    wire: Wire,
-    table: Table,
-    *steps: object,
-    cwd: Path,
-    **more: str,
-) -> Ended:
-    """Start a function with its variables of the template; it may meet nobody but DynamoDB."""
+@pytest.fixture
+def queue() -> Iterator[StandIn]:
+    with StandIn() as queue:
+        queue.answer = (200, {"MessageId": "1"})
+        yield queue
+
+
+def role_of(stack: Stack, function: str) -> Statements:
+    role = stack.of("AWS::Lambda::Function")[function]["Role"]
+    return stack.statements()[role.strip("<>").split(".")[0]]
+
+
+def environ_of(stack: Stack, function: str, **other: str) -> dict[str, str]:
+    """A function's variables of the template, but for those of where things are."""
     variables = dict(stack.of("AWS::Lambda::Function")[function]["Environment"]["Variables"])
-    environ = variables | {
-        "MAAS_REGISTRY": f"dynamodb://{table.name}",
-        "AWS_ENDPOINT_URL_DYNAMODB": wire.address,
-        "AWS_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        **more,
-    }
+    assert variables.keys() >= other.keys()
+    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    return variables | keys | {"AWS_REGION": REGION} | other
+
+
+def run(
+    name: str, environ: dict[str, str], *steps: object, cwd: Path, meets: tuple[str, ...]
+) -> Ended:
+    """Go through the steps; the function must meet these addresses, and nobody else."""
     ended = run_function(name, environ, LISTEN, *steps, TELL, cwd=cwd)
     assert ended.returncode == 0, ended.stderr
-    port = int(wire.address.rpartition(":")[2])
-    assert json.loads(ended.stderr) == [["127.0.0.1", port]]
+    wanted = [[urlsplit(url).hostname, urlsplit(url).port] for url in meets]
+    assert json.loads(ended.stderr.splitlines()[-1]) == sorted(wanted)
     return ended
 
 
-def ask(path: str, body: object = None, **more: Any) -> Event:  # noqa: ANN401
+def ask(path: str, body: object = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401
     """A request: POST where there is a body."""
     return rest_event("GET" if body is None else "POST", path, body, **more)
 
 
-def test_p10_a_models_function_uses_all_of_its_role_and_nothing_else(
-    stack: Stack, home: Home, table: Table, wire: Wire, tmp_path: Path
+# ---- A model's function -------------------------------------------------------------------------
+
+
+def test_p10_a_models_function_uses_all_of_its_role_and_nothing_else(  # noqa: PLR0917
+    stack: Stack, home: Home, models: Path, table: Table, wire: Wire, tmp_path: Path
 ) -> None:
-    models = pack(home, tmp_path / "models", routed(home, 1, v1=100), carried=(1, 2))
-    here, good = "/models/sentiment", {"inputs": "a good film"}
     tensors = [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["a good film"]}]
-    pins = (
-        *("1", "2", "production"),
-        *(home.bundles[2].digest, home.bundles[2].digest[:20]),
-    )
+    digest = home.bundles[2].digest
+    pins = ("1", "2", "production", digest, digest[:20])
     answered = [
-        *(ask(here, good) for _ in range(3)),
-        *(ask(f"{here}/versions/{pin}", good) for pin in pins),
-        *(ask(here, good, headers={"x-maas-version": pin}) for pin in pins),
-        *(ask(here, good, query=f"version={pin}") for pin in pins),
+        *(ask(HERE, GOOD) for _ in range(3)),
+        *(ask(f"{HERE}/versions/{pin}", GOOD) for pin in pins),
+        *(ask(HERE, GOOD, headers={"x-maas-version": pin}) for pin in pins),
+        *(ask(HERE, GOOD, query=f"version={pin}") for pin in pins),
         ask("/v2/models/sentiment/infer", {"inputs": tensors}),
         ask("/v1/models/sentiment:predict", {"instances": ["a good film"]}),
-        *(ask(path) for path in (here, f"{here}/versions/1", "/v2/models/sentiment/stats")),
+        *(ask(path) for path in (HERE, f"{HERE}/versions/1", "/v2/models/sentiment/stats")),
     ]
     refused = [
-        *(
-            ask(f"{here}/versions/{pin}", good)
-            for pin in ("3", "9", "canary", "sha256:" + "0" * 64)
-        ),
-        *(ask(f"/models/{model}", good) for model in ("spam", "MODEL%23spam", "nobody")),
+        *(ask(f"{HERE}/versions/{pin}", GOOD) for pin in ("3", "9", "canary", f"sha256:{0:064}")),
+        *(ask(f"/models/{model}", GOOD) for model in ("spam", "MODEL%23spam", "nobody")),
         ask("/catalog/models"),
     ]
     # Given a policy that is read anew with each request, and a table that fails now and then
-    wire.script("GetItem", [error("AccessDeniedException"), forward, cut, THROTTLED])
-    ended = run(
-        "inference",
+    throttled = error("ThrottlingException")
+    wire.script("GetItem", [error("AccessDeniedException"), forward, cut, throttled])
+    environ = environ_of(
         stack,
-        "ModelsentimentFunction",
-        wire,
-        table,
-        *answered,
-        *refused,
-        cwd=tmp_path,
+        FUNCTION,
         MAAS_BUNDLES=str(models),
         MAAS_POLICY_TTL="0",
+        MAAS_REGISTRY=f"dynamodb://{table.name}",
+        AWS_ENDPOINT_URL_DYNAMODB=wire.address,
     )
+    ended = run("inference", environ, *answered, *refused, cwd=tmp_path, meets=(wire.address,))
     statuses = ended.statuses()
     assert statuses[: len(answered)] == [200] * len(answered)
     assert all(status >= 400 for status in statuses[len(answered) :])
     assert "live" in {answer["headers"].get("x-maas-policy") for answer in ended.answers}
-    # Then each read is allowed, and whatever is allowed was read
-    uses = {use_of(asked, table) for asked in wire.asked}
-    role = role_of(stack, "ModelsentimentFunction")
+    # Then each read is allowed, and whatever is allowed was read; its shadow was told nothing
+    role = role_of(stack, FUNCTION)
     assert len(wire.asked) > 10
-    assert uses == {Use("dynamodb:GetItem", TABLE, "MODEL#sentiment")}
-    assert all(allows(role, use) for use in uses)
-    assert {(use.action, use.resource) for use in uses} == granted(role)
+    assert {use_of(asked, table=table.name) for asked in wire.asked} == {OWN}
+    assert allows(role, OWN)
+    assert granted(role) == {(OWN.action, OWN.resource)}
+
+
+def test_p10_with_shadows_a_models_function_may_send_to_its_own_queue_and_does(  # noqa: PLR0917
+    shadowed: Stack, models: Path, table: Table, wire: Wire, queue: StandIn, tmp_path: Path
+) -> None:
+    variables = shadowed.of("AWS::Lambda::Function")[FUNCTION]["Environment"]["Variables"]
+    assert variables["MAAS_SHADOW_QUEUE"] == f"<{QUEUE}>"
+    address = f"{queue.url}/123456789012/maas-shadow-sentiment"
+    environ = environ_of(
+        shadowed,
+        FUNCTION,
+        MAAS_BUNDLES=str(models),
+        MAAS_REGISTRY=f"dynamodb://{table.name}",
+        MAAS_SHADOW_QUEUE=address,
+        AWS_ENDPOINT_URL_DYNAMODB=wire.address,
+    )
+    asked = [ask(HERE, GOOD)] * 5
+    meets = (wire.address, queue.url)
+    assert run("inference", environ, *asked, cwd=tmp_path, meets=meets).statuses() == [200] * 5
+    # Then it sent messages to its own queue, and asked its table what it asks without a shadow
+    send = Use("sqs:SendMessage", f"<{QUEUE}.Arn>")
+    assert {sent.headers["x-amz-target"] for sent in queue.requests} == {"AmazonSQS.SendMessage"}
+    assert {json.loads(sent.body)["QueueUrl"] for sent in queue.requests} == {address}
+    assert {use_of(asked, table=table.name) for asked in wire.asked} == {OWN}
+    role = role_of(shadowed, FUNCTION)
+    assert allows(role, send)
+    assert granted(role) == {(use.action, use.resource) for use in (OWN, send)}
+
+    # When its shadow's function is given such a message, then it asks AWS for nothing itself
+    message = json.loads(queue.requests[-1].body)["MessageBody"]
+    event = {"Records": [{"messageId": "1", "eventSource": "aws:sqs", "body": message}]}
+    shadow = environ_of(shadowed, "ModelsentimentShadowFunction", MAAS_BUNDLES=str(models))
+    ended = run("shadow", shadow, event, cwd=tmp_path, meets=())
+    assert ended.answers == [{}]
+    assert '"ShadowErrors":0' in ended.stdout
+    # And its role allows what Lambda needs to hand it messages of this queue
+    assert granted(role_of(shadowed, "ModelsentimentShadowFunction")) == {
+        (f"sqs:{action}", f"<{QUEUE}.Arn>")
+        for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+    }
+
+
+# ---- The catalog --------------------------------------------------------------------------------
 
 
 def test_p10_the_catalogs_function_uses_all_of_its_role_and_nothing_else(
-    stack: Stack, table: Table, wire: Wire, tmp_path: Path, home: Home
+    stack: Stack, home: Home, table: Table, wire: Wire, tmp_path: Path
 ) -> None:
     routes = catalog_routes(Reader(SqliteStore(tmp_path / "none.sqlite")))
-    versions = ("1", "production", home.bundles[2].digest, "9", "canary", "sha256:" + "0" * 64)
-    events = [
-        rest_event(method, path, query=query)
+    versions = ("1", "production", home.bundles[2].digest, "9", "canary", f"sha256:{0:064}")
+    paths = {
+        (method, route.format(model=model, version=version))
         for route, methods in routes.items()
         for method in methods
-        for path in sorted(
-            {
-                route.format(model=model, version=version)
-                for model in ("sentiment", "nobody")
-                for version in versions
-            }
-        )
-        for query in ("", "limit=1", "limit=1&after=2", "limit=1&after=sentiment")
-    ]
-    ended = run("catalog", stack, "CatalogFunction", wire, table, *events, cwd=tmp_path)
-    # Given that every route was asked and answered
-    good = {
-        event["path"]
-        for event, answer in zip(events, ended.answers, strict=True)
-        if answer["statusCode"] == 200
+        for model in ("sentiment", "nobody")
+        for version in versions
     }
-    refused = {path for path in routes if path.endswith(("/load", "/unload"))}
+    queries = ("", "limit=1", "limit=1&after=2", "limit=1&after=sentiment")
+    events = [rest_event(m, path, query=query) for m, path in sorted(paths) for query in queries]
+    environ = environ_of(
+        stack,
+        "CatalogFunction",
+        MAAS_REGISTRY=f"dynamodb://{table.name}",
+        AWS_ENDPOINT_URL_DYNAMODB=wire.address,
+    )
+    ended = run("catalog", environ, *events, cwd=tmp_path, meets=(wire.address,))
+    # Given that every route was asked and answered, but those that refuse
+    answered = zip(events, ended.answers, strict=True)
+    good = {event["path"] for event, answer in answered if answer["statusCode"] == 200}
+    refused = {route for route in routes if route.endswith(("/load", "/unload"))}
     for route in routes.keys() - refused:
         assert route.format(model="sentiment", version="1") in good
     # Then each read is allowed, and whatever is allowed was read
-    uses = {use_of(asked, table) for asked in wire.asked}
+    uses = {use_of(asked, table=table.name) for asked in wire.asked}
     role = role_of(stack, "CatalogFunction")
     assert {use for use in uses if not allows(role, use)} == set()
     assert {(use.action, use.resource) for use in uses} == granted(role)
 
 
+# ---- What is refused ----------------------------------------------------------------------------
+
+FOREIGN = [
+    (FUNCTION, Use("dynamodb:GetItem", TABLE, "MODEL#spam")),
+    (FUNCTION, Use("dynamodb:GetItem", TABLE, "MODEL")),
+    (FUNCTION, Use("dynamodb:Query", TABLE, "MODEL#sentiment")),
+    (FUNCTION, Use("dynamodb:Query", f"{TABLE}/index/listed", "MODEL")),
+    (FUNCTION, Use("dynamodb:PutItem", TABLE, "MODEL#sentiment")),
+    (FUNCTION, Use("sqs:SendMessage", "<ModelspamShadowQueue.Arn>")),
+    (FUNCTION, Use("sqs:ReceiveMessage", f"<{QUEUE}.Arn>")),
+    ("ModelspamFunction", OWN),
+    ("ModelsentimentShadowFunction", OWN),
+    ("ModelsentimentShadowFunction", Use("sqs:SendMessage", f"<{QUEUE}.Arn>")),
+    ("CatalogFunction", Use("dynamodb:PutItem", TABLE, "MODEL#sentiment")),
+    ("CatalogFunction", Use("dynamodb:Scan", TABLE)),
+    ("CatalogFunction", Use("dynamodb:Query", f"{TABLE}/index/other", "MODEL")),
+    ("CatalogFunction", Use("sqs:SendMessage", f"<{QUEUE}.Arn>")),
+]
+
+
 @pytest.mark.parametrize(
-    ("function", "use"),
-    [
-        ("ModelsentimentFunction", Use("dynamodb:GetItem", TABLE, "MODEL#spam")),
-        ("ModelsentimentFunction", Use("dynamodb:GetItem", TABLE, "MODEL")),
-        ("ModelsentimentFunction", Use("dynamodb:Query", TABLE, "MODEL#sentiment")),
-        ("ModelsentimentFunction", Use("dynamodb:Query", f"{TABLE}/index/listed", "MODEL")),
-        ("ModelsentimentFunction", Use("dynamodb:PutItem", TABLE, "MODEL#sentiment")),
-        ("ModelspamFunction", Use("dynamodb:GetItem", TABLE, "MODEL#sentiment")),
-        ("CatalogFunction", Use("dynamodb:PutItem", TABLE, "MODEL#sentiment")),
-        ("CatalogFunction", Use("dynamodb:Scan", TABLE, "MODEL#sentiment")),
-        ("CatalogFunction", Use("dynamodb:Query", f"{TABLE}/index/other", "MODEL")),
-    ],
-    ids=str,
+    ("function", "use"), FOREIGN, ids=lambda each: each if isinstance(each, str) else each.action
 )
-def test_s28_what_no_function_needs_is_refused(stack: Stack, function: str, use: Use) -> None:
-    assert not allows(role_of(stack, function), use)
+def test_s28_what_a_function_does_not_need_is_refused(
+    shadowed: Stack, function: str, use: Use
+) -> None:
+    assert not allows(role_of(shadowed, function), use)

@@ -1,17 +1,15 @@
-"""The registry's own faults through its door, on each store: F6 to F9, F34 and F35."""
+"""The registry's own faults through its door, on each store: F7 to F9, F34 and F35.
 
-import os
-import signal
+F6 is in tests/unit/maas/registry: writers that are killed.
+"""
+
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from itertools import count
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from support import effort
 from support.dynamo import empty_table
 from support.registries import NOW, STORES, Watched, store_opener
 from support.rollouts import MODEL, candidate, shares
@@ -24,13 +22,11 @@ from maas.registry.dynamo_store import DynamoStore
 from maas.registry.historian import AtRevision, Moment, parse_moment
 from maas.registry.records import Route, Verification
 from maas.registry.registry import Registry
-from maas.registry.sqlite import SqliteStore
 from maas.registry.store import Store
 from maas_lab.registry.checks import contradictions
-from maas_lab.registry.copies import ModelCopy, copy_model
+from maas_lab.registry.copies import copy_model
 
 OpenStore = Callable[[], Store]
-FORK = get_context("fork")
 
 
 @pytest.fixture(params=STORES)
@@ -52,66 +48,6 @@ def fill(store: Store, *, versions: int = 2) -> Registry:
         registry.register(candidate(f"{number:x}"))
     registry.promote(MODEL, ByNumber(1))
     return registry
-
-
-# ---- F6: killed ---------------------------------------------------------------------------------
-
-
-def release(store: Store) -> None:
-    """What a person does: a new version, and a tenth of the traffic for it."""
-    registry = opened(store)
-    registry.register(candidate("3"))
-    registry.promote(MODEL, ByNumber(3), weight=10)
-
-
-def killed_at(point: int) -> Callable[[], None]:
-    """Ends the process at one of its steps."""
-    seen = count()
-
-    def step() -> None:
-        if next(seen) == point:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return step
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_f6_killed_between_any_two_steps_it_is_before_or_after_and_a_rerun_converges(
-    tmp_path: Path,
-) -> None:
-    def fresh(name: str) -> Path:
-        file = tmp_path / name / "registry.sqlite"
-        fill(SqliteStore(file)).close()
-        return file
-
-    # Given the three states that there may be
-    whole = SqliteStore(fresh("whole"))
-    states = [copy_model(whole, MODEL)]
-    opened(whole).register(candidate("3"))
-    states.append(copy_model(whole, MODEL))
-    release(whole)
-    states.append(copy_model(whole, MODEL))
-    found: list[ModelCopy] = []
-    # When it is killed at its first step, at its second, and so on, until it comes to its end
-    for point in count():
-        store = SqliteStore(fresh(str(point)))
-        child = FORK.Process(target=release, args=(Watched(store, killed_at(point)),))
-        child.start()
-        child.join()
-        found.append(copy_model(store, MODEL))
-        # Then it is in one of them, and the same again leads to the last
-        assert found[-1] in states
-        assert contradictions(found[-1]) == []
-        release(store)
-        assert copy_model(store, MODEL) == states[-1]
-        store.close()
-        if child.exitcode == 0:
-            break
-        assert child.exitcode == -signal.SIGKILL
-        effort.count("faults")
-    whole.close()
-    assert [state for state in states if state in found] == states
-    assert len(found) > 10
 
 
 # ---- F7: twice ----------------------------------------------------------------------------------
@@ -152,7 +88,7 @@ def test_f8_of_thirty_two_promotes_at_once_one_wins(open_store: OpenStore) -> No
     # Given that all have read the same before the first of them writes
     all_have_read = threading.Barrier(WRITERS, timeout=60)
     stores = [open_store() for _ in range(PROCESSES)]
-    doors = [opened(Watched(store, all_have_read.wait, {"transact"})) for store in stores]
+    doors = [opened(Watched(store, all_have_read.wait)) for store in stores]
 
     def promote(writer: int) -> int | ConflictError:
         door = doors[writer % PROCESSES]
@@ -322,7 +258,7 @@ def test_f35_a_rollback_during_a_promote_leaves_one_live_version_throughout(
     registry = fill(stores[0], versions=3)
     registry.promote(MODEL, ByNumber(2))
     both_have_read = threading.Barrier(2, timeout=60)
-    back, forward = (opened(Watched(s, both_have_read.wait, {"transact"})) for s in stores[1:])
+    back, forward = (opened(Watched(s, both_have_read.wait)) for s in stores[1:])
     over = threading.Event()
     seen: list[int] = []
 

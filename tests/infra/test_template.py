@@ -142,6 +142,11 @@ def test_the_table_cannot_be_lost(stack: Stack) -> None:
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
+def test_f9_nothing_in_the_table_expires(stack: Stack) -> None:
+    (table,) = stack.of("AWS::DynamoDB::Table").values()
+    assert "TimeToLiveSpecification" not in table
+
+
 def test_the_table_is_what_the_registry_writes(stack: Stack) -> None:
     (table,) = stack.of("AWS::DynamoDB::Table").values()
     assert table["TableName"] == "maas-registry"

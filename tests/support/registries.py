@@ -2,10 +2,10 @@
 
 open_one = opener("dynamodb", tmp_path / "registry.sqlite", monkeypatch)
 with open_one() as registry: ...        # as another process would
-store = Watched(store_opener("sqlite", file, monkeypatch)(), barrier.wait, {"transact"})
+store = Watched(store_opener("sqlite", file, monkeypatch)(), barrier.wait)
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from maas.registry.store import Item, Key, Page, Store, Write
 
 STORES = ("dynamodb", "sqlite")
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
-STEPS = frozenset({"read", "query", "list", "transact", "done"})
 
 
 def opener(
@@ -44,26 +43,19 @@ def store_opener(kind: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 
 
 class Watched:
-    """A store that calls somebody before each step that is asked of it, and when it is done.
+    """A store that calls somebody before it writes.
 
     Args:
         store: The store itself.
-        step: Called at each of the steps.
-        at: Which of `STEPS`.
+        step: Called before each transaction.
     """
 
-    def __init__(
-        self, store: Store, step: Callable[[], object], at: Collection[str] = STEPS
-    ) -> None:
+    def __init__(self, store: Store, step: Callable[[], object]) -> None:
         self._store = store
         self._step = step
-        self._at = at
 
     def read(self, keys: Sequence[Key]) -> list[Item | None]:
-        self._reach("read")
-        found = self._store.read(keys)
-        self._reach("done")
-        return found
+        return self._store.read(keys)
 
     def query(
         self,
@@ -74,25 +66,14 @@ class Watched:
         newest_first: bool = False,
         after: Key | None = None,
     ) -> Page:
-        self._reach("query")
-        page = self._store.query(pk, prefix, limit=limit, newest_first=newest_first, after=after)
-        self._reach("done")
-        return page
+        return self._store.query(pk, prefix, limit=limit, newest_first=newest_first, after=after)
 
     def list_index(self, index: str, *, limit: int, after: Key | None = None) -> Page:
-        self._reach("list")
-        page = self._store.list_index(index, limit=limit, after=after)
-        self._reach("done")
-        return page
+        return self._store.list_index(index, limit=limit, after=after)
 
     def transact(self, writes: Sequence[Write]) -> None:
-        self._reach("transact")
+        self._step()
         self._store.transact(writes)
-        self._reach("done")
 
     def close(self) -> None:
         self._store.close()
-
-    def _reach(self, step: str) -> None:
-        if step in self._at:
-            self._step()

@@ -143,7 +143,7 @@ def registry_on(store: Store) -> Registry:
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)
-def test_a_change_that_is_killed_at_any_step_is_whole_or_not_there(
+def test_f6_a_change_that_is_killed_at_any_step_is_whole_or_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: tuple[str, str]
 ) -> None:
     kind, act = case

@@ -253,6 +253,33 @@ def test_one_connection_is_kept_until_a_snapshot_is_restored(
     assert queue.connections == 2
 
 
+def test_what_was_frozen_on_its_way_is_sent_once_more_and_is_no_failure(
+    models: "Path",
+    table: StandIn,
+    queue: StandIn,
+    log: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given a first send that outlasts its time, as one does that Lambda froze for a while
+    monkeypatch.setattr("maas.shadow.sender.SEND_SECONDS", 0.2)
+    monkeypatch.setattr("maas.shadow.sender.FREEZE_SECONDS", -0.2)
+    queue.way = "hang"
+
+    def mend() -> None:
+        if len(queue.requests) == 2:
+            queue.way = "answer"
+
+    queue.heard = mend
+    handler = build_handler(settings_of(models, table, queue))
+    ask(handler)
+    until(lambda: len(queue.requests) == 2)
+    # Then it is sent once more, nobody is told of a failure, and the next one follows
+    ask(handler)
+    until(lambda: len(queue.requests) == 3)
+    assert lines(log, "failed") == []
+    assert json.loads(queue.requests[0].body) == json.loads(queue.requests[1].body)
+
+
 def test_a_queue_that_is_none_ends_the_start(models: "Path", table: StandIn) -> None:
     for url, region in (("shadow", "eu-west-1"), ("https://sqs", "")):
         environ = function_environ(models, endpoint=table.url) | {"MAAS_SHADOW_QUEUE": url}

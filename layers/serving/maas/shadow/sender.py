@@ -44,6 +44,8 @@ SEND_WAIT = 0.010
 """Seconds that a send may add to a request."""
 SEND_SECONDS = 2.0
 """For a whole send: credentials, connection, request and answer."""
+FREEZE_SECONDS = 1.0
+"""A send that took so much longer than it may was frozen with its function, between requests."""
 KEEP_SECONDS = 60.0
 """A connection that was idle for longer is not used again; as in `policy_read`."""
 _QUEUE = "MAAS_SHADOW_QUEUE"
@@ -159,7 +161,7 @@ class Sender:
                     self._changed.notify_all()
                     return
             try:
-                self._exchange(message)
+                self._deliver(message)
                 failure: MaasError | None = None
             except MaasError as error:
                 failure = error
@@ -167,6 +169,16 @@ class Sender:
             if failure is not None and told != self._failure:
                 self._notice(message.model, failure)
             self._failure = told
+
+    def _deliver(self, message: Message) -> None:
+        """Send a message; once more where it was frozen on its way, which is nobody's failure."""
+        began = time.monotonic()
+        try:
+            self._exchange(message)
+        except RegistryUnavailableError:
+            if time.monotonic() - began < SEND_SECONDS + FREEZE_SECONDS:
+                raise
+            self._exchange(message)
 
     def _exchange(self, message: Message) -> None:
         text = message.encode()

@@ -149,7 +149,7 @@ def test_the_commands_that_need_an_account_are_commands() -> None:
     """They are asserted, not exercised: each verb and option is there, and nothing is run."""
     lines = [line for _, body in readme_blocks("console") for line in body.split("\n")]
     verbs = [shlex.split(line)[1:] for line in lines if line.strip().startswith("maas ")]
-    told = ["train", *["import"] * 4, "deploy", "promote", "rollback"]
+    told = ["train", *["import"] * 6, "deploy", "promote", "rollback"]
     assert [verb for verb, *_ in verbs] == told
     command: Any = typer.main.get_command(cli.app)
     for verb, *arguments in verbs:

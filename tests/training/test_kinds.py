@@ -15,6 +15,8 @@ from maas_lab.records import Scores, WritingScores
 from maas_lab.runs import Run
 from maas_lab.train import train
 
+pytestmark = pytest.mark.training
+
 HEAD = """
 name = "tiny"
 task = "{task}"

@@ -16,6 +16,8 @@ from maas_lab.checkpoint import load_best
 from maas_lab.metrics import read_metrics
 from maas_lab.runs import Run, list_runs
 
+pytestmark = pytest.mark.training
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train.py"
 
 

@@ -17,6 +17,8 @@ from maas.errors import RefusedError
 from maas_lab.checkpoint import load_best
 from maas_lab.runs import Run, list_runs
 
+pytestmark = pytest.mark.training
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train.py"
 DRIVER = Path(__file__).with_name("killed_training.py")
 

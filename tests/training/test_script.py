@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from training.tiny import Lab
 
+pytestmark = pytest.mark.training
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train.py"
 
 

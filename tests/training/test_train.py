@@ -20,6 +20,8 @@ from maas_lab.records import Scores
 from maas_lab.runs import Run, TextRow, list_runs
 from maas_lab.tasks import open_task
 
+pytestmark = pytest.mark.training
+
 
 def weights(run: Run) -> bytes:
     return run.best_file.read_bytes()

@@ -1,4 +1,4 @@
-"""The registry's own faults through its door, on each store: F7 to F9, F34 and F35.
+"""The registry's own faults through its door: F7 to F9, F34 and F35.
 
 F6 is in tests/unit/maas/registry: writers that are killed.
 """
@@ -22,6 +22,7 @@ from maas.registry.dynamo_store import DynamoStore
 from maas.registry.historian import AtRevision, Moment, parse_moment
 from maas.registry.records import Route, Verification
 from maas.registry.registry import Registry
+from maas.registry.sqlite import SqliteStore
 from maas.registry.store import Store
 from maas_lab.registry.checks import contradictions
 from maas_lab.registry.copies import copy_model
@@ -168,11 +169,15 @@ def expected(revision: int) -> dict[int, int] | None:
     return next((ROUTED[n] for n in range(revision, 0, -1) if n in ROUTED), None)
 
 
-@pytest.mark.parametrize("clock", CLOCKS)
+@pytest.mark.parametrize(
+    ("kind", "clock"),
+    [*(("sqlite", clock) for clock in CLOCKS), ("dynamodb", "backwards"), ("dynamodb", "2038")],
+)
 def test_f9_whatever_clocks_say_the_order_is_that_of_revisions(
-    open_store: OpenStore, clock: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, clock: str
 ) -> None:
     # Given changes of two writers, whose clocks say all kinds of things
+    open_store = store_opener(kind, tmp_path / "registry.sqlite", monkeypatch)
     times, now = CLOCKS[clock], BEGAN
     stores = [open_store(), open_store()]
     doors = [opened(store, lambda: now) for store in stores]
@@ -231,10 +236,8 @@ SPOILT: dict[str, Callable[[Registry], object]] = {
 
 
 @pytest.mark.parametrize("status", SPOILT)
-def test_f34_a_version_that_is_not_verified_is_not_promoted(
-    open_store: OpenStore, status: str
-) -> None:
-    store = open_store()
+def test_f34_a_version_that_is_not_verified_is_not_promoted(tmp_path: Path, status: str) -> None:
+    store = SqliteStore(tmp_path / "registry.sqlite")
     registry = fill(store)
     SPOILT[status](registry)
     before = copy_model(store, MODEL)

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from support.dynamo import REGION, empty_table
+from support.effort import examples
 
 from maas.errors import FieldError, NotFoundError, RefusedError
 from maas.registry.addresses import ByNumber
@@ -388,7 +389,7 @@ def run(machine: type[RegistryMachine], *, examples: int, steps: int) -> None:
 
 
 def test_any_sequence_of_changes_is_as_the_oracle_says() -> None:
-    run(FileMachine, examples=100, steps=30)
+    run(FileMachine, examples=examples(40, 400), steps=25)
 
 
 def test_any_sequence_of_changes_of_a_table_is_as_the_oracle_says(
@@ -403,7 +404,7 @@ def test_any_sequence_of_changes_of_a_table_is_as_the_oracle_says(
             empty_table(monkeypatch)
             return [KeptOpen(table), KeptOpen(other)]
 
-    run(TableMachine, examples=3, steps=15)
+    run(TableMachine, examples=examples(2, 40), steps=15)
     other.close()
 
 

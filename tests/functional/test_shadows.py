@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -278,6 +279,43 @@ def test_what_was_frozen_on_its_way_is_sent_once_more_and_is_no_failure(
     until(lambda: len(queue.requests) == 3)
     assert lines(log, "failed") == []
     assert json.loads(queue.requests[0].body) == json.loads(queue.requests[1].body)
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    models: "Path", table: StandIn, queue: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maas.shadow.sender.KEEP_SECONDS", -1.0)
+    handler = build_handler(settings_of(models, table, queue))
+    for sent in (1, 2):
+        ask(handler)
+        until(lambda sent=sent: len(queue.requests) == sent)  # type: ignore[misc]
+    assert queue.connections == 2
+
+
+def test_a_queue_that_speaks_no_tls_gets_nothing_and_costs_no_request(
+    models: "Path", table: StandIn, queue: StandIn, log: io.StringIO
+) -> None:
+    environ = function_environ(models, endpoint=table.url)
+    url = queue.url.replace("http:", "https:")
+    handler = build_handler(Settings.parse(environ | {"MAAS_SHADOW_QUEUE": f"{url}/1/shadow"}))
+    assert ask(handler) < SEND_WAIT + TOLERANCE
+    until(lambda: "The shadow's queue does not answer" in log.getvalue())
+    assert not any(received.body for received in queue.requests)  # a handshake, and no message
+
+
+def test_without_a_thread_nothing_is_sent_and_the_request_is_answered(
+    models: "Path", table: StandIn, queue: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    handler = build_handler(settings_of(models, table, queue))
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread.start", no_thread)
+        ask(handler)
+    assert queue.requests == []
+    ask(handler)
+    until(lambda: len(queue.requests) == 1)
 
 
 def test_a_queue_that_is_none_ends_the_start(models: "Path", table: StandIn) -> None:

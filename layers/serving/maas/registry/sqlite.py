@@ -39,8 +39,10 @@ class SqliteStore:
     def read(self, keys: Sequence[Key]) -> list[Item | None]:
         """Read several items as one snapshot: one statement sees one state of the file."""
         places = ", ".join(["(?, ?)"] * len(keys))
+        # A row value after IN would be looked for in every row of the table.
         rows = self._select(
-            f"SELECT {_COLUMNS} FROM items WHERE (pk, sk) IN (VALUES {places})",  # noqa: S608
+            f"WITH keys (pk, sk) AS (VALUES {places})"  # noqa: S608
+            f" SELECT {_COLUMNS} FROM keys CROSS JOIN items USING (pk, sk)",
             [part for key in keys for part in key],
         )
         found = {item.key: item for item in rows}

@@ -46,6 +46,39 @@ def raw(file: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
+# ---- No read looks at all rows -------------------------------------------------------------------
+
+
+def test_each_read_finds_its_rows_by_an_index(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def traced(path: Path, *, busy_timeout: float) -> sqlite3.Connection:
+        connection = connect(path, busy_timeout=busy_timeout)
+        connection.set_trace_callback(asked.append)
+        return connection
+
+    monkeypatch.setattr("maas.registry.sqlite.connect", traced)
+    with stored(file) as store:
+        store.transact(FIRST)
+        asked.clear()
+        store.read([A, Key("MODEL#a", "POLICY")])
+        store.query("MODEL#a", "VERSION#", limit=5)
+        store.query(
+            "MODEL#a", "EVENT#", limit=5, newest_first=True, after=Key("MODEL#a", "EVENT#9")
+        )
+        store.list_index("models", limit=5, after=A)
+    with closing(sqlite3.connect(file)) as connection:
+        plans = [
+            [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+            for statement in asked
+            if "FROM" in statement and "items" in statement
+        ]
+    assert len(plans) == 4
+    for plan in plans:
+        assert any(step.startswith("SEARCH items USING INDEX") for step in plan), plan
+        assert not any(step.startswith("SCAN items") for step in plan), plan
+
+
 # ---- Made and recognised ------------------------------------------------------------------------
 
 

@@ -53,7 +53,7 @@ def test_what_was_removed_and_left_out_is_said(home: Home, project: "Project") -
 def test_what_would_help_is_said_with_its_figures(
     home: Home, project: "Project", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maas_lab.packing.size_plan.MARGIN_BYTES", 140_600_000)
+    monkeypatch.setattr("maas_lab.packing.size_plan.MARGIN_BYTES", 110_600_000)
     with (project.serving / "maas" / "large.bin").open("wb") as file:
         file.truncate(1_000_000)
     code, text = said(home, project)

@@ -119,6 +119,7 @@ def promote(
             weight=weight,
             reason=why,
             force=force,
+            key=required_key(settings),
         )
     Output(as_json=as_json).show(registry_views.alias_view(change))
 
@@ -149,6 +150,7 @@ def rollback(
             to=moment,
             reason=why,
             dry_run=dry_run,
+            key=required_key(settings),
         )
     said = release_views.dry_view(change, before) if dry_run else registry_views.alias_view(change)
     Output(as_json=as_json).show(said)

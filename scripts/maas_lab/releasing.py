@@ -94,19 +94,20 @@ def promote(
     weight: int = 100,
     reason: str = "",
     force: bool = False,
+    key: "PublicKey | None" = None,
 ) -> "AliasChange":
     """Route an alias to a version that every live deployment carries.
 
-    Where the model is deployed nowhere, `maas serve` is what answers: its bundle must lie here.
+    Where the model is deployed nowhere, `maas serve` is what answers: its bundle must lie here, and
+    be signed where a key requires it.
 
     Raises:
-        RefusedError: The bundle is absent or damaged, so that the version could not answer; or a
-            rule of the registry says no.
+        RefusedError: The bundle is absent, damaged or not signed, so that the version could not
+            answer; or a rule of the registry says no.
         ConflictError: Somebody else changed the model first.
     """
     version = registry.version(model, address)
-    if not _is_deployed(registry, model):
-        _require_whole(bundles, version)
+    require_answerable(registry, bundles, version, key)
     number = ByNumber(version.number)  # not the address: an alias may move meanwhile
     return registry.promote(model, number, alias=alias, weight=weight, reason=reason, force=force)
 
@@ -120,18 +121,20 @@ def roll_back(
     to: "Moment | None" = None,
     reason: str = "",
     dry_run: bool = False,
+    key: "PublicKey | None" = None,
 ) -> "AliasChange":
     """Restore what an alias routed to before, or at some time, if that can still answer.
 
     Raises:
-        RefusedError: There is nothing to go back to, or its bundle is absent or damaged.
+        RefusedError: There is nothing to go back to, or its bundle is absent, damaged or not
+            signed.
         ConflictError: Somebody else changed the model first.
     """
-    if not _is_deployed(registry, model):
-        previous = registry.alias(model, alias).previous or ()
-        routes = previous if to is None else registry.alias_at(model, alias, to).state.routes
-        for route in routes:
-            _require_whole(bundles, registry.version(model, ByNumber(route.version)))
+    previous = registry.alias(model, alias).previous or ()
+    routes = previous if to is None else registry.alias_at(model, alias, to).state.routes
+    for route in routes:
+        version = registry.version(model, ByNumber(route.version))
+        require_answerable(registry, bundles, version, key)
     return registry.rollback(model, alias=alias, to=to, reason=reason, dry_run=dry_run)
 
 
@@ -144,29 +147,42 @@ def shadow(
     sample: int,
     alias: str = DEFAULT_ALIAS,
     reason: str = "",
+    key: "PublicKey | None" = None,
 ) -> "AliasChange":
     """Let a version see a sample of an alias's requests, if it can answer where they are.
 
     Raises:
         FieldError: The sample is out of range.
-        RefusedError: The bundle is absent or damaged; or a rule of the registry says no.
+        RefusedError: The bundle is absent, damaged or not signed; or a rule of the registry says
+            no.
         ConflictError: Somebody else changed the model first.
     """
     version = registry.version(model, address)
-    if not _is_deployed(registry, model):
-        _require_whole(bundles, version)
+    require_answerable(registry, bundles, version, key)
     number = ByNumber(version.number)  # not the address: an alias may move meanwhile
     return registry.shadow(model, number, sample=sample, alias=alias, reason=reason)
 
 
-def _is_deployed(registry: "Registry", model: str) -> bool:
-    """Whether the registry itself knows who carries what; its rules then refuse what is absent."""
-    return any(deployment.status != "removed" for deployment in registry.deployments(model))
+def require_answerable(
+    registry: "Registry", bundles: Path, version: "VersionRecord", key: "PublicKey | None" = None
+) -> None:
+    """Refuse a version that could not answer where `maas serve` is what answers.
+
+    Where the model is deployed, the registry itself knows who carries what, and its rules refuse
+    what is absent.
+
+    Raises:
+        RefusedError: Its bundle is absent, damaged, or not signed where a key requires it.
+    """
+    deployments = registry.deployments(version.model)
+    if all(deployment.status == "removed" for deployment in deployments):
+        _require_whole(bundles, version, key)
 
 
-def _require_whole(bundles: Path, version: "VersionRecord") -> None:
+def _require_whole(bundles: Path, version: "VersionRecord", key: "PublicKey | None") -> None:
+    folder = bundles / version.model / digest16(version.digest)
     try:
-        verify_bundle(bundles / version.model / digest16(version.digest), digest=version.digest)
+        bundle = verify_bundle(folder, digest=version.digest)
     except BundleError as error:
         run = version.lineage.get("run")
         again = f"maas bundle {run}" if run else "maas import, of the same file"
@@ -174,3 +190,10 @@ def _require_whole(bundles: Path, version: "VersionRecord") -> None:
             f"Version {version.number} could not answer: {error} Make its bundle again with"
             f" {again}."
         ) from error
+    if key is not None:
+        try:
+            require_signature(bundle, key)
+        except BundleError as error:
+            raise RefusedError(
+                f"Version {version.number} would not be served: {error} Sign it with maas sign."
+            ) from error

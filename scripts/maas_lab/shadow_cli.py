@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from maas.assembly import build_registry
+from maas.assembly import build_registry, required_key
 from maas.errors import FieldError
 from maas.registry.addresses import parse_model, parse_reference
 from maas.registry.records import DEFAULT_ALIAS, WEIGHT_TOTAL
@@ -48,6 +48,7 @@ def set_(
             sample=round(sample * WEIGHT_TOTAL / 100),
             alias=alias,
             reason=why,
+            key=required_key(settings),
         )
     Output(as_json=as_json).show(shadow_view(change.record, changed=change.changed))
 

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,10 @@ from maas.bundle.ecdsa import PublicKey
 from maas.bundle.signature import require_signature, signature_path
 from maas.bundle.statement import signed_bytes
 from maas.bundle.verify import verify_bundle
-from maas.errors import BundleError, SettingsError
+from maas.errors import BundleError, RefusedError, SettingsError
 from maas.registry.addresses import ByNumber
-from maas_lab.releasing import register_bundle
+from maas.registry.records import WEIGHT_TOTAL, Route
+from maas_lab.releasing import promote, register_bundle, roll_back, shadow
 from maas_lab.signing.bundles import sign_bundle
 
 Attack = Callable[[Path], None]
@@ -408,6 +410,24 @@ def test_only_the_version_that_is_not_signed_is_refused(signed: Home) -> None:
         answer = client.post("/models/sentiment/versions/2", json={"inputs": "good"})
         assert answer.json()["code"] == "model_not_ready"
         assert client.predict("good").status_code == 200
+
+
+def test_s18_what_is_not_signed_is_given_no_traffic(signed: Home) -> None:
+    folder, key = signed.settings.bundles, KEY.public
+    signature_path(signed.bundles[2].folder).unlink()
+    with signed.registry() as registry:
+        for give in (promote, partial(shadow, sample=100)):
+            with pytest.raises(RefusedError, match=r"not be served: .*\. Sign it with maas sign\."):
+                give(registry, folder, "sentiment", ByNumber(2), key=key)
+        assert registry.alias("sentiment", "production").routes == (Route(1, WEIGHT_TOTAL),)
+        # And what was before the requirement is not gone back to either
+        promote(registry, folder, "sentiment", ByNumber(2))
+        promote(registry, folder, "sentiment", ByNumber(1), key=key)
+        with pytest.raises(RefusedError, match="Version 2 would not be served"):
+            roll_back(registry, folder, "sentiment", key=key)
+        sign_bundle(signed.bundles[2].folder, KEY)
+        roll_back(registry, folder, "sentiment", key=key)
+    count("attacks", 3)
 
 
 # ---- The key ------------------------------------------------------------------------------------

@@ -571,7 +571,19 @@ def test_numbers_are_read_packed_or_not() -> None:
     with pytest.raises(BundleError, match="more than 1 numbers in dims"):
         plain.numbers("dims", most=1)
     with pytest.raises(BundleError, match="more fields than are read"):
-        read_message(memoryview(b"\x08\x01\x08\xac\x02"), table, Budget(1))
+        read_message(memoryview(b"\x08\x01\x10\x01"), table, Budget(1))
+    # And in whatever order they are mixed, or however long a tag is written
+    mixed = read_message(memoryview(b"\x08\x01\x0a\x01\x02\x88\x00\x03\x08\x04"), table, Budget(9))
+    assert mixed.numbers("dims", most=9) == [1, 2, 3, 4]
+
+
+def test_a_million_numbers_are_one_field_and_take_no_longer_than_their_bytes() -> None:
+    attribute = onnx.AttributeProto(name="x", ints=range(-500_000, 500_000))
+    attribute.floats.extend([0.5] * 1_000_000)
+    started = time.process_time()
+    message = read_message(memoryview(attribute.SerializeToString()), tables.ATTRIBUTE, Budget(3))
+    assert message.count("ints", Wire.VARINT) == message.count("floats", Wire.FIXED32) == 10**6
+    assert time.process_time() - started < 10  # seen: 0.9 s
 
 
 def test_limits_of_a_smaller_graph_are_kept() -> None:

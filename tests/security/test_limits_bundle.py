@@ -25,6 +25,7 @@ from support.tiny import (
 from support.tiny_generator import make_generator
 from support.tiny_image import make_image
 from support.tiny_writer import make_writer, writer_graph, writer_weights
+from support.trees import chain, classic
 
 from maas.bundle.graph_policy import check_graph
 from maas.bundle.manifest import ImageInput, canonical_json, parse_manifest
@@ -248,6 +249,18 @@ def test_limit_graph_elements(step: int) -> None:
         add_node(model, node, shape=[LIMITS.graph_elements + step])
 
     check_admitted(edited(GRAPH, large), step, f"more than {LIMITS.graph_elements} elements")
+
+
+@edge
+def test_limit_tree_nodes(step: int) -> None:
+    limits = replace(LIMITS, tree_nodes=4 - step)
+    check_admitted(classic("TreeEnsembleRegressor"), step, f"{4 - step} are admitted", limits)
+
+
+@edge
+def test_limit_tree_depth(step: int) -> None:
+    graph = chain(LIMITS.tree_depth - 1 + step)  # and the leaf of the last branch
+    check_admitted(graph, step, f"a tree of more than {LIMITS.tree_depth} levels")
 
 
 @edge

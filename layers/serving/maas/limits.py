@@ -115,7 +115,8 @@ class Limits:
     graph_bytes: int = 512 * 1024**2
     """Bytes of an ONNX file without the weights beside it."""
     graph_fields: int = 2_000_000
-    """Fields of an ONNX file that are read, nested ones included; about as many microseconds."""
+    """Fields of an ONNX file that are read, nested ones included; about as many microseconds.
+    Numbers of one field that follow each other are one."""
     graph_nodes: int = 100_000
     """Nodes of a graph, those of nested graphs included."""
     graph_depth: int = 8
@@ -124,6 +125,10 @@ class Limits:
     """Elements of one tensor, as far as the graph says how large it is: a gigabyte of floats."""
     graph_turns: int = 1_000_000
     """Turns of a loop whose count stands in the graph."""
+    tree_nodes: int = 1_000_000
+    """Nodes of all trees of an ensemble together."""
+    tree_depth: int = 1_000
+    """Levels of one tree: ONNX Runtime builds them by recursion, and dies of 20,000."""
     tokenizer_bytes: int = 32 * 1024**2
     """Bytes of a tokenizer.json."""
     golden_bytes: int = 16 * 1024**2

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from maas.bundle.huge_results import FEW, check_result, floats, least, values_of
 from maas.bundle.onnx_fields import ATTRIBUTE, GRAPH, MODEL, NODE, OPSET, VALUE_INFO
-from maas.bundle.operators import IR_VERSIONS, ONNX_OPSETS, OPERATORS
+from maas.bundle.operators import CLASSIC, IR_VERSIONS, OPERATORS, OPSETS
 from maas.bundle.tensor_policy import (
     TENSOR_TYPES,
     WeightFiles,
@@ -22,6 +22,7 @@ from maas.bundle.tensor_policy import (
     check_value,
     read_tensor,
 )
+from maas.bundle.widths import width_after
 from maas.bundle.wire import Budget, Message, Wire, read_message
 from maas.errors import BundleError
 from maas.limits import LIMITS, Limits
@@ -111,7 +112,7 @@ def _opsets(model: Message, budget: Budget) -> dict[str, int]:
     if "" not in opsets:
         raise BundleError("it does not import ONNX's own operators")
     for domain in opsets.keys() & OPERATORS.keys():  # another may be named, and not used
-        versions = range(1, 2) if domain else ONNX_OPSETS
+        versions = OPSETS.get(domain, range(1, 2))
         if opsets[domain] not in versions:
             raise BundleError(
                 f"it imports version {opsets[domain]} of {_shown(domain or 'ai.onnx')},"
@@ -140,6 +141,8 @@ class _Reading:
     sources: dict[str, str] = field(default_factory=dict)
     """By name of a value, the input that it is, though perhaps as another type."""
     rows: dict[str, int] = field(default_factory=dict)
+    widths: dict[str, int] = field(default_factory=dict)
+    """By name of a value of the outermost graph, the numbers of each of its rows."""
 
     def graph(
         self, data: memoryview, outer: "Scope", depth: int
@@ -150,7 +153,7 @@ class _Reading:
         graph = read_message(data, GRAPH, self.budget)
         _refuse(graph, _GRAPH, "a graph")
         inputs, outputs, _ = (
-            tuple(self._value(part) for part in graph.parts(kind))
+            tuple(self._value(part, depth, kind) for part in graph.parts(kind))
             for kind in ("input", "output", "value_info")
         )
         scope = outer.new_child()
@@ -167,12 +170,14 @@ class _Reading:
             self._node(part, scope, depth)
         return inputs, outputs
 
-    def _value(self, data: memoryview) -> str:
+    def _value(self, data: memoryview, depth: int, kind: str) -> str:
         value = read_message(data, VALUE_INFO, self.budget)
         name = value.text("name")
         _refuse(value, frozenset(("metadata_props",)), f"value {_shown(name)}")
         for part in value.parts("type"):
-            check_value(part, self.budget, self.limits, f"value {_shown(name)}")
+            sizes = check_value(part, self.budget, self.limits, f"value {_shown(name)}")
+            if depth == 0 and kind == "input" and len(sizes) == 2 and sizes[1]:
+                self.widths[name] = sizes[1]  # no other is taken from a caller
         return name
 
     def _node(self, data: memoryview, scope: "Scope", depth: int) -> None:
@@ -188,7 +193,11 @@ class _Reading:
                 f"{what} of {_shown(domain or 'ai.onnx')} is no operator that is admitted"
             )
         inputs, outputs = node.texts("input"), node.texts("output")
-        constants = self._attributes(node, scope, depth, what)
+        constants, attributes = self._attributes(node, scope, depth, what)
+        widths = self.widths if depth == 0 else {}
+        width = None
+        if domain == CLASSIC:
+            width = self._classic(operator, inputs, attributes, widths, scope, what)
         if domain == "":
             if operator == "Constant" and outputs:
                 scope[outputs[0]] = constants
@@ -196,28 +205,49 @@ class _Reading:
                 self.bounds[outputs[0]] = bound
             seen = ChainMap(self.bounds, scope) if operator == "Loop" else scope
             check_result(operator, inputs, seen, self.limits, what)
+            width = width_after(operator, inputs, widths, scope, constants)
         if depth == 0:
             self._follow(operator, inputs, outputs)
+            if width and outputs:
+                self.widths[outputs[0]] = width
 
-    def _attributes(self, node: Message, scope: "Scope", depth: int, what: str) -> "Values | None":
+    def _classic(  # noqa: PLR0917
+        self,
+        operator: str,
+        inputs: list[str],
+        attributes: dict[str, Message],
+        widths: "Mapping[str, int]",
+        scope: "Scope",
+        what: str,
+    ) -> int | None:
+        # Imported here, because most graphs have no such node.
+        from maas.bundle.attributes import Attributes  # noqa: PLC0415
+        from maas.bundle.classic_policy import Operand, check_classic  # noqa: PLC0415
+
+        operands = [Operand(widths.get(name), scope.get(name)) for name in inputs]
+        return check_classic(operator, Attributes(attributes, what), operands, self.limits)
+
+    def _attributes(
+        self, node: Message, scope: "Scope", depth: int, what: str
+    ) -> "tuple[Values | None, dict[str, Message]]":
         """Check a node's attributes; answers with their number where there is one alone."""
         parts = node.parts("attribute")
         if len(parts) > _ATTRIBUTES:
             raise BundleError(f"{what} has more than {_ATTRIBUTES} attributes")
-        names: set[str] = set()
+        read: dict[str, Message] = {}
         values: Values | None = None
         for part in parts:
             attribute = read_message(part, ATTRIBUTE, self.budget)
             name = attribute.text("name")
             kind = _VALUES.get(attribute.number("type"))
             _refuse(attribute, frozenset(), what)
-            if kind is None or name in names or attribute.names() - {"name", "type", kind, _DOC}:
+            if kind is None or name in read or attribute.names() - {"name", "type", kind, _DOC}:
                 raise BundleError(f"{what} has an attribute {_shown(name)} that is not admitted")
-            names.add(name)
+            read[name] = attribute
             values = self._attribute(attribute, kind, scope, depth, what)
             if not _is_admitted(name, values):
                 raise BundleError(f"{what} has a value of {_shown(name)} that is not admitted")
-        return values
+        return values, read
 
     def _attribute(
         self, attribute: Message, kind: str, scope: "Scope", depth: int, what: str

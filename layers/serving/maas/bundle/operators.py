@@ -1,15 +1,22 @@
 """The operators that a graph may use, by domain: what is not named here is refused.
 
-Imports nothing. `""` is ONNX's own domain; of ONNX Runtime's two, only what its optimiser and its
-quantiser write for a CPU. None of these reads a file, runs code that a graph brings, draws random
-numbers, or works on strings, sequences or optionals. A new one is one word here, and a model in the
-tests that needs it (infra/decisions/0011).
+Imports nothing. `""` is ONNX's own domain, `ai.onnx.ml` that of trees and of what is fitted to
+tables; of ONNX Runtime's two, only what its optimiser and its quantiser write for a CPU. None of
+these reads a file, runs code that a graph brings, draws random numbers, or works on strings,
+sequences or optionals. A new one is one word here, and a model in the tests that needs it
+(infra/decisions/0011); in `ai.onnx.ml` also a check of what it says (0025).
 
     "Gather" in OPERATORS[""]
 """
 
 ONNX_OPSETS = range(11, 25)
 """Versions of ONNX's own operators: the oldest that is tested, the newest that the runtime has."""
+
+CLASSIC = "ai.onnx.ml"
+"""The domain of trees, linear models, support vectors and what prepares tables for them."""
+
+OPSETS = {"": ONNX_OPSETS, CLASSIC: range(1, 6)}
+"""Versions by domain; of any other, version 1."""
 
 IR_VERSIONS = range(4, 14)
 """Versions of the file format itself."""
@@ -55,8 +62,15 @@ _BLOCKED = """
     AveragePool Conv GlobalAveragePool GlobalMaxPool MaxPool ReorderInput ReorderOutput Upsample
 """
 
+_CLASSIC = """
+    ArrayFeatureExtractor Binarizer FeatureVectorizer Imputer LabelEncoder LinearClassifier
+    LinearRegressor Normalizer OneHotEncoder SVMClassifier SVMRegressor Scaler
+    TreeEnsembleClassifier TreeEnsembleRegressor
+"""
+
 OPERATORS: dict[str, frozenset[str]] = {
     "": frozenset((_ARITHMETIC + _LAYERS + _SHAPES + _SIGNALS + _QUANTISED + _CONTROL).split()),
+    CLASSIC: frozenset(_CLASSIC.split()),
     "com.microsoft": frozenset((_FUSED + _FUSED_QUANTISED).split()),
     "com.microsoft.nchwc": frozenset(_BLOCKED.split()),
 }

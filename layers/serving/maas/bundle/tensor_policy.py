@@ -190,8 +190,11 @@ def _integer(text: str, what: str) -> int:
     return int(text)
 
 
-def check_value(data: memoryview, budget: Budget, limits: "Limits", what: str) -> None:
+def check_value(data: memoryview, budget: Budget, limits: "Limits", what: str) -> list[int]:
     """Check what a graph says of the type of an input, an output or a value between nodes.
+
+    Returns:
+        Its sizes, 0 for one that varies; none where it says nothing of its shape.
 
     Raises:
         BundleError: It is no tensor, or of no possible shape.
@@ -204,7 +207,10 @@ def check_value(data: memoryview, budget: Budget, limits: "Limits", what: str) -
         if described.number("elem_type") not in {0, _STRING, *_BITS}:
             raise BundleError(f"{what} is a tensor of a type that is not admitted")
         for shape in described.parts("shape"):
-            check_shape(_sizes(shape, budget), limits, what)
+            sizes = _sizes(shape, budget)
+            check_shape(sizes, limits, what)
+            return sizes
+    return []
 
 
 def _sizes(data: memoryview, budget: Budget) -> list[int]:
@@ -214,4 +220,4 @@ def _sizes(data: memoryview, budget: Budget) -> list[int]:
     ]
     if any(dimension.has("denotation") for dimension in dimensions):
         raise BundleError("it holds a dimension with a denotation")
-    return [dimension.number("dim_value", 1) for dimension in dimensions]
+    return [dimension.number("dim_value") for dimension in dimensions]

@@ -2,14 +2,17 @@
 
 May import `maas.errors`. It is stricter than protobuf, so that both can only read the same thing:
 a field that a table does not name, one that comes twice where it may come once, and one of another
-wire type are refused. Bytes are views of what was given, so large weights cost nothing:
+wire type are refused. Bytes are views of what was given, so large weights cost nothing. Numbers
+that follow each other are one field, packed or not, and are not looked at one by one:
 
     message = read_message(memoryview(data), MODEL, Budget(2_000_000))
     graph = message.parts("graph")[0]
 """
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 from maas.errors import BundleError
@@ -31,6 +34,7 @@ class Wire(IntEnum):
 
 
 _WIDTHS = {Wire.FIXED64: 8, Wire.FIXED32: 4}
+_ANY_VARINT = rb"[\x80-\xff]{0,9}+[\x00-\x7f]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +159,41 @@ def read_message(data: memoryview, table: "Mapping[int, Field]", budget: Budget)
             size, at = _varint(data, at)
             chunks.setdefault(field.name, []).append(_slice(data, at, size))
             at += size
+        elif field.many:
+            run, at = _run(data, at, tag)
+            chunks.setdefault(field.name, []).append(run)
         else:
             value, at = _number(data, at, Wire(wire))
             numbers.setdefault(field.name, []).append(value)
     return Message(numbers, chunks)
+
+
+def _run(data: memoryview, at: int, tag: int) -> tuple[memoryview, int]:
+    """Numbers that each have the tag before them, as they would be packed."""
+    wire = Wire(tag & 7)
+    found = _tagged(tag, wire).match(data[at - 1 :]) if tag < 0x80 and data[at - 1] == tag else None
+    if found is None:  # a tag that is written longer than it need be
+        _, end = _number(data, at, wire)
+        return data[at:end], end
+    run = found[0]
+    if wire is Wire.VARINT:
+        return memoryview(b"".join(_untagged(tag).findall(run))), at - 1 + len(run)
+    width = _WIDTHS[wire]
+    packed = bytearray(len(run) // (width + 1) * width)
+    for byte in range(width):
+        packed[byte::width] = run[byte + 1 :: width + 1]
+    return memoryview(packed), at - 1 + len(run)
+
+
+@cache
+def _tagged(tag: int, wire: Wire) -> "re.Pattern[bytes]":
+    value = _ANY_VARINT if wire is Wire.VARINT else b".{%d}" % _WIDTHS[wire]
+    return re.compile(b"(?:%b%b)++" % (re.escape(bytes([tag])), value), re.DOTALL)
+
+
+@cache
+def _untagged(tag: int) -> "re.Pattern[bytes]":
+    return re.compile(re.escape(bytes([tag])) + b"(" + _ANY_VARINT + b")")
 
 
 def _number(data: memoryview, at: int, wire: Wire) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from support.foreign_graphs import listening, relu, saved, text_model, zoo
+from support.foreign_graphs import listening, relu, saved, softmax, text_model, zoo
 from support.laptop import Laptop
 from support.tiny import tiny_tokenizer
 from support.tiny_audio import noise
@@ -145,7 +145,7 @@ def test_a_bundle_that_is_gone_is_imported_again(empty: Laptop, tmp_path: Path) 
 
 
 def test_a_refusal_is_one_line_with_its_remedy(empty: Laptop, tmp_path: Path) -> None:
-    result = empty.run("import", str(saved(tmp_path, relu(opset=9), "old")))
+    result = empty.run("import", str(saved(tmp_path, softmax(opset=9), "old")))
     assert result.exit_code == 3
     assert "version_converter" in result.stderr
     assert len(result.stderr.splitlines()) == 1

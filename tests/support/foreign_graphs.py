@@ -81,6 +81,11 @@ def listening() -> onnx.ModelProto:
     )
 
 
+def softmax(**options: Any) -> onnx.ModelProto:  # noqa: ANN401
+    """A graph that means something else since version 11 of the operators."""
+    return graph_of([node("Softmax", ["x"], ["y"])], {"x": FLOATS}, {"y": FLOATS}, **options)
+
+
 def zip_map(**labels: Any) -> onnx.ModelProto:  # noqa: ANN401
     """A classifier whose scores are maps, as they are converted from scikit-learn."""
     model = graph_of(

@@ -19,6 +19,7 @@ from maas_lab.importing.invented import invented
 from maas_lab.importing.recording import record_examples, record_invented
 from maas_lab.importing.signature import declared, input_specs, output_specs
 from maas_lab.importing.states import state_pairs
+from maas_lab.importing.table_values import table_values
 from maas_lab.importing.wishes import read_example
 
 if TYPE_CHECKING:
@@ -54,7 +55,13 @@ def fit_tensor(
         examples = [read_example(path, inputs) for path in wishes.examples]
         recording = record_examples(graph, inputs, examples)
     else:
-        requests = invented(inputs, states=set(states), rows=facts.rows, seed=foreign.digest)
+        requests = invented(
+            inputs,
+            states=set(states),
+            rows=facts.rows,
+            seed=foreign.digest,
+            values=table_values(model),
+        )
         recording = record_invented(graph, inputs, requests)
     model = onnx.load(graph)  # its weights may have moved to a file
     outputs = output_specs(model, recording.answers, _sessions(graph))
@@ -85,12 +92,13 @@ def _labels(
     foreign: "Foreign", exported: "Exported", outputs: "tuple[TensorSpec, ...]"
 ) -> tuple[str, ...]:
     """Those that are given; else the graph's own, where they can be labels."""
+    ends = [spec.shape[-1] for spec in outputs if spec.shape]
     if exported.labels:
-        ends = [spec.shape[-1] for spec in outputs if spec.shape]
         if not any(isinstance(end, str) or end == len(exported.labels) for end in ends):
             widths = ", ".join(map(str, ends)) or "none"
             raise FieldError(
                 f"are {len(exported.labels)}; the outputs end in {widths}", field="labels"
             )
         return exported.labels
-    return foreign.labels if len(set(foreign.labels)) > 1 else ()
+    named = len(set(foreign.labels)) > 1 and len(foreign.labels) in ends
+    return foreign.labels if named else ()

@@ -32,6 +32,7 @@ from maas_lab.importing.exporters import EXPORTERS
 from maas_lab.importing.fit_audio import fit_audio
 from maas_lab.importing.fit_generation import fit_generator
 from maas_lab.importing.fit_pictures import fit_pictures
+from maas_lab.importing.fit_table import fit_table
 from maas_lab.importing.fit_tensor import fit_tensor
 from maas_lab.importing.fit_texts import fit_classifier, fit_embedder
 from maas_lab.importing.fit_windows import fit_windows
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 _FITS: "dict[str, Fit]" = {
     TENSOR: fit_tensor,
-    TABLE: fit_tensor,
+    TABLE: fit_table,
     "text-classification": fit_classifier,
     "feature-extraction": fit_embedder,
     "token-classification": fit_windows,
@@ -145,7 +146,7 @@ def _described(
 ) -> Manifest:
     """The manifest with the portable form: no time, no host and no path goes in."""
     shared = (GOLDEN,) if wishes.task in TEXTLESS else (GOLDEN, TOKENIZER)
-    further: dict[str, Any] = {**exported.manifest, **fitted.manifest}
+    further: dict[str, Any] = {"columns": wishes.columns, **exported.manifest, **fitted.manifest}
     proof = exported.proof
     return Manifest(
         format=1,
@@ -156,7 +157,6 @@ def _described(
         outputs=fitted.outputs,
         limits=fitted.limits,
         image=fitted.image,
-        columns=wishes.columns,
         metrics={"parity_max_difference": proof.max_difference} if proof else {},
         lineage=lineage | {f"version_{library}": version(library) for library in _LIBRARIES},
         files=tuple(describe_file(folder, path) for path in shared),

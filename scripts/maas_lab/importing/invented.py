@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from maas.registry.records import TensorSpec
     from maas.tasks.tensors import Array
+    from maas_lab.importing.table_values import Values
 
     Feeds = dict[str, Array]
 
@@ -52,6 +53,7 @@ def invented(
     states: "Collection[str]",
     rows: "Mapping[str, int]",
     seed: str,
+    values: "Values | None" = None,
 ) -> "Iterator[Iterator[Feeds]]":
     """Requests of several sizes, each in several styles.
 
@@ -60,6 +62,7 @@ def invented(
         states: Inputs that carry a stream on: they begin with zeros, and vary by the batch alone.
         rows: By input, the rows of the smallest table that its numbers pick from.
         seed: The same seed gives the same requests.
+        values: By input, the columns that the graph knows values of.
 
     Yields:
         Per sizes of what varies, requests of which one is enough.
@@ -76,6 +79,7 @@ def invented(
                     most=min(rows.get(spec.name, _MOST_IDS), _MOST_IDS),
                     length=length,
                     still=at == 0 and spec.name in states,
+                    columns=(values or {}).get(spec.name, {}),
                 )
                 for spec in specs
             }
@@ -132,8 +136,14 @@ def _array(
     most: int,
     length: int,
     still: bool,
+    columns: "Mapping[int, tuple[float, ...]]",
 ) -> "Array":
     """One input; floats are multiples of 1/64, which every type of them holds."""
+    if columns:
+        table = random.integers(-64, 65, shape) / 64
+        for at, known in columns.items():
+            table[:, at] = random.choice(known, size=shape[0])
+        return table.astype(spec.dtype)
     if spec.dtype == STRING:
         words = random.choice(_WORDS, size=shape)
         return strings([str(word).encode() for word in np.asarray(words).ravel()], shape)

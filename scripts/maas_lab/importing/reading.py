@@ -19,6 +19,8 @@ from maas.bundle.operators import IR_VERSIONS, ONNX_OPSETS
 from maas.errors import BundleError, FieldError, RefusedError
 from maas_lab.files import CHUNK_BYTES
 from maas_lab.graphs import strip_graph
+from maas_lab.importing.class_labels import class_labels
+from maas_lab.importing.opsets import settle_opsets
 from maas_lab.importing.zip_maps import cut_zip_maps
 
 if TYPE_CHECKING:
@@ -60,12 +62,13 @@ def read_foreign(path: "Path") -> Foreign:
     """
     model = _parsed(path)
     producer = f"{model.producer_name} {model.producer_version}".strip()
+    settle_opsets(model)
     _check_versions(model)
     notes: list[str] = []
     if model.functions:
         model = inliner.inline_local_functions(model)
         notes.append("Functions of the model's own are written out.")
-    labels = cut_zip_maps(model, notes)
+    labels = cut_zip_maps(model, notes) or class_labels(model)
     for field in _HIDDEN:
         model.ClearField(field)
     _settle_inputs(model, notes)

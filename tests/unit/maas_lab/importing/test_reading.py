@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
-from support.foreign_graphs import FLOATS, graph_of, node, relu, saved, zip_map, zoo
+from support.foreign_graphs import FLOATS, graph_of, node, relu, saved, softmax, zip_map, zoo
 
 from maas.bundle.graph_policy import check_graph
 from maas.errors import FieldError, MaasError, RefusedError
@@ -137,7 +137,7 @@ def _typed(kind: str) -> onnx.ModelProto:
 @pytest.mark.parametrize(
     ("model", "error", "reason", "remedy"),
     [
-        (relu(opset=10), RefusedError, "version 10 of ONNX's operators", "version_converter"),
+        (softmax(opset=10), RefusedError, "version 10 of ONNX's operators", "version_converter"),
         (relu(opset=99), RefusedError, "24 is the newest", "opset_version=24"),
         (relu(ir_version=99), RefusedError, "IR version 99", "older version of onnx"),
         (_typed("sequence_type"), RefusedError, "y is a sequence, no tensor", "zipmap"),

@@ -1,0 +1,155 @@
+"""A foreign classifier of rows: one float32 score per label, whatever it was converted to.
+
+Imports onnx, `maas` and the lab.
+
+    fitted = fit_table(foreign, exported, folder, wishes)
+"""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import onnx
+from onnx import TensorProto, helper
+
+from maas.tasks.table import is_scores
+from maas.tasks.tensor import as_array
+from maas_lab.importing.fit_tensor import fit_tensor
+from maas_lab.importing.surgery import Surgeon
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from maas_lab.importing.exported import Exported
+    from maas_lab.importing.fitted import Fitted
+    from maas_lab.importing.reading import Foreign
+    from maas_lab.importing.wishes import Wishes
+
+_FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
+
+
+def fit_table(
+    foreign: "Foreign", exported: "Exported", folder: "Path", wishes: "Wishes"
+) -> "Fitted":
+    """Write the portable form and record what it answers.
+
+    Raises:
+        FieldError: Labels or columns do not fit, or an example does not.
+        RefusedError: The graph cannot be served; with the remedy.
+        BundleError: The graph holds what is not admitted.
+    """
+    notes = [*foreign.notes]
+    labels = exported.labels or foreign.labels
+    _without_texts(foreign.model, notes)
+    _score_labels(foreign.model, len(labels), notes)
+    columns = _columns(foreign.model, wishes.columns)
+    fitted = fit_tensor(foreign, exported, folder, wishes)
+    agreeing, rows = _agreement(fitted)
+    if rows and not agreeing and _swap_scores(foreign.model, notes):
+        fitted = fit_tensor(foreign, exported, folder, wishes)
+        agreeing, rows = _agreement(fitted)
+    if agreeing < rows:
+        notes.append(
+            f"Of {rows} rows that were tried, {rows - agreeing} have another label than the best"
+            " score's; the task answers by scores."
+        )
+    return replace(fitted, notes=tuple(notes), manifest={"columns": columns})
+
+
+def _columns(model: onnx.ModelProto, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that are given; else the inputs, where each is a column of its own."""
+    sizes = [[dim.dim_value for dim in v.type.tensor_type.shape.dim] for v in model.graph.input]
+    if given or any(size[1:] != [1] for size in sizes):
+        return given
+    return tuple(value.name for value in model.graph.input)
+
+
+def _without_texts(model: onnx.ModelProto, notes: list[str]) -> None:
+    """Leave out an output of labels that are looked up in weights of texts, which no graph has.
+
+    The scores say the same: they are in the order of the labels.
+    """
+    reach = {each.name for each in model.graph.initializer if each.data_type == TensorProto.STRING}
+    for node in model.graph.node:
+        if reach.intersection(node.input):
+            reach.update(node.output)
+    texts = [value for value in model.graph.output if value.name in reach]
+    if not texts or len(texts) == len(model.graph.output):
+        return
+    for value in texts:
+        model.graph.output.remove(value)
+        notes.append(f"{value.name} was cut: the manifest holds the labels, the scores are theirs.")
+    Surgeon(model).finish()
+
+
+def _score_labels(model: onnx.ModelProto, labels: int, notes: list[str]) -> None:
+    """Make float32 of doubles, and two scores of one that tells two labels apart."""
+    scores = [each for each in model.graph.output if each.type.tensor_type.elem_type in _FLOATS]
+    if len(scores) != 1:
+        return
+    value = scores[0]
+    sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    single = labels == 2 and sizes[1:] == [1]
+    double = value.type.tensor_type.elem_type == TensorProto.DOUBLE
+    if not single and not double:
+        return
+    name, inner = value.name, f"{value.name}/as_before"
+    _rename(model, name, inner)
+    if double:
+        cast = f"{name}/float" if single else name
+        model.graph.node.append(helper.make_node("Cast", [inner], [cast], to=TensorProto.FLOAT))
+        inner = cast
+    if single:
+        model.graph.node.extend(
+            [
+                helper.make_node("Neg", [inner], [f"{name}/other"]),
+                helper.make_node("Concat", [f"{name}/other", inner], [name], axis=1),
+            ]
+        )
+        notes.append(f"{name} tells two labels apart by its sign: it is two scores now, -s and s.")
+    width = labels if single or not sizes[1:] else sizes[1]
+    batch = f"{name}_0"
+    value.CopyFrom(helper.make_tensor_value_info(name, TensorProto.FLOAT, (batch, width)))
+
+
+def _agreement(fitted: "Fitted") -> tuple[int, int]:
+    """Of how many recorded rows the label is that of the best score; both 0 without labels."""
+    kinds = {spec.name: spec for spec in fitted.outputs}
+    agreeing = rows = 0
+    for golden in fitted.goldens:
+        answers = {each.name: as_array(each) for each in golden.answers}
+        scores = [
+            each for name, each in answers.items() if is_scores(kinds[name], len(fitted.labels))
+        ]
+        labels = [each for each in answers.values() if each.dtype.kind != "f" and each.ndim == 1]
+        if len(scores) != 1 or len(labels) != 1 or len(labels[0]) != len(scores[0]):
+            return 0, 0
+        best = [fitted.labels[at] for at in scores[0].argmax(axis=1).tolist()]
+        said = [
+            each.decode() if isinstance(each, bytes) else str(each) for each in labels[0].tolist()
+        ]
+        agreeing += sum(one == other for one, other in zip(best, said, strict=True))
+        rows += len(best)
+    return agreeing, rows
+
+
+def _swap_scores(model: onnx.ModelProto, notes: list[str]) -> bool:
+    """Turn round the two scores of support vectors without probabilities.
+
+    ONNX Runtime answers the label by their sign, and the scores with the other sign.
+    """
+    nodes = [node for node in model.graph.node if node.op_type == "SVMClassifier"]
+    if len(nodes) != 1 or any(each.name == "prob_a" for each in nodes[0].attribute):
+        return False
+    (value,) = (each for each in model.graph.output if each.type.tensor_type.elem_type in _FLOATS)
+    name, inner = value.name, f"{value.name}/turned"
+    _rename(model, name, inner)
+    model.graph.node.append(helper.make_node("Neg", [inner], [name]))
+    notes.append(f"{name} had the sign of the other label: it is turned round.")
+    return True
+
+
+def _rename(model: onnx.ModelProto, name: str, inner: str) -> None:
+    """Let nodes make and read a value under another name than that of the output."""
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [inner if each == name else each for each in names]

@@ -1,0 +1,96 @@
+"""Values that columns of a table are worth trying with, as the graph that reads them says.
+
+Imports numpy and onnx. Trees ask whether a column is above a threshold, and an encoder fails on a
+category that it does not have; so invented rows are drawn from there:
+
+    values = table_values(model)          # {"X": {1: (3.0, 4.0, 5.0)}}: by input, by column
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from onnx import helper, numpy_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import onnx
+
+    Column = tuple[str, int] | None
+    Values = Mapping[str, Mapping[int, tuple[float, ...]]]
+
+_KEEPING = frozenset(("Cast", "Identity", "Imputer"))
+_PICKING = frozenset(("ArrayFeatureExtractor", "Gather"))
+_TREES = frozenset(("TreeEnsembleClassifier", "TreeEnsembleRegressor"))
+_WIDEST = 1_000
+_MOST = 64
+
+
+def table_values(model: "onnx.ModelProto") -> "Values":
+    """By input and by column, thresholds and numbers beyond them, or categories."""
+    columns: dict[str, list[Column]] = {}
+    for value in model.graph.input:
+        sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        if len(sizes) == 2 and 0 < sizes[1] <= _WIDEST:
+            columns[value.name] = [(value.name, at) for at in range(sizes[1])]
+    constants = {each.name: each for each in model.graph.initializer}
+    found: dict[str, dict[int, tuple[float, ...]]] = {}
+    for node in model.graph.node:
+        attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+        given = [columns.get(name) for name in node.input]
+        if (made := _made(node, attributes, given, constants)) is not None:
+            columns[node.output[0]] = made
+        for at, numbers in _asked(node, attributes):
+            column = given[0][at] if given and given[0] and at < len(given[0]) else None
+            if column is not None:
+                of = found.setdefault(column[0], {})
+                of[column[1]] = tuple(dict.fromkeys((*of.get(column[1], ()), *numbers)))[:_MOST]
+    return found
+
+
+def _made(
+    node: "onnx.NodeProto",
+    attributes: "Mapping[str, object]",
+    given: "Sequence[list[Column] | None]",
+    constants: "Mapping[str, onnx.TensorProto]",
+) -> "list[Column] | None":
+    """Which columns a node hands on, as they are; None where that cannot be told."""
+    known = [each for each in given if each is not None]
+    along = attributes.get("axis", 1) in (1, -1)
+    if node.op_type == "Concat" and along and len(known) == len(given):
+        return [column for each in known for column in each]
+    if node.op_type in _KEEPING and len(known) == 1:
+        return known[0]
+    tensor = constants.get(node.input[-1]) if node.input else None
+    if node.op_type in _PICKING and along and tensor is not None and given[0] is not None:
+        picked = numpy_helper.to_array(tensor).ravel().tolist()
+        return [given[0][at] for at in picked if 0 <= at < len(given[0])]
+    return None
+
+
+def _asked(
+    node: "onnx.NodeProto", attributes: "Mapping[str, Sequence[float]]"
+) -> "list[tuple[int, tuple[float, ...]]]":
+    """Columns of what a node reads, with the values that it tells apart."""
+    if node.op_type == "OneHotEncoder":
+        return [(0, tuple(map(float, attributes.get("cats_int64s", ()))))]
+    if node.op_type not in _TREES:
+        return []
+    features = np.asarray(attributes.get("nodes_featureids", ()), dtype=np.int64)
+    values = np.asarray(attributes.get("nodes_values", ()), dtype=np.float32)
+    modes = np.asarray(attributes.get("nodes_modes", ()))
+    if not len(features) == len(values) == len(modes):
+        return []  # it will be refused
+    branch = (modes != b"LEAF") & np.isfinite(values)
+    return [
+        (int(feature), _around(values[branch & (features == feature)]))
+        for feature in np.unique(features[branch & (features >= 0)])[:_WIDEST]
+    ]
+
+
+def _around(thresholds: "np.ndarray[tuple[int], np.dtype[np.float32]]") -> tuple[float, ...]:
+    """Some of them, the smallest and the largest, and what lies between and beyond."""
+    some = np.unique(thresholds)[:: max(1, len(thresholds) // (_MOST // 2))]
+    between = (some[1:] + some[:-1]) / 2
+    step = np.float32(abs(some[-1] - some[0]) / 8 or abs(some[0]) / 8 or 1)
+    return tuple(np.concatenate([some, between, [some[0] - step, some[-1] + step]]).tolist())

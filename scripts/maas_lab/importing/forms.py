@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _INLINE_BYTES = 128 * 1024**2  # above it weights lie beside the graph, where they are mapped
 _SMALL = 1_024
 _REPLAY_SECONDS = 60.0
+_TREES = frozenset(("TreeEnsembleClassifier", "TreeEnsembleRegressor"))
 _ROUNDING = ("QLinear", "QGemm", "QAttention", "QMoE", "DynamicQuantize", "QuantizeLinear")
 _INTEGERS = frozenset(("MatMulInteger", "ConvInteger", "MatMulIntegerToFloat", "QEmbedLayerNorm"))
 
@@ -140,6 +141,11 @@ def is_rounded(model: onnx.ModelProto) -> bool:
         node.op_type.startswith(_ROUNDING) or node.op_type in _INTEGERS
         for node in _nodes(model.graph)
     )
+
+
+def has_trees(model: onnx.ModelProto) -> bool:
+    """Whether a graph holds an ensemble of trees, which no rewriting changes."""
+    return any(node.op_type in _TREES for node in model.graph.node)
 
 
 def _nodes(graph: onnx.GraphProto) -> "Iterator[onnx.NodeProto]":

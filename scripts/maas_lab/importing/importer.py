@@ -36,7 +36,7 @@ from maas_lab.importing.fit_table import fit_table
 from maas_lab.importing.fit_tensor import fit_tensor
 from maas_lab.importing.fit_texts import fit_classifier, fit_embedder
 from maas_lab.importing.fit_windows import fit_windows
-from maas_lab.importing.forms import Outcome, is_rounded, write_optimised
+from maas_lab.importing.forms import Outcome, has_trees, is_rounded, write_optimised
 from maas_lab.importing.imported import Imported
 from maas_lab.importing.reading import Foreign, read_foreign
 from maas_lab.importing.report import write_report
@@ -169,7 +169,9 @@ def _with_forms(
     manifest: Manifest, foreign: Foreign, goldens: "tuple[Golden, ...]", folder: Path
 ) -> tuple[Manifest, Outcome]:
     """Add the optimised form where it is good, and golden requests of their own where it rounds."""
-    outcome = write_optimised(folder, manifest, goldens)
+    outcome = Outcome(kept=False, reason="rewriting changes nothing in trees")
+    if not has_trees(foreign.model):
+        outcome = write_optimised(folder, manifest, goldens)
     names = [PORTABLE, *([optimised_form()] if outcome.kept else [])]
     if is_rounded(foreign.model):
         for name in names:

@@ -89,12 +89,12 @@ class TableClassifier:
 
         Raises:
             FieldError: A column is missing, unknown or too long, or a cell is not acceptable.
-            ModelError: The model failed.
             ModelOutputError: The model answered something else than a number per row and label.
             DeadlineError: The deadline came first.
         """
         self._check(request.columns)
-        answer = self.tensors.run(self._feeds(request.columns), deadline=deadline)
+        # As of a bare graph, nothing but the graph says which values it takes: a category, say.
+        answer = self.tensors.infer(self._feeds(request.columns), deadline=deadline)
         scores = np.asarray(answer.outputs[self._scores], dtype=np.float32)
         count = len(request.columns[self._columns[0]])
         if scores.shape != (count, len(self._labels)) or not np.isfinite(scores).all():

@@ -76,7 +76,9 @@ def _support(kind: str) -> Any:  # noqa: ANN401
 def _network() -> Any:  # noqa: ANN401
     from sklearn.neural_network import MLPClassifier
 
-    return MLPClassifier((8,), learning_rate_init=0.05, max_iter=60, random_state=0).fit(_FLOATS, _NAMED)
+    return MLPClassifier((8,), learning_rate_init=0.05, max_iter=60, random_state=0).fit(
+        _FLOATS, _NAMED
+    )
 
 
 def _forest_of_numbers() -> Any:  # noqa: ANN401

@@ -123,6 +123,7 @@ def test_every_command_runs(said: str) -> None:
     assert '"status":"ok"' in said
     assert said.count('[[{"label":"') == 3
     assert '"data":[16.0]' in said
+    assert '["setosa"]' in said
     assert '"more":' in said
     assert '"action":"rollback"' in said
     assert "245 MB" in said or "245,000,000" in said or "fits" in said

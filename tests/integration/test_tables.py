@@ -125,3 +125,16 @@ def test_a_graph_without_a_zip_map_has_the_labels_of_its_trees(tmp_path: Path) -
         assert said["optimised"]["kept"] is False  # type: ignore[index]
     # And as bare tensors it has them, too
     assert laptop.ok("import", str(tmp_path / "bare.onnx"))["labels"] == said["labels"]
+
+
+@pytest.mark.parametrize("name", ["forest", "svc"])
+def test_labels_that_are_given_are_names_of_the_graphs_own(tmp_path: Path, name: str) -> None:
+    fitted = fit(name)
+    path = tmp_path / f"{name}.onnx"
+    path.write_bytes(fitted.graph)
+    wishes = Wishes(task="tabular-classification", columns=COLUMNS, labels=("below", "above"))
+    done = import_model(path, tmp_path / "bundles", wishes)
+    # Each recorded row has its best score where the original's label is
+    assert not [note for note in done.fitted.notes if "another label" in note]
+    turned = [note for note in done.fitted.notes if "turned round" in note]
+    assert len(turned) == (name == "svc")

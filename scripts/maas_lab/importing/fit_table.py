@@ -43,10 +43,10 @@ def fit_table(
     _score_labels(foreign.model, len(labels), notes)
     columns = _columns(foreign.model, wishes.columns)
     fitted = fit_tensor(foreign, exported, folder, wishes)
-    agreeing, rows = _agreement(fitted)
+    agreeing, rows = _agreement(fitted, foreign.labels)
     if rows and not agreeing and _swap_scores(foreign.model, notes):
         fitted = fit_tensor(foreign, exported, folder, wishes)
-        agreeing, rows = _agreement(fitted)
+        agreeing, rows = _agreement(fitted, foreign.labels)
     if agreeing < rows:
         notes.append(
             f"Of {rows} rows that were tried, {rows - agreeing} have another label than the best"
@@ -111,8 +111,15 @@ def _score_labels(model: onnx.ModelProto, labels: int, notes: list[str]) -> None
     value.CopyFrom(helper.make_tensor_value_info(name, TensorProto.FLOAT, (batch, width)))
 
 
-def _agreement(fitted: "Fitted") -> tuple[int, int]:
-    """Of how many recorded rows the label is that of the best score; both 0 without labels."""
+def _agreement(fitted: "Fitted", own: tuple[str, ...]) -> tuple[int, int]:
+    """Of how many recorded rows the label is that of the best score; both 0 without labels.
+
+    Args:
+        fitted: With what was recorded.
+        own: The labels as the graph writes them, whatever they are called from now on.
+    """
+    if len(own) != len(fitted.labels):
+        return 0, 0
     kinds = {spec.name: spec for spec in fitted.outputs}
     agreeing = rows = 0
     for golden in fitted.goldens:
@@ -123,7 +130,7 @@ def _agreement(fitted: "Fitted") -> tuple[int, int]:
         labels = [each for each in answers.values() if each.dtype.kind != "f" and each.ndim == 1]
         if len(scores) != 1 or len(labels) != 1 or len(labels[0]) != len(scores[0]):
             return 0, 0
-        best = [fitted.labels[at] for at in scores[0].argmax(axis=1).tolist()]
+        best = [own[at] for at in scores[0].argmax(axis=1).tolist()]
         said = [
             each.decode() if isinstance(each, bytes) else str(each) for each in labels[0].tolist()
         ]

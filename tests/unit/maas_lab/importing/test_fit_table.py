@@ -1,0 +1,196 @@
+"""Classifiers of rows from elsewhere: versions, labels, scores and columns as a table needs."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from support.foreign_graphs import FLOATS, graph_of, node, relu, saved, softmax
+from support.trees import chain, classic
+
+from maas.bundle.golden import read_golden
+from maas.errors import BundleError, FieldError, RefusedError
+from maas.tasks.tensor import as_array
+from maas_lab.importing.class_labels import class_labels
+from maas_lab.importing.importer import import_model
+from maas_lab.importing.opsets import settle_opsets
+from maas_lab.importing.table_values import table_values
+from maas_lab.importing.wishes import TABLE, Wishes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from maas_lab.importing.imported import Imported
+
+DOUBLE, FLOAT, TEXT = TensorProto.DOUBLE, TensorProto.FLOAT, TensorProto.STRING
+COLUMNS = ("a", "b", "c")
+
+
+def imported(folder: "Path", model: onnx.ModelProto, **wishes: Any) -> "Imported":  # noqa: ANN401
+    wished = {"task": TABLE, "columns": COLUMNS, "labels": ("no", "yes")} | wishes
+    return import_model(saved(folder, model), folder / "bundles", Wishes(**wished))
+
+
+def versions(model: onnx.ModelProto) -> list[tuple[str, int]]:
+    settle_opsets(model)
+    return [(each.domain, each.version) for each in model.opset_import]
+
+
+def test_versions_are_said_once_and_as_they_are_read() -> None:
+    # A version that means the same as the oldest that is read is that one
+    assert versions(relu(opset=9)) == [("", 11)]
+    assert versions(softmax(opset=9)) == [("", 9)]
+    assert versions(relu(opset=17)) == [("", 17)]
+    # Twice is once, and none is one of ours
+    model = relu()
+    model.opset_import.append(model.opset_import[0])
+    assert versions(model) == [("", 17)]
+    model = onnx.load_from_string(classic("Scaler"))
+    del model.opset_import[0]
+    assert versions(model) == [("ai.onnx.ml", 1), ("", 17)]
+    # Two that differ stay, and are refused
+    model = relu()
+    model.opset_import.append(helper.make_opsetid("", 11))
+    assert versions(model) == [("", 17), ("", 11)]
+    # A graph within a graph counts, too
+    branch = helper.make_graph([node("Softmax", ["x"], ["z"])], "branch", [], [])
+    model = graph_of(
+        [node("If", ["yes"], ["y"], then_branch=branch, else_branch=branch)],
+        {"x": FLOATS},
+        {"y": FLOATS},
+        opset=10,
+    )
+    assert versions(model) == [("", 10)]
+    assert versions(graph_of([node("None", ["x"], ["y"])], {"x": FLOATS}, {}, opset=9)) == [("", 9)]
+
+
+@pytest.mark.parametrize(
+    ("operator", "changes", "labels"),
+    [
+        ("TreeEnsembleClassifier", {}, ("0", "1")),
+        ("LinearClassifier", {}, ("1", "2", "3")),
+        (
+            "SVMClassifier",
+            {"classlabels_ints": None, "classlabels_strings": ["n", "é"]},
+            ("n", "é"),
+        ),
+        ("TreeEnsembleClassifier", {"classlabels_int64s": None}, ()),
+        ("TreeEnsembleRegressor", {}, ()),
+    ],
+)
+def test_labels_are_those_of_who_makes_them(
+    operator: str, changes: dict[str, Any], labels: tuple[str, ...]
+) -> None:
+    model = onnx.load_from_string(classic(operator, **changes))
+    if len(model.graph.node[0].output) == 2:
+        model.graph.node.append(node("Identity", ["label"], ["named"]))
+        model.graph.output.append(helper.make_tensor_value_info("named", TensorProto.INT64, ["n"]))
+    assert class_labels(model) == labels
+
+
+def test_one_score_of_doubles_becomes_two_of_floats(tmp_path: "Path") -> None:
+    model = graph_of(
+        [
+            node("Cast", ["x"], ["wide"], to=DOUBLE),
+            node("ReduceSum", ["wide", "axis"], ["y"], keepdims=1),
+        ],
+        {"x": FLOATS},
+        {"y": (DOUBLE, ["batch", 1])},
+        axis=np.array([1]),
+    )
+    done = imported(tmp_path, model)
+    (spec,) = done.made.bundle.manifest.outputs
+    assert (spec.name, spec.dtype, spec.shape[1:]) == ("y", "float32", (2,))
+    for golden in read_golden(done.made.bundle):
+        sums = as_array(golden.tensors[0]).sum(axis=1)
+        scores = as_array(golden.answers[0])
+        assert np.allclose(scores, np.stack([-sums, sums], axis=1), atol=1e-5)
+    assert "two scores now" in done.fitted.notes[0]
+
+
+def test_doubles_of_each_label_become_floats(tmp_path: "Path") -> None:
+    model = graph_of(
+        [node("Cast", ["x"], ["y"], to=DOUBLE)], {"x": FLOATS}, {"y": (DOUBLE, ["batch", 3])}
+    )
+    manifest = imported(tmp_path, model, labels=("a", "b", "c")).made.bundle.manifest
+    assert (manifest.outputs[0].dtype, manifest.outputs[0].shape[1:]) == ("float32", (3,))
+
+
+def test_labels_that_are_looked_up_in_texts_are_cut(tmp_path: "Path") -> None:
+    model = graph_of(
+        [
+            node("Softmax", ["x"], ["y"], axis=-1),
+            node("ArgMax", ["y"], ["best"], axis=1, keepdims=0),
+            node("ArrayFeatureExtractor", ["names", "best"], ["label"], domain="ai.onnx.ml"),
+        ],
+        {"x": FLOATS},
+        {"label": (TEXT, None), "y": FLOATS},
+    )
+    names = numpy_helper.from_array(np.array(["low", "mid", "high"], dtype=object), "names")
+    model.graph.initializer.append(names)
+    manifest = imported(tmp_path, model, labels=()).made.bundle.manifest
+    assert manifest.labels == ("low", "mid", "high")
+    assert [spec.name for spec in manifest.outputs] == ["y"]
+    # As bare tensors it would need them, and is refused
+    with pytest.raises(RefusedError, match="a tensor with string_data"):
+        imported(tmp_path, model, task="tensor", columns=(), labels=())
+
+
+def test_scores_that_are_not_those_of_the_label_are_counted(tmp_path: "Path") -> None:
+    model = graph_of(
+        [node("ArgMin", ["x"], ["at"], axis=1, keepdims=0), node("Relu", ["x"], ["y"])],
+        {"x": FLOATS},
+        {"label": (TensorProto.INT64, ["batch"]), "y": FLOATS},
+        names=np.array([7, 8, 9]),
+    )
+    model.graph.node.extend(
+        [
+            node("ArrayFeatureExtractor", ["names", "at"], ["row"], domain="ai.onnx.ml"),
+            node("Reshape", ["row", "flat"], ["label"]),
+        ]
+    )
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([-1]), "flat"))
+    done = imported(tmp_path, model, labels=())
+    assert done.made.bundle.manifest.labels == ("7", "8", "9")
+    assert "another label than the best score's" in done.fitted.notes[-1]
+
+
+def test_columns_are_the_inputs_where_each_is_one(tmp_path: "Path") -> None:
+    model = graph_of(
+        [node("Concat", ["age", "fare"], ["y"], axis=1)],
+        {"age": (FLOAT, ["n", 1]), "fare": (FLOAT, ["n", 1])},
+        {"y": (FLOAT, ["n", 2])},
+    )
+    assert imported(tmp_path, model, columns=()).made.bundle.manifest.columns == ("age", "fare")
+    # And must be given where they are not
+    with pytest.raises((RefusedError, BundleError, FieldError), match="1 to 1000, each named once"):
+        imported(tmp_path, relu(), columns=(), labels=("a", "b", "c"))
+
+
+def test_rows_are_drawn_from_what_trees_and_encoders_tell_apart() -> None:
+    tree = table_values(onnx.load_from_string(classic("TreeEnsembleRegressor")))
+    assert min(tree["x"][3]) < 0.5 < max(tree["x"][3])
+    assert set(tree["x"]) == {3}
+    # Behind what picks and joins columns, and no further than what changes them
+    model = graph_of(
+        [
+            node("ArrayFeatureExtractor", ["x", "last"], ["one"], domain="ai.onnx.ml"),
+            node("Cast", ["one"], ["whole"], to=TensorProto.INT64),
+            node("OneHotEncoder", ["whole"], ["y"], domain="ai.onnx.ml", cats_int64s=[4, 9]),
+            node("Gather", ["x", "last"], ["again"], axis=1),
+            node("Concat", ["again", "x"], ["joined"], axis=1),
+            node("Neg", ["joined"], ["changed"]),
+            node("OneHotEncoder", ["changed"], ["z"], domain="ai.onnx.ml", cats_int64s=[1]),
+            node("OneHotEncoder", ["joined"], ["w"], domain="ai.onnx.ml", cats_int64s=[5]),
+        ],
+        {"x": FLOATS},
+        {"y": FLOATS},
+        last=np.array([2]),
+    )
+    assert table_values(model) == {"x": {2: (4.0, 9.0, 5.0)}}
+    # A tree that will be refused offers nothing
+    short = classic("TreeEnsembleRegressor", nodes_values=[0.5])
+    assert table_values(onnx.load_from_string(short)) == {}
+    assert len(table_values(onnx.load_from_string(chain(300)))["x"][0]) <= 64

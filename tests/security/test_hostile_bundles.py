@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import onnx
 import pytest
 from msgspec.structs import replace
 from support.effort import count, examples
@@ -32,6 +33,7 @@ from support.tiny import (
     tiny_tokenizer,
     write_bundle,
 )
+from support.trees import chain
 
 import maas.loading
 import maas.text.tokenizer
@@ -239,6 +241,16 @@ def _foreign(hostile: Hostile) -> None:
     hostile.edit(PORTABLE, change)
 
 
+def _endless_tree(hostile: Hostile) -> None:
+    tree = onnx.load_from_string(chain(20_000))
+
+    def change(model: Any) -> None:  # noqa: ANN401
+        model.graph.node.append(tree.graph.node[0])
+        model.opset_import.append(tree.opset_import[1])
+
+    hostile.edit(PORTABLE, change)
+
+
 def _tokenizer(**fields: object) -> "Damage":
     def damage(hostile: Hostile) -> None:
         file = json.loads(tiny_tokenizer()) | fields
@@ -277,6 +289,7 @@ def _other_input(hostile: Hostile) -> None:
     ("damage", "reason"),
     [
         (_foreign, "portable/model.onnx is refused: node '' ('PyOp')"),
+        (_endless_tree, "has a tree of more than 1000 levels"),
         (_config, "portable/model.onnx is refused: the model has metadata_props"),
         (_renamed_graph, "portable/model.ort is called a graph and not .onnx"),
         (_unused_weights, "portable/model.onnx does not point at portable/more.bin"),

@@ -92,7 +92,7 @@ def test_the_verb_prints_the_plan_and_what_it_did(home: Home, project: "Project"
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["sentiment@2", "0.0", "optimised-x86", "newest", "candidate"] in lines
-    assert lines[1][:2] == ["runtime", "140.0"]
+    assert lines[1][:2] == ["runtime", "110.0"]
     assert ["layers/models/sentiment", "new"] in lines
     assert any(line[:1] == ["sentiment"] and line[-1] == "fits" for line in lines)
 

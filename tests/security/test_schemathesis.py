@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
+pytestmark = pytest.mark.openapi
+
 KEY = "a-key"
 TASK = "text-classification"
 DOCUMENT = build_document()

@@ -106,7 +106,7 @@ def test_numbers_are_those_of_the_original(served: Served, name: str) -> None:
 def test_a_category_that_was_not_fitted_is_the_callers_mistake(served: Served) -> None:
     table = {column: [1.0] for column in COLUMNS} | {"size": [99]}
     answer = httpx.post(f"{served.url}/models/encoded", json={"table": table})
-    assert answer.status_code == 422, answer.text
+    assert (answer.status_code, answer.json()["field"]) == (422, "table")
     # A mistake of one is none of the next
     table["size"] = [4]
     assert httpx.post(f"{served.url}/models/encoded", json={"table": table}).status_code == 200

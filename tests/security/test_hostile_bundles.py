@@ -309,7 +309,15 @@ def _other_input(hostile: Hostile) -> None:
         ),
     ],
     ids=[
-        *("S20 PyOp", "S21 ort_config", "S20 .ort", "S16 unused", "F13 opset", "F13 inputs"),
+        *(
+            "S20 PyOp",
+            "S20 tree",
+            "S21 ort_config",
+            "S20 .ort",
+            "S16 unused",
+            "F13 opset",
+            "F13 inputs",
+        ),
         *("S22 model", "S22 panics", "S22 ids"),
     ],
 )

@@ -11,13 +11,14 @@ for each, of the column's name, as scikit-learn's pipelines are exported. Golden
 of a bare graph.
 """
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
 
 from maas.bundle.dtypes import STRING
-from maas.errors import FieldError, ModelOutputError
+from maas.errors import BundleError, DeadlineError, FieldError, ModelError, ModelOutputError
 from maas.limits import LIMITS
 from maas.tasks.answers import Answer
 from maas.tasks.labels import LabelScore, ranked
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from maas.bundle.manifest import Manifest
     from maas.engine.session import Session
     from maas.registry.records import TensorSpec
-    from maas.tasks.tensors import Array
+    from maas.tasks.tensors import Array, TensorResponse
 
     Cell = str | int | float
 
@@ -79,6 +80,7 @@ class TableClassifier:
             spec.name for spec in manifest.outputs if is_scores(spec, len(manifest.labels))
         )
         self.tensors = self._model.tensors
+        self._known: Golden | None = None
 
     def predict(self, request: TableRequest, *, deadline: float) -> TableResponse:
         """Classify rows.
@@ -89,12 +91,12 @@ class TableClassifier:
 
         Raises:
             FieldError: A column is missing, unknown or too long, or a cell is not acceptable.
+            ModelError: The model failed.
             ModelOutputError: The model answered something else than a number per row and label.
             DeadlineError: The deadline came first.
         """
         self._check(request.columns)
-        # As of a bare graph, nothing but the graph says which values it takes: a category, say.
-        answer = self.tensors.infer(self._feeds(request.columns), deadline=deadline)
+        answer = self._run(self._feeds(request.columns), deadline=deadline)
         scores = np.asarray(answer.outputs[self._scores], dtype=np.float32)
         count = len(request.columns[self._columns[0]])
         if scores.shape != (count, len(self._labels)) or not np.isfinite(scores).all():
@@ -104,11 +106,33 @@ class TableClassifier:
 
     def replay(self, golden: "Golden", *, deadline: float) -> float:
         """Ask what was asked when the model was imported, as `TensorModel` does."""
-        return self._model.replay(golden, deadline=deadline)
+        worst = self._model.replay(golden, deadline=deadline)
+        self._known = self._known or golden
+        return worst
 
     def check_widest(self, *, deadline: float) -> None:
         """Nothing beyond what the golden requests show, as of a bare graph."""
         self._model.check_widest(deadline=deadline)
+
+    def _run(self, feeds: "dict[str, Array]", *, deadline: float) -> "TensorResponse":
+        """Run the graph. Which values it takes, of a category say, only the graph knows.
+
+        So where it fails it is asked what it answered before: if it answers that again, the fault
+        is the table's, else the model's.
+        """
+        try:
+            return self.tensors.run(feeds, deadline=deadline)
+        except ModelError:
+            if self._known is None:
+                raise
+            with suppress(BundleError, DeadlineError):
+                self._model.replay(self._known, deadline=deadline)
+                raise FieldError(
+                    "holds a value that the model fails on, such as a category that it does not"
+                    " know",
+                    field="table",
+                ) from None
+            raise
 
     def _check(self, columns: "Mapping[str, Sequence[Cell]]") -> None:
         listed = ", ".join(self._columns)

@@ -182,7 +182,7 @@ def test_f18_f22_f23_a_model_that_fails_on_a_text_answers_the_next_one(
         written = capfd.readouterr()
         assert text not in written.out + written.err + log.getvalue()
     if door is function:  # which counts what it answered
-        metrics = [json.loads(line) for line in log.getvalue().splitlines() if '"_aws"' in line]
+        metrics = [json.loads(line) for line in log.getvalue().splitlines() if '"Errors"' in line]
         assert [metric["Errors"] for metric in metrics[-4:]] == [1, 0, 1, 0]
 
 

@@ -19,6 +19,8 @@ from support.sam import Sam, sam_environment
 from maas_lab import cli
 from maas_lab.registry.dynamodb_local_files import has_java
 
+pytestmark = pytest.mark.docs
+
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(
     r"^ *```(bash java|bash docker|bash|python|console|text)\n(.*?)^ *```$", re.M | re.S

@@ -140,8 +140,8 @@ class Answering:
             limit: Bytes, also after it was unpacked.
             encoding: What `check_type` found.
         """
-        # Lambda hands over a body that is whole.
-        seconds = exchange.deadline - time.monotonic() if self._threads else None
+        # An event's body is whole.
+        seconds = None if "aws.event" in request.scope else exchange.deadline - time.monotonic()
         return await read_body(
             request.receive, request.headers, limit=limit, seconds=seconds, encoding=encoding
         )

@@ -17,7 +17,7 @@ from maas.errors import DeadlineError, FieldError
 from maas.limits import LIMITS
 from maas.registry.records import TensorSpec
 from maas.tasks.task import Counts
-from maas.tasks.tensors import STRING, TensorResponse, check_feeds, strings
+from maas.tasks.tensors import STRING, TensorResponse, check_feeds, sent_files, strings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -53,7 +53,8 @@ class AudioTensors:
             return TensorResponse(
                 outputs=self._answer(logits), seconds=seconds, counts=Counts(clips=len(logits))
             )
-        files = self._listener.opened(_files(feeds), field=AUDIO.name)
+        sent = sent_files(feeds, AUDIO, instead_of="the waveform")
+        files = self._listener.opened(sent, field=AUDIO.name)
         heard = self._listener.heard(files, field=AUDIO.name, seconds=seconds, deadline=deadline)
         return TensorResponse(
             outputs=self._of_files(heard),
@@ -122,13 +123,3 @@ class SpeechTensors(AudioTensors):
     @staticmethod
     def _texts(texts: list[str]) -> "dict[str, Array]":
         return {"text": strings(texts, (len(texts),))}
-
-
-def _files(feeds: "Mapping[str, Array]") -> tuple[bytes, ...]:
-    array = feeds[AUDIO.name]
-    if len(feeds) > 1:
-        raise FieldError("must come alone: it stands for the waveform", field=AUDIO.name)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    check_feeds((AUDIO,), {AUDIO.name: array})
-    return tuple(array.tolist())

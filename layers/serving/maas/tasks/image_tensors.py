@@ -15,7 +15,7 @@ from maas.errors import FieldError
 from maas.limits import LIMITS
 from maas.registry.records import TensorSpec
 from maas.tasks.task import Counts
-from maas.tasks.tensors import STRING, TensorResponse, check_feeds
+from maas.tasks.tensors import STRING, TensorResponse, check_feeds, sent_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,10 @@ class ImageTensors:
         seconds = {"decode": 0.0, "run": 0.0}
         if IMAGE.name in feeds:
             logits = self._classifier.logits(
-                _files(feeds), field=IMAGE.name, seconds=seconds, deadline=deadline
+                sent_files(feeds, IMAGE, instead_of="the pixels"),
+                field=IMAGE.name,
+                seconds=seconds,
+                deadline=deadline,
             )
         else:
             pixels = self._checked(feeds)
@@ -69,13 +72,3 @@ class ImageTensors:
         if not np.isfinite(pixels).all():
             raise FieldError("must be finite numbers", field=self._graph[0].name)
         return pixels
-
-
-def _files(feeds: "Mapping[str, Array]") -> tuple[bytes, ...]:
-    array = feeds[IMAGE.name]
-    if len(feeds) > 1:
-        raise FieldError("must come alone: it stands for the pixels", field=IMAGE.name)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    check_feeds((IMAGE,), {IMAGE.name: array})
-    return tuple(array.tolist())

@@ -130,6 +130,28 @@ def _check_feed(spec: TensorSpec, array: "Array", sizes: dict[str, int]) -> None
         )
 
 
+def sent_files(
+    feeds: "Mapping[str, Array]", spec: TensorSpec, *, instead_of: str
+) -> tuple[bytes, ...]:
+    """The files of an input that stands for all of a graph's own.
+
+    Args:
+        feeds: What was sent, that input among it.
+        spec: The input: strings `[batch]`, also taken as `[batch, 1]`.
+        instead_of: What it stands for, for the message.
+
+    Raises:
+        FieldError: There are others beside it, or it is of another type or shape.
+    """
+    array = feeds[spec.name]
+    if len(feeds) > 1:
+        raise FieldError(f"must come alone: it stands for {instead_of}", field=spec.name)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    check_feeds((spec,), {spec.name: array})
+    return tuple(array.tolist())
+
+
 def as_texts(array: "Array", *, field: str) -> "npt.NDArray[np.object_]":
     """Read the bytes of a string tensor as UTF-8.
 

@@ -34,6 +34,7 @@ from maas_lab.verbs import (
     Reference,
     Why,
     verbs_of,
+    version_of,
     warn_unshippable,
 )
 from maas_lab.views import registry as registry_views
@@ -106,9 +107,7 @@ def promote(
     from maas_lab.releasing import promote as promote_version
 
     settings = read_settings()
-    model, address = parse_reference(version)
-    if address is None:
-        raise FieldError(f"say which version, such as {model}@2", field="version")
+    model, address = version_of(version)
     with build_registry(settings) as registry:
         change = promote_version(
             registry,

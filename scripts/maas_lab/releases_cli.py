@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maas.assembly import build_registry
-from maas.errors import FieldError
 from maas.registry.addresses import parse_reference
 from maas.settings import read_settings
 from maas_lab.output import Output
-from maas_lab.verbs import Json, Reference, Why, verbs_of
+from maas_lab.verbs import Json, Reference, Why, verbs_of, version_of
 from maas_lab.views import releases as views
 
 if TYPE_CHECKING:
-    from maas.registry.addresses import VersionAddress
+    pass
 
 app = typer.Typer()
 
@@ -44,7 +43,7 @@ def verify(
     from maas_lab.registry.verifying import verify_version
 
     settings = read_settings()
-    model, address = _version_of(version)
+    model, address = version_of(version)
     with build_registry(settings) as registry:
         change = verify_version(
             registry,
@@ -64,7 +63,7 @@ def verify(
 @verb
 def block(version: Reference, why: Why = "", as_json: Json = False) -> None:
     """Let a version answer nobody, at once; its share goes to the others of each alias."""
-    model, address = _version_of(version)
+    model, address = version_of(version)
     with build_registry(read_settings()) as registry:
         change = registry.block(model, address, reason=why)
         aliases = registry.aliases(model)
@@ -74,7 +73,7 @@ def block(version: Reference, why: Why = "", as_json: Json = False) -> None:
 @verb
 def unblock(version: Reference, why: Why = "", as_json: Json = False) -> None:
     """Make a blocked version again what its last replay says: verified or registered."""
-    model, address = _version_of(version)
+    model, address = version_of(version)
     with build_registry(read_settings()) as registry:
         change = registry.unblock(model, address, reason=why)
     Output(as_json=as_json).show(views.state_view(change))
@@ -83,7 +82,7 @@ def unblock(version: Reference, why: Why = "", as_json: Json = False) -> None:
 @verb
 def retire(version: Reference, why: Why = "", as_json: Json = False) -> None:
     """Give a version no traffic any more; refused while an alias uses it."""
-    model, address = _version_of(version)
+    model, address = version_of(version)
     with build_registry(read_settings()) as registry:
         change = registry.retire(model, address, reason=why)
     Output(as_json=as_json).show(views.state_view(change))
@@ -96,7 +95,7 @@ def tag(
     as_json: Json = False,
 ) -> None:
     """Add tags to a version, such as good, and take others away, such as -slow."""
-    model, address = _version_of(version)
+    model, address = version_of(version)
     with build_registry(read_settings()) as registry:
         change = registry.tag(
             model,
@@ -129,8 +128,8 @@ def diff(first: Reference, second: Reference, as_json: Json = False) -> None:
     from maas_lab.registry.differences import compare_versions
 
     settings = read_settings()
-    model, address = _version_of(first)
-    other, other_address = _version_of(second)
+    model, address = version_of(first)
+    other, other_address = version_of(second)
     with build_registry(settings) as registry:
         found = compare_versions(
             settings.bundles,
@@ -138,10 +137,3 @@ def diff(first: Reference, second: Reference, as_json: Json = False) -> None:
             registry.version(other, other_address),
         )
     Output(as_json=as_json).show(views.differences_view(found))
-
-
-def _version_of(reference: str) -> "tuple[str, VersionAddress]":
-    model, address = parse_reference(reference)
-    if address is None:
-        raise FieldError(f"say which version, such as {model}@2", field="version")
-    return model, address

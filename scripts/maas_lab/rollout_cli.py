@@ -15,11 +15,11 @@ from typer.core import TyperGroup
 
 from maas.assembly import build_registry
 from maas.errors import FieldError, TryAgainError
-from maas.registry.addresses import parse_alias, parse_model, parse_reference
+from maas.registry.addresses import parse_alias, parse_model
 from maas.registry.records import DEFAULT_ALIAS, Gate
 from maas.settings import Settings, read_settings
 from maas_lab.output import Output
-from maas_lab.verbs import Alias, Json, Model, Reference, Why, verbs_of
+from maas_lab.verbs import Alias, Json, Model, Reference, Why, verbs_of, version_of
 
 if TYPE_CHECKING:
     from maas_lab.rollout.notify import Channel
@@ -92,9 +92,7 @@ def begin(
     """Shift an alias to a version step by step; take it back by itself where it is worse."""
     from maas_lab.rollout.release import Wish
 
-    model, address = parse_reference(version)
-    if address is None:
-        raise FieldError(f"say which version, such as {model}@2", field="version")
+    model, address = version_of(version)
     gate = Gate(_seconds(interval), max_error_rate, max_p99_ratio, min_requests)
     wish = Wish(model, address, parse_alias(alias), _steps(steps), gate, why)
     if cloudwatch and gate.interval < _CLOUD_INTERVAL:

@@ -9,12 +9,11 @@ from typing import Annotated
 import typer
 
 from maas.assembly import build_registry, required_key
-from maas.errors import FieldError
-from maas.registry.addresses import parse_model, parse_reference
+from maas.registry.addresses import parse_model
 from maas.registry.records import DEFAULT_ALIAS, WEIGHT_TOTAL
 from maas.settings import read_settings
 from maas_lab.output import Output
-from maas_lab.verbs import Alias, Json, Model, Reference, Why, verbs_of
+from maas_lab.verbs import Alias, Json, Model, Reference, Why, verbs_of, version_of
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -36,9 +35,7 @@ def set_(
     from maas_lab.views.shadows import shadow_view
 
     settings = read_settings()
-    model, address = parse_reference(version)
-    if address is None:
-        raise FieldError(f"say which version, such as {model}@2", field="version")
+    model, address = version_of(version)
     with build_registry(settings) as registry:
         change = shadow(
             registry,

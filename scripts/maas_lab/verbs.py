@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
-from maas.errors import NotFoundError
+from maas.errors import FieldError, NotFoundError
+from maas.registry.addresses import parse_reference
 from maas_lab.endings import exit_codes
 from maas_lab.packing.shippable import unshippable
 from maas_lab.runs import Run, list_runs, open_run
 
 if TYPE_CHECKING:
+    from maas.registry.addresses import VersionAddress
     from maas.settings import Settings
     from maas_lab.output import Output
 
@@ -82,3 +84,15 @@ def warn_unshippable(model: str, output: "Output") -> None:
     """Say early what maas package would refuse."""
     if why := unshippable(model):
         output.progress.print(f"note: {why}", markup=False, soft_wrap=True)
+
+
+def version_of(reference: str) -> "tuple[str, VersionAddress]":
+    """The model and the version that a reference names, for a verb that must know which one.
+
+    Raises:
+        FieldError: It names none, or is no reference.
+    """
+    model, address = parse_reference(reference)
+    if address is None:
+        raise FieldError(f"say which version, such as {model}@2", field="version")
+    return model, address

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
+from maas.tasks.answers import Answer
 from maas.tasks.audio_tensors import AudioTensors
 from maas.tasks.labels import LabelScore, ScoreFunction, check_top_k, ranked
 from maas.tasks.listening import Listener
@@ -44,22 +45,16 @@ class AudioRequest(Struct, frozen=True):
         return Counts(clips=len(self.clips))
 
 
-class AudioResponse(Struct, frozen=True):
+class AudioResponse(Answer, frozen=True):
     """One row per clip, in the request's order.
 
     Attributes:
-        rows: Per clip, labels with scores, best first.
-        seconds: Time by stage: `decode`, `run`.
-        truncated: Per clip, whether its end was cut off.
+        rows: Per clip, labels with scores, best first. `truncated` says of each whether it was cut.
         alone: As in the request.
-        tokens: None: no text is read.
     """
 
     rows: tuple[tuple[LabelScore, ...], ...]
-    seconds: dict[str, float]
-    truncated: tuple[bool, ...]
     alone: bool = False
-    tokens: tuple[int, ...] = ()
 
 
 class AudioClassifier:

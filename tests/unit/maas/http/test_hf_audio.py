@@ -96,8 +96,8 @@ def test_an_empty_file_is_no_body(decode: "Callable[[object], object]") -> None:
 def test_one_clip_has_a_flat_answer_and_a_list_has_one_each() -> None:
     row = (LabelScore("bark", 0.75), LabelScore("rain", 0.25))
     pairs = [{"label": "bark", "score": 0.75}, {"label": "rain", "score": 0.25}]
-    alone = AudioResponse((row,), {}, (False,), alone=True)
-    listed = AudioResponse((row, row[:1]), {}, (False,) * 2)
+    alone = AudioResponse((row,), seconds={}, alone=True)
+    listed = AudioResponse((row, row[:1]), seconds={})
     assert json.loads(encode_json(encode_sound(alone))) == pairs
     assert json.loads(encode_json(encode_sound(listed))) == [pairs, pairs[:1]]
 

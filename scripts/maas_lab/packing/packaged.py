@@ -4,7 +4,7 @@ Imports `maas` and the lab.
 
     packaged = read_packaged(project)        # RefusedError where anything was changed since
     packaged.served[0].digests()             # digest by version number
-    check_served(registry, "maas", packaged.served[0])     # RefusedError where a route is not met
+    check_served(registry, "maas", packaged.served[0])     # RefusedError where one in use is absent
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from maas.errors import BundleError, RefusedError
 from maas.registry.addresses import ByNumber
-from maas.registry.policies import routed
+from maas.registry.deployments import require_used
 from maas.served import ServedSet, read_served
 from maas_lab.packing.layer_copies import is_current, is_ours, read_signatures, released
 from maas_lab.packing.release_digest import SERVED_SETS, release_digest
@@ -86,20 +86,14 @@ def read_packaged(project: "Project", *, environment: str = "default") -> Packag
 
 
 def check_served(reader: "Reader", stack: str, served: "ServedSet") -> None:
-    """Refuse a served set that lacks a routed version, or holds what was not registered.
+    """Refuse a served set that lacks a version in use, or holds what was not registered.
 
     Raises:
         ModelNotFoundError: The registry does not have the model.
         RefusedError: With the remedy.
     """
-    policy = reader.policy(served.model)
     carried = served.digests()
-    for number in sorted(routed(policy.aliases)):
-        if carried.get(number) != policy.digests[number]:
-            raise RefusedError(
-                f"{stack} would lack {served.model}@{number}, which the registry routes to. Run"
-                " maas package, which carries it, or promote another version."
-            )
+    require_used(reader.policy(served.model), stack, carried)
     for number, digest in carried.items():
         registered = reader.version(served.model, ByNumber(number)).digest
         if registered != digest:

@@ -40,7 +40,7 @@ def make_way(
         The models that leave as a whole.
 
     Raises:
-        RefusedError: A version that an alias routes to would leave.
+        RefusedError: A version that is in use would leave.
         ConflictError: Others keep changing a model.
     """
     for model in sorted(served.keys() - set(absent)):
@@ -56,7 +56,7 @@ def record(table: "Registry", stack: str, checks: "Mapping[str, Check]") -> None
     """Record what the functions were seen to answer with, by model.
 
     Raises:
-        RefusedError: An alias routes to a version that they lack: it was promoted meanwhile.
+        RefusedError: They lack a version in use: it was promoted or shadowed meanwhile.
         ConflictError: Others keep changing a model.
     """
     for model, check in checks.items():

@@ -368,6 +368,36 @@ def test_a_promote_to_what_stays_goes_through_while_it_is_deployed(bench: Bench)
         assert table.alias("sentiment", "production").routes[0].version == 2
 
 
+def test_a_shadow_is_deployed_and_none_begins_of_what_is_leaving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a stack that carries version 2 as the shadow of version 1, and 3, the newest
+    bench = make_bench(tmp_path, monkeypatch, versions=3)
+    with bench.home.registry() as here:
+        here.shadow("sentiment", ByNumber(2), sample=500)
+    bench.package()
+    bench.deploy()
+    assert carried(bench) == [1, 2, 3]
+    with bench.table() as table:
+        table.shadow("sentiment", None)
+    bench.registry = bench.target.registry
+    bench.package()
+
+    refused = []
+
+    def hear(line: str) -> None:
+        if line == "sam deploy begins":
+            with bench.table() as table, pytest.raises(RefusedError) as refusal:
+                table.shadow("sentiment", ByNumber(2), sample=500)
+            refused.append(str(refusal.value))
+
+    # When the shadow has ended and the stack is deployed anew, then it cannot be had back
+    bench.heard = hear
+    bench.deploy()
+    assert ["not deployed to maas" in text for text in refused] == [True]
+    assert carried(bench) == [1, 3]
+
+
 def test_a_promote_on_the_laptop_during_the_first_deployment_is_not_overlooked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,8 +79,8 @@ class Deployer(Historian):
             FieldError: A name or a digest is malformed.
             ModelNotFoundError: There is no such model.
             VersionNotServedError: There is no such version.
-            RefusedError: A digest is not the registered one, a version that an alias routes to is
-                missing, or the model is deployed to too many targets.
+            RefusedError: A digest is not the registered one, a version that is in use is missing,
+                or the model is deployed to too many targets.
             ConflictError: Somebody changed the model meanwhile; nothing was written.
         """
         stamp = self._stamp("")
@@ -110,12 +110,12 @@ class Deployer(Historian):
 
         Raises:
             ModelNotFoundError: There is no such model.
-            RefusedError: A version that an alias routes to would leave.
+            RefusedError: A version that is in use would leave.
             ConflictError: Somebody changed the model meanwhile; nothing was written.
         """
         current, before = self._deployed(model, target)
         if before is None:
-            deployments.require_routed(current, target, digests)
+            deployments.require_used(current.policy, target, digests)
             return None
         stamp = self._stamp("what stays, before a deployment")
         return self._written(deployments.narrow(current, before, digests, stamp=stamp))

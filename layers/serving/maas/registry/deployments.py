@@ -1,4 +1,4 @@
-"""What a deployment changes in the registry, and what it asks of a promote. Pure, as `rules` is.
+"""What a deployment changes in the registry, and what it asks of a promote or a shadow. Pure.
 
 Imports `maas.errors`, the records, `changes` and `policies`. A target's record only ever lists what
 its function surely carries, so a deployment first narrows it to what stays:
@@ -17,11 +17,12 @@ from msgspec.structs import replace
 
 from maas.errors import FieldError, RefusedError
 from maas.registry.changes import Current, NewDeployment, Stamp, new_event
-from maas.registry.policies import routed
+from maas.registry.policies import in_use, users
 from maas.registry.records import (
     DEPLOYMENTS_MAX,
     Action,
     DeploymentRecord,
+    Policy,
     VersionRecord,
     decode,
     encode,
@@ -70,7 +71,7 @@ def deploy(
     Raises:
         FieldError: A name or a digest is malformed.
         RefusedError: The function answers with another digest than was registered or lacks a
-            version that an alias routes to, or the model is deployed to too many targets.
+            version that is in use, or the model is deployed to too many targets.
     """
     record = _checked(
         DeploymentRecord(
@@ -86,7 +87,7 @@ def deploy(
         )
     )
     _require_registered(record, versions)
-    require_routed(current, record.target, record.digests)
+    require_used(current.policy, record.target, record.digests)
     elsewhere = [t for t in targets if t.status != "removed" and t.target != record.target]
     if len(elsewhere) >= DEPLOYMENTS_MAX:
         raise RefusedError(
@@ -115,9 +116,9 @@ def narrow(
         The records to write, or the target's record where nothing would change.
 
     Raises:
-        RefusedError: An alias routes to a version that would leave.
+        RefusedError: A version that is in use would leave.
     """
-    require_routed(current, before.target, digests)
+    require_used(current.policy, before.target, digests)
     kept = dict(before.digests.items() & digests.items())
     if before.status != "live" or kept == before.digests:
         return before
@@ -167,29 +168,24 @@ def require_carried(
                 carried = ", ".join(map(str, deployment.digests)) or "none"
                 raise RefusedError(
                     f"{version.model}@{version.number} is not deployed to {target}, "
-                    f"which carries versions {carried}. Run maas package and maas deploy, then "
-                    "promote it.",
+                    f"which carries versions {carried}. Run maas package --candidate "
+                    f"{version.model}@{version.number} and maas deploy, then repeat this.",
                     field="version",
                 )
 
 
-def require_routed(current: Current, target: str, digests: Mapping[int, str]) -> None:
-    """Refuse a set of versions that lacks one which an alias gives traffic to.
+def require_used(policy: Policy, target: str, digests: Mapping[int, str]) -> None:
+    """Refuse a set of versions that lacks one which an alias routes to or shadows.
 
     Raises:
         RefusedError: With the remedy.
     """
-    policy = current.policy
-    for number in sorted(routed(policy.aliases)):
+    for number in sorted(in_use(policy)):
         if digests.get(number) != policy.digests[number]:
-            names = ", ".join(
-                name
-                for name, routes in policy.aliases.items()
-                if any(route.version == number for route in routes)
-            )
             raise RefusedError(
-                f"{target} would lack {policy.model}@{number}, which {names} routes to. "
-                "Run maas package and maas deploy, which carry it, or promote another version."
+                f"{target} would lack {policy.model}@{number}, which is in use by "
+                f"{users(policy, number)}. Run maas package and maas deploy, which carry it, or "
+                "promote another version or end the shadow."
             )
 
 

@@ -2,6 +2,7 @@
 
 policy = next_policy(model, replace(before, aliases={"production": routes}))
 in_use(policy)     # {1}
+users(policy, 1)   # "production"
 """
 
 from collections.abc import Mapping
@@ -43,3 +44,18 @@ def in_use(policy: Policy) -> set[int]:
     """The versions that an alias gives traffic to, or a copy of some."""
     shadows = {shadow.version for shadow in policy.shadows.values()}
     return routed(policy.aliases) | shadows
+
+
+def users(policy: Policy, number: int) -> str:
+    """The aliases that a version is in use by, for people; empty where it is in none."""
+    routing = [
+        name
+        for name, routes in policy.aliases.items()
+        if any(route.version == number for route in routes)
+    ]
+    shadowing = [
+        f"{name} as its shadow"
+        for name, shadow in policy.shadows.items()
+        if shadow.version == number
+    ]
+    return ", ".join(routing + shadowing)

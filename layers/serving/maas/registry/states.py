@@ -18,11 +18,10 @@ from msgspec.structs import replace
 
 from maas.errors import RefusedError
 from maas.registry.changes import Current, NewState, Stamp, new_event
-from maas.registry.policies import in_use, next_policy
+from maas.registry.policies import next_policy, users
 from maas.registry.records import (
     Action,
     AliasRecord,
-    Policy,
     Verification,
     VersionRecord,
 )
@@ -60,9 +59,9 @@ def retire(current: Current, version: VersionRecord, *, stamp: Stamp) -> NewStat
         return version
     if version.status == "blocked":
         raise RefusedError(f"{_name(version)} is blocked, which is more than retired.")
-    if users := _users(current.policy, version.number):
+    if used_by := users(current.policy, version.number):
         raise RefusedError(
-            f"{_name(version)} is in use by {users}. Promote another version, or end the shadow, "
+            f"{_name(version)} is in use by {used_by}. Promote another version, or end the shadow, "
             "then retire it."
         )
     return changed(
@@ -172,23 +171,6 @@ def changed(
 
 def _earned(verification: Verification) -> Status:
     return "verified" if verification.passed else "registered"
-
-
-def _users(policy: Policy, number: int) -> str:
-    """The aliases that a version is in use by, for people; empty where it is in none."""
-    if number not in in_use(policy):
-        return ""
-    routing = [
-        name
-        for name, routes in policy.aliases.items()
-        if any(route.version == number for route in routes)
-    ]
-    shadowing = [
-        f"{name} as its shadow"
-        for name, shadow in policy.shadows.items()
-        if shadow.version == number
-    ]
-    return ", ".join(routing + shadowing)
 
 
 def _is_concerned(alias: AliasRecord, number: int) -> bool:

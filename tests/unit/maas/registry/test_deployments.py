@@ -92,7 +92,7 @@ def test_a_deployment_carries_every_version_that_an_alias_routes_to(three: Regis
     three.promote("sentiment", ByNumber(2), weight=10)
     before = three.model("sentiment").revision
     with pytest.raises(
-        RefusedError, match=r"maas would lack sentiment@2, which canary, production"
+        RefusedError, match=r"maas would lack sentiment@2, which is in use by canary, production\."
     ):
         deployed(three, 1, 3)
     assert three.deployments("sentiment") == ()
@@ -165,7 +165,7 @@ def test_f34_a_version_that_is_not_deployed_is_not_promoted(three: Registry) -> 
     assert (refusal.value.status, refusal.value.exit_code) == (409, 3)
     assert str(refusal.value) == (
         "sentiment@3 is not deployed to maas, which carries versions 1, 2. "
-        "Run maas package and maas deploy, then promote it."
+        "Run maas package --candidate sentiment@3 and maas deploy, then repeat this."
     )
     with pytest.raises(RefusedError, match="not deployed to maas"):
         three.promote("sentiment", ByNumber(3), alias="canary")
@@ -173,6 +173,17 @@ def test_f34_a_version_that_is_not_deployed_is_not_promoted(three: Registry) -> 
     # And the remedy works
     deployed(three, 1, 2, 3, function_version="8")
     assert three.promote("sentiment", ByNumber(3), weight=10).changed
+
+
+def test_a_version_that_is_not_deployed_is_not_shadowed(three: Registry) -> None:
+    deployed(three, 1, 2)
+    before = three.policy("sentiment")
+    with pytest.raises(RefusedError, match=r"sentiment@3 is not deployed to maas.*--candidate"):
+        three.shadow("sentiment", ByNumber(3), sample=500)
+    assert three.policy("sentiment") == before
+    # And the remedy works
+    deployed(three, 1, 2, 3, function_version="8")
+    assert three.shadow("sentiment", ByNumber(3), sample=500).changed
 
 
 def test_a_promote_asks_every_live_target(three: Registry) -> None:
@@ -265,6 +276,22 @@ def test_a_deployment_that_would_put_off_a_routed_version_is_refused_before_it_b
     with pytest.raises(RefusedError, match="would lack sentiment@1"):
         three.narrow_deployment("sentiment", "maas", digests(2, 3))
     assert three.deployments("sentiment")[0].digests == digests(1, 2)
+
+
+def test_a_shadow_stays_carried_until_it_ends(three: Registry) -> None:
+    deployed(three, 1, 3)
+    three.shadow("sentiment", ByNumber(3), sample=500)
+    lacking = (
+        r"would lack sentiment@3, which is in use by production as its shadow\..*end the shadow"
+    )
+    with pytest.raises(RefusedError, match=lacking):
+        three.narrow_deployment("sentiment", "maas", digests(1, 2))
+    with pytest.raises(RefusedError, match=lacking):
+        deployed(three, 1, 2, function_version="8")
+    assert three.deployments("sentiment")[0].digests == digests(1, 3)
+    # When it has ended, then the version may leave
+    three.shadow("sentiment", None)
+    assert deployed(three, 1, 2, function_version="8").digests == digests(1, 2)
 
 
 def test_of_a_promote_and_a_deployment_at_once_exactly_one_wins(

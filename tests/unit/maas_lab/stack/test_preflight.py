@@ -191,6 +191,18 @@ def test_a_routed_version_that_is_not_packaged_is_refused(
     assert failing(bench) == {}
 
 
+def test_a_shadowed_version_that_is_not_packaged_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench(tmp_path, monkeypatch, versions=3)  # 1 is routed, 3 the newest
+    with bench.home.registry() as here:
+        here.shadow("sentiment", ByNumber(2), sample=500)
+    said = failing(bench)["registry"]
+    assert "would lack sentiment@2, which is in use by production as its shadow" in said
+    bench.package()
+    assert failing(bench) == {}
+
+
 def test_a_registry_that_is_behind_the_table_is_fine(bench: Bench) -> None:
     bench.deploy()
     with bench.table() as table:

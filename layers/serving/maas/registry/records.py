@@ -141,8 +141,10 @@ class Verification(Struct, frozen=True, forbid_unknown_fields=True, omit_default
         passed: Whether it answered as it should.
         problem: Why not, in one line.
         where: What answered: the bundle itself, or a deployed function.
-        p50_ms: Half of the golden requests took no longer (milliseconds), or None.
-        cold_start_seconds: From nothing to the first answer, or None.
+        p50_ms: Half of the golden requests took no longer, but for cold starts (milliseconds), or
+            None.
+        cold_start_seconds: Until the first answer: of the bundle, from opening it on, or of a
+            function whose process had to start for it. None where no start was seen.
         at: When (ISO 8601, UTC); empty for the replay at registration.
     """
 

@@ -4,11 +4,11 @@ import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 from support.effort import examples
+from support.kills import FORK
 from support.registries import STORES, opener
 
 from maas.errors import ConflictError
@@ -16,7 +16,6 @@ from maas.registry.addresses import ByNumber
 from maas.registry.records import Candidate
 from maas.registry.registry import Registry
 
-FORK = get_context("fork")
 # Python 3.12 warns of any fork beside threads; forking beside them is what is tested here.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 MakeCandidate = Callable[..., Candidate]

@@ -4,16 +4,13 @@ Its steps are what it asks of the store: reads, and the one transaction. In a ta
 tried with `--full` alone, for each of their steps takes a second there.
 """
 
-import os
-import signal
 from collections.abc import Callable
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.dynamo import empty_table
-from support.effort import examples
+from support.effort import count, examples
+from support.kills import killed, killer, stepping
 from support.registries import NOW, store_opener
 
 from maas.registry.addresses import ByNumber
@@ -25,7 +22,6 @@ from maas.registry.store import Item, Store
 from maas_lab.registry.checks import contradictions
 from maas_lab.registry.copies import copy_model
 
-FORK = get_context("fork")
 # Python 3.12 warns of any fork beside threads; forking beside them is what is tested here.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 PLAN = Plan((10, 100), Gate(600.0, 0.01, 1.5, 50), "a1")
@@ -57,30 +53,6 @@ def candidate(seed: int) -> Candidate:
         outputs=(),
         verification=Verification(golden=8, max_difference=0.0, seconds=0.0),
     )
-
-
-class Killing:
-    """A store whose process is killed just before or after one of the things that it is asked."""
-
-    def __init__(self, store: Store, *, at: int) -> None:
-        self._store = store
-        self._at = at
-
-    def __getattr__(self, name: str) -> Callable[..., object]:
-        asked = getattr(self._store, name)
-
-        def killed(*arguments: object, **options: object) -> object:
-            self._step()
-            answer = asked(*arguments, **options)
-            self._step()
-            return answer
-
-        return killed
-
-    def _step(self) -> None:
-        if self._at == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self._at -= 1
 
 
 class Scene:
@@ -123,16 +95,7 @@ class Scene:
 
     def killed(self, at: int) -> bool:
         """Make the change in a process that is killed at one of its steps, if it has so many."""
-
-        def work() -> None:
-            store: Any = Killing(self._open(), at=at)
-            ACTS[self._act](registry_on(store))
-
-        child = FORK.Process(target=work)
-        child.start()
-        child.join()
-        assert child.exitcode in (0, -signal.SIGKILL)
-        return child.exitcode != 0
+        return killed(lambda: ACTS[self._act](registry_on(stepping(self._open(), killer(at)))))
 
     def close(self) -> None:
         self._store.close()
@@ -166,4 +129,5 @@ def test_f6_a_change_that_is_killed_at_any_step_is_whole_or_not_there(
     assert scene.items() == after
     assert done == sorted(done)
     assert set(done) == {False, True}
+    count("faults", len(done))
     scene.close()

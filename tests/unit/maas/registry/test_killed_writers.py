@@ -5,11 +5,11 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from support.effort import examples
+from support.effort import count, examples
+from support.kills import FORK
 from support.registries import opener
 
 from maas.errors import MaasError
@@ -17,7 +17,6 @@ from maas.registry.addresses import ByNumber
 from maas.registry.records import Candidate
 from maas.registry.registry import Registry
 
-FORK = get_context("fork")
 # Python 3.12 warns of any fork beside threads; forking beside them is what is tested here.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 MakeCandidate = Callable[..., Candidate]
@@ -92,3 +91,4 @@ def test_f6_killed_writers_leave_whole_changes(
         for number in range(2):
             registry.register(candidate(10**6 + number))
         assert invariants(registry) >= 2
+    count("faults", len(children))

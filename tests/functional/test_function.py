@@ -204,8 +204,11 @@ def test_a_snapshot_holds_a_verified_model_and_a_restore_reads_anew(
             endpoint.answer = (200, keys | {"AccessKeyId": "AFTER"})
             out, error = function.communicate("now\n", timeout=60)
         assert function.returncode == 0, error
-    good, _, _, restored = json.loads(answers.read_text())["answers"]
-    # Then what was loaded had been hashed as a whole, and both say so
+    good, _, second, restored = json.loads(answers.read_text())["answers"]
+    # Then each start is told with the answer that waited for it
+    timings = [answer["headers"]["server-timing"] for answer in (good, second, restored)]
+    assert ["init;dur=" in timing for timing in timings] == [True, False, True]
+    # And what was loaded had been hashed as a whole, and both say so
     assert 'verify;desc="full"' in good["headers"]["server-timing"]
     logged = [json.loads(line) for line in out.splitlines()]
     assert "full" in [line["verify"] for line in logged if "verify" in line]

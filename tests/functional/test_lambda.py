@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,16 @@ def test_a_prediction_by_either_kind_of_api(
     assert headers["x-request-id"] == REQUEST_ID  # Lambda's, so that its own log lines match
     assert headers["x-maas-digest"] == shared.bundles[1].digest
     assert 'verify;desc="sizes"' in headers["server-timing"]
+
+
+def test_who_asks_long_after_a_start_did_not_wait_for_it(
+    shared: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = build_handler(shared.settings)
+    monkeypatch.setattr("maas.http.app.START_SECONDS", 0.01)
+    time.sleep(0.02)
+    answer = handler(rest_event(body=GOOD), CONTEXT)
+    assert "init" not in answer["headers"]["server-timing"]
 
 
 @pytest.mark.parametrize("event_of", [rest_event, http_event])

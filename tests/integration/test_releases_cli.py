@@ -1,6 +1,7 @@
 """Releases from the command line: verify, block, retire, tag, describe, diff, and what was."""
 
 import json
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.counting import Statistics, counting
+from support.gateway import behind_http
 from support.task_bundles import TaskHome, home_with, serving
 from support.tiny import Home, make_bundle, make_home
 from support.tiny_audio import make_sounds
@@ -18,6 +21,7 @@ from support.tiny_writer import make_writer
 from typer.testing import CliRunner, Result
 
 from maas.bundle.manifest import digest16
+from maas.http.entry import build_handler
 from maas.registry.addresses import ByNumber
 from maas.registry.policy_cache import JITTER
 from maas_lab import cli
@@ -156,7 +160,11 @@ def test_a_function_is_verified_over_http(home: Home) -> None:
         proof = said["verification"]
         assert (proof["where"], said["status"]) == ("function", "verified")
         assert proof["max_difference"] < 1e-4
+        assert proof["p50_ms"] > 0
         assert "secret" not in json.dumps(said)
+        # And a server that ran before has no cold start, which is said
+        assert "cold_start_seconds" not in {k for k, v in proof.items() if v is not None}
+        assert "no cold start seen" in run(home, "verify", "sentiment@2", "--url", url).stdout
         # What answers with another digest fails
         other = make_home(home.settings.home / "other", versions=3)
         refused = run(other, "verify", "sentiment@3", "--url", url)
@@ -165,6 +173,35 @@ def test_a_function_is_verified_over_http(home: Home) -> None:
     gone = run(home, "verify", "sentiment@2", "--url", url)
     assert gone.exit_code == 5
     assert ok(home, "show", "sentiment@2")["status"] == "verified"
+
+
+def test_a_cold_start_is_recorded_only_where_a_process_had_to_start(home: Home) -> None:
+    with behind_http(lambda: build_handler(home.settings)) as url:
+        first = ok(home, "verify", "sentiment@2", "--url", url)["verification"]
+        assert first["cold_start_seconds"] > first["p50_ms"] / 1000 > 0
+        again = ok(home, "verify", "sentiment@2", "--url", url)["verification"]
+        assert again.get("cold_start_seconds") is None
+    with behind_http(lambda: build_handler(home.settings)) as url:
+        said = run(home, "verify", "sentiment@2", "--url", url).stdout
+    assert re.search(r"p50 [0-9.]+ ms, cold start [0-9.]+ s", said)
+
+
+def test_a_function_that_refuses_a_version_is_told_from_a_gateway_that_refuses_a_key(
+    home: Home,
+) -> None:
+    other = make_home(home.settings.home / "other")
+    with home.registry() as registry:
+        registry.block("sentiment", ByNumber(2))
+    with behind_http(lambda: build_handler(home.settings)) as url:
+        refused = run(other, "verify", "sentiment@2", "--url", url)
+    assert refused.exit_code == 3
+    assert "answers 403" in refused.stdout
+    said = json.dumps({"error": "The header x-api-key must hold a valid key."}).encode()
+    closed = Statistics()
+    closed.status, closed.body = 403, said
+    with counting(closed) as gateway:
+        refused = run(other, "verify", "sentiment@2", "--url", gateway.url)
+    assert (refused.exit_code, "api-key" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """`maas verify`: replay a version's golden requests, and write down what they showed.
 
-Imports `maas` and httpx. The bundle that lies here is asked, every form of it; with a URL a
+Imports `maas` and the lab. The bundle that lies here is asked, every form of it; with a URL a
 deployed function or server is asked too, pinned to the version, and must answer as the bundle does:
 
     change = verify_version(registry, settings.bundles, version, url="https://…/prod")
@@ -10,24 +10,21 @@ deployed function or server is asked too, pinned to the version, and must answer
 import base64
 import statistics
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
-import msgspec
 import numpy as np
 from msgspec.structs import replace
 
 from maas.bundle.golden import read_golden, tolerance_of
 from maas.bundle.manifest import digest16
 from maas.bundle.verify import verify_bundle
-from maas.errors import BundleError, FieldError, MaasError, RefusedError, TryAgainError
-from maas.http.protocols.oip_data import datatype_of, from_json, to_json
-from maas.http.protocols.oip_wire import InferAnswer
+from maas.errors import BundleError, MaasError, RefusedError
 from maas.loading import load_version
 from maas.registry.addresses import ByNumber
 from maas.registry.records import Verification
 from maas.tasks.tensor import as_array, difference
 from maas.tasks.tensors import strings
+from maas_lab.registry.remote import PROBLEM_CHARACTERS, TIMEOUT_SECONDS, Remote
 from maas_lab.releasing import replay_bundle
 
 if TYPE_CHECKING:
@@ -42,9 +39,7 @@ if TYPE_CHECKING:
     from maas.registry.registry import Registry
     from maas.tasks.tensors import Array
 
-_TIMEOUT_SECONDS = 30.0
 _ROUNDS = 3
-_PROBLEM_CHARACTERS = 200
 
 
 def verify_version(
@@ -83,7 +78,7 @@ def verify_version(
         bundle = verify_bundle(folder, digest=version.digest)
         proof = _of_bundle(bundle, tolerance)
         if url is not None:
-            with _Remote(url, version, api_key) as remote:
+            with Remote(url, version, api_key) as remote:
                 proof = _of_function(bundle, remote, tolerance)
     except BundleError as error:
         where = version.verification.where if url is None else "function"
@@ -107,35 +102,29 @@ def _p50(loaded: "LoadedVersion", goldens: "tuple[Golden, ...]") -> float:
     seconds = []
     for golden in goldens * _ROUNDS:
         began = time.perf_counter()
-        loaded.task.replay(golden, deadline=time.monotonic() + _TIMEOUT_SECONDS)
+        loaded.task.replay(golden, deadline=time.monotonic() + TIMEOUT_SECONDS)
         seconds.append(time.perf_counter() - began)
     return 1_000 * statistics.median(seconds)
 
 
-def _of_function(bundle: "Bundle", remote: "_Remote", tolerance: float | None) -> Verification:
+def _of_function(bundle: "Bundle", remote: "Remote", tolerance: float | None) -> Verification:
     """Ask for each golden request what the bundle answers here in the function's own form."""
-    began = time.perf_counter()
-    first = remote.form()
-    cold = time.perf_counter() - began
-    loaded = load_version(bundle, form=first, threads=1, replays=1)
-    form = bundle.manifest.form(first)
+    form = bundle.manifest.form(remote.form())
+    loaded = load_version(bundle, form=form.name, threads=1, replays=1)
     goldens = read_golden(bundle, form)
-    worst, seconds = 0.0, []
+    worst = 0.0
     for golden in goldens * _ROUNDS:
         feeds = _feeds(golden)
-        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         expected = loaded.task.tensors.infer(feeds, deadline=deadline).outputs
-        began = time.perf_counter()
-        answered = remote.infer(feeds)
-        seconds.append(time.perf_counter() - began)
-        worst = max(worst, _apart(expected, answered))
+        worst = max(worst, _apart(expected, remote.infer(feeds)))
     proof = Verification(
         golden=len(goldens),
         max_difference=worst,
-        seconds=sum(seconds),
+        seconds=sum(remote.warm) + sum(remote.cold),
         where="function",
-        p50_ms=1_000 * statistics.median(seconds),
-        cold_start_seconds=cold,
+        p50_ms=1_000 * statistics.median(remote.warm) if remote.warm else None,
+        cold_start_seconds=max(remote.cold, default=None),
     )
     return _judged(proof, tolerance_of(form, goldens) if tolerance is None else tolerance)
 
@@ -172,74 +161,6 @@ def _feeds(golden: "Golden") -> "dict[str, Array]":
     }
 
 
-class _Remote:
-    """One version of a model behind a URL, asked by the Open Inference Protocol."""
-
-    def __init__(self, url: str, version: "VersionRecord", api_key: str | None) -> None:
-        self._version = version
-        self._url = url.rstrip("/")
-        headers = {"x-api-key": api_key} if api_key else {}
-        self._client = httpx.Client(timeout=_TIMEOUT_SECONDS, headers=headers)
-
-    def __enter__(self) -> "_Remote":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
-
-    def form(self) -> str:
-        """Which form of the version answers there."""
-        response = self._ask("GET", f"/models/{self._version.model}/versions/{self._number}")
-        return str(response.json()["form"])
-
-    def infer(self, feeds: "Mapping[str, Array]") -> "dict[str, Array]":
-        """What it answers to tensors."""
-        body = {"inputs": [_input(name, array) for name, array in feeds.items()]}
-        path = f"/v2/models/{self._version.model}/versions/{self._number}/infer"
-        answer = msgspec.json.decode(self._ask("POST", path, body).content, type=InferAnswer)
-        return {
-            each.name: from_json(each.data, each.datatype, each.shape, field=each.name)
-            for each in answer.outputs
-        }
-
-    @property
-    def _number(self) -> int:
-        return self._version.number
-
-    def _ask(self, method: str, path: str, body: object = None) -> httpx.Response:
-        try:
-            response = self._client.request(method, self._url + path, json=body)
-        except (httpx.HTTPError, httpx.InvalidURL):
-            raise TryAgainError(
-                "No function or server answers at this --url.", field="url"
-            ) from None
-        if response.status_code in (401, 403) and "x-maas-request-id" not in response.headers:
-            raise FieldError("is missing or not allowed there", field="api-key")
-        if response.status_code in (429, 503, 504):
-            raise TryAgainError(f"It answers {response.status_code} now: {_said(response)}")
-        if response.status_code != httpx.codes.OK:
-            raise BundleError(f"It answers {response.status_code}: {_said(response)}")
-        if response.headers.get("x-maas-digest") != self._version.digest:
-            raise BundleError("What answers there has another digest than is registered.")
-        return response
-
-
-def _said(response: httpx.Response) -> str:
-    try:
-        return str(response.json()["error"])[:_PROBLEM_CHARACTERS]
-    except (ValueError, KeyError, TypeError):
-        return "not as maas does"
-
-
-def _input(name: str, array: "Array") -> dict[str, Any]:
-    datatype = datatype_of(array)
-    said: dict[str, Any] = {"name": name, "shape": list(array.shape), "datatype": datatype}
-    if datatype != "BYTES":
-        return {**said, "data": to_json(array)}
-    coded = [base64.b64encode(element).decode() for element in array.ravel().tolist()]
-    return {**said, "data": coded, "parameters": {"content_type": "base64"}}
-
-
 def _line(error: MaasError) -> str:
     """An error as one line for the record."""
-    return " ".join(error.described().split())[:_PROBLEM_CHARACTERS]
+    return " ".join(error.described().split())[:PROBLEM_CHARACTERS]

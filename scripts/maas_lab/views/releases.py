@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from maas.registry.curator import AliasChange, ModelChange, VersionChange
     from maas.registry.historian import AliasThen, Moment
-    from maas.registry.records import AliasRecord, Policy, VersionRecord
+    from maas.registry.records import AliasRecord, Policy, Verification, VersionRecord
     from maas.registry.registry import Registry
     from maas_lab.registry.differences import Differences
 
@@ -32,13 +32,21 @@ def verified_view(record: "VersionRecord", routed: "Sequence[str]") -> View:
     else:
         said = f"{name}: {where} does not answer as it should: {proof.problem}"
     lines = [f"{said}; it is {record.status}"]
-    if proof.p50_ms is not None and proof.cold_start_seconds is not None:
-        lines.append(f"p50 {proof.p50_ms:.1f} ms, first answer {proof.cold_start_seconds:.2f} s")
+    if proof.p50_ms is not None:
+        lines.append(f"p50 {proof.p50_ms:.1f} ms, {_start(proof)}")
     if not proof.passed and routed:
         lines.append(
             f"It goes on answering {', '.join(routed)}: roll back, promote another, or block it."
         )
     return View({**_data(record), "answers": list(routed)}, "\n".join(lines))
+
+
+def _start(proof: "Verification") -> str:
+    """What is known of a cold start, where latency is known."""
+    if proof.cold_start_seconds is None:
+        return "no cold start seen: what answered had started before"
+    what = "first answer" if proof.where == "bundle" else "cold start"
+    return f"{what} {proof.cold_start_seconds:.2f} s"
 
 
 def state_view(change: "VersionChange", aliases: "Sequence[AliasRecord]" = ()) -> View:

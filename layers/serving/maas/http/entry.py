@@ -77,10 +77,17 @@ def build_handler(settings: "Settings") -> "Handler":
     else:
         spent = (time.perf_counter() - started) * 1000
         observer.loaded(model=settings.model, milliseconds=spent)
-    if register_after_restore is not None:
-        register_after_restore(services.renew)
+
+    def renew() -> None:
+        restored = time.perf_counter()
+        services.renew()
         if sender is not None:
-            register_after_restore(sender.renew)
+            sender.renew()
+        app.started(time.perf_counter() - restored)
+
+    if register_after_restore is not None:
+        register_after_restore(renew)
+    app.started(time.perf_counter() - started)
     return handler
 
 

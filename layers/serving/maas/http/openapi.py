@@ -43,7 +43,10 @@ _OF_MODEL = ("x-maas-model",)
 _OF_VERSION = ("x-maas-version", "x-maas-digest", "x-maas-policy")
 _HEADERS: "Json" = {
     "x-request-id": ("The request, as our log names it.", {"type": "string"}),
-    "server-timing": ("Milliseconds by stage.", {"type": "string"}),
+    "server-timing": (
+        "Milliseconds by stage; `init` where a function's process had to start for this request.",
+        {"type": "string"},
+    ),
     "x-maas-model": ("The model.", {"type": "string"}),
     "x-maas-version": ("The version that answered.", {"type": "string", "pattern": "^[0-9]+$"}),
     "x-maas-digest": ("That version's digest.", {"type": "string", "pattern": "^sha256:"}),

@@ -15,7 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from maas.registry.dynamo_attempts import Attempts
+from maas.registry.dynamo_attempts import CONNECT_TIMEOUT, READ_TIMEOUT, Attempts
 from maas.registry.dynamo_faults import Fault, FaultError, Kind, error_of, fault_of_answer
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CONNECT_TIMEOUT = 1.0
-READ_TIMEOUT = 2.0
 _CONNECTIONS = 64  # as many as `maas serve` has threads
 _ENVELOPE = "application/x-amz-json"
 
@@ -40,7 +38,7 @@ class Table:
         name: The table's name.
         region: Where it lies; empty: what AWS's library finds.
         endpoint: Where DynamoDB answers; empty: AWS's own address in the region.
-        attempts: How often to ask; the default is bounded to about seven seconds.
+        attempts: How often to ask; the default is bounded to seven seconds.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """How often something is asked of DynamoDB, and when we give up.
 
 Imports the registry's faults. There is one loop, so there is one bound: three attempts where no
-answer or no capacity comes, eight where others work on the same items, and none that begins later
-than `BEGIN_WITHIN`. AWS's library is told to try once:
+answer or no capacity comes, eight where others work on the same items, and none that could end
+later than `BOUND`. AWS's library is told to try once:
 
     attempts = Attempts(sleep=time.sleep, draw=random.random, clock=time.monotonic)
     answer = attempts.make(lambda: client.get_item(...))      # raises FaultError
@@ -14,8 +14,13 @@ from typing import TypeVar
 
 from maas.registry.dynamo_faults import Fault, FaultError, Kind
 
-BEGIN_WITHIN = 4.4
-"""Seconds; an attempt of 3 (1 to connect, 2 to wait) may begin until then, so 7.4 in all."""
+CONNECT_TIMEOUT = 1.0
+READ_TIMEOUT = 1.7
+"""Seconds; two waits of it, with their pauses, leave room for a third."""
+BOUND = 7.0
+"""Seconds for all attempts together."""
+BEGIN_WITHIN = BOUND - CONNECT_TIMEOUT - READ_TIMEOUT
+"""Seconds; an attempt that began later could end behind the bound."""
 
 Answer = TypeVar("Answer")
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from huggingface_hub import InferenceClient
-from support.fitted_tables import CLASSIFIERS, COLUMNS, REGRESSORS, FittedTable, fit
+from support.fitted_tables import CLASSIFIERS, COLUMNS, REGRESSORS, SEVERAL, FittedTable, fit
 from support.laptop import Laptop
 from support.task_bundles import TaskBundle, TaskHome, serving
 from support.tiny import register_bundle
@@ -40,7 +40,7 @@ class Served:
         self.settings = Settings.parse({"MAAS_HOME": str(folder), "MAAS_ACTOR": "tests"})
         self.settings.bundles.mkdir(parents=True)
         with build_registry(self.settings) as registry:
-            for name in (*CLASSIFIERS, *REGRESSORS):
+            for name in (*CLASSIFIERS, *REGRESSORS, *SEVERAL):
                 self.fitted[name] = fit(name)
                 path = folder / f"{name}.onnx"
                 path.write_bytes(self.fitted[name].graph)
@@ -50,9 +50,9 @@ class Served:
 
     @staticmethod
     def _wishes(name: str) -> Wishes:
-        if name in REGRESSORS:
-            return Wishes()
-        return Wishes(task="tabular-classification", columns=COLUMNS)
+        if name in CLASSIFIERS:
+            return Wishes(task="tabular-classification", columns=COLUMNS)
+        return Wishes()
 
     def answer(self, name: str) -> "dict[str, npt.NDArray[np.float64]]":
         """What the model answers about its rows, by output, by the Open Inference Protocol."""
@@ -101,6 +101,27 @@ def test_numbers_are_those_of_the_original(served: Served, name: str) -> None:
     fitted = served.fitted[name]
     wanted = fitted.model.predict(fitted.rows)
     assert np.abs(numbers.reshape(wanted.shape) - wanted).max() < 1e-5
+
+
+def test_a_list_of_tensors_is_that_of_the_original(served: Served) -> None:
+    # Given a model that tells two kinds of labels, whose probabilities are a list of two tensors
+    fitted = served.fitted["several"]
+    wanted = fitted.model.predict_proba(fitted.rows)
+    # Then they are a list as a whole, and by row
+    url, rows = f"{served.url}/v1/models/several:predict", fitted.rows.tolist()
+    answer = httpx.post(url, json={"inputs": rows}).json()["outputs"]
+    assert answer["label"] == fitted.model.predict(fitted.rows).tolist()
+    for found, each in zip(answer["probabilities"], wanted, strict=True):
+        assert np.abs(np.array(found) - each).max() < 1e-5
+    answer = httpx.post(url, json={"instances": rows}).json()["predictions"]
+    for at, row in enumerate(answer):
+        for found, each in zip(row["probabilities"], wanted, strict=True):
+            assert np.abs(np.array(found) - each[at]).max() < 1e-5
+    # And tensors of their own by the Open Inference Protocol
+    tensors = served.answer("several")
+    assert list(tensors) == ["probabilities_0", "probabilities_1"]
+    for found, each in zip(tensors.values(), wanted, strict=True):
+        assert np.abs(found - each).max() < 1e-5
 
 
 def test_a_category_that_was_not_fitted_is_the_callers_mistake(served: Served) -> None:

@@ -88,6 +88,15 @@ def _forest_of_numbers() -> Any:  # noqa: ANN401
     return RandomForestRegressor(3, max_depth=4, random_state=0).fit(_FLOATS, two)
 
 
+def _several() -> Any:  # noqa: ANN401
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multioutput import MultiOutputClassifier
+
+    return MultiOutputClassifier(LogisticRegression()).fit(
+        _FLOATS, np.stack([_SIGN, _THREE], axis=1)
+    )
+
+
 def _light() -> Any:  # noqa: ANN401
     from lightgbm import LGBMClassifier
 
@@ -116,6 +125,8 @@ CLASSIFIERS: "dict[str, Callable[[], Any]]" = {
     "linearsvc": lambda: _support("LinearSVC"),
 }
 """By name, how each is fitted; the last two have no probabilities."""
+SEVERAL: "dict[str, Callable[[], Any]]" = {"several": _several}
+"""Classifiers that tell labels of two kinds at once, two and three of them."""
 REGRESSORS: "dict[str, Callable[[], Any]]" = {
     "forestnumbers": _forest_of_numbers,
     "xgboostnumbers": lambda: _extreme(numbers=True),
@@ -127,12 +138,12 @@ def fit(name: str, **options: Any) -> FittedTable:  # noqa: ANN401
     """Fit and convert one.
 
     Args:
-        name: Of CLASSIFIERS or REGRESSORS.
+        name: Of CLASSIFIERS, REGRESSORS or SEVERAL.
         options: Of skl2onnx's for the model, such as `zipmap=False`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the libraries' own, about each other's versions
-        model = (CLASSIFIERS | REGRESSORS)[name]()
+        model = (CLASSIFIERS | REGRESSORS | SEVERAL)[name]()
         graph = _converted(name, model, options)
     return FittedTable(model, graph.SerializeToString(), _FLOATS[:20])
 

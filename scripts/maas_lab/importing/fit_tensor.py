@@ -9,7 +9,9 @@ Imports onnx, `maas` and the lab.
 from typing import TYPE_CHECKING
 
 import onnx
+from msgspec.structs import replace
 
+from maas.bundle.composites import are_columns
 from maas.engine.session import open_session
 from maas.errors import FieldError, ModelError, RefusedError
 from maas_lab.exporting.forms import GRAPH, PORTABLE
@@ -25,6 +27,7 @@ from maas_lab.importing.wishes import read_example
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from maas.bundle.composites import Composite
     from maas.engine.session import Session
     from maas.registry.records import TensorSpec
     from maas_lab.importing.exported import Exported
@@ -66,14 +69,16 @@ def fit_tensor(
     model = onnx.load(graph)  # its weights may have moved to a file
     outputs = output_specs(model, recording.answers, _sessions(graph))
     write_portable(model, folder)
+    labels = _labels(foreign, exported, outputs)
     return Fitted(
         inputs=inputs,
         outputs=outputs,
         goldens=recording.goldens,
         limits=exported.limits,
-        labels=_labels(foreign, exported, outputs),
+        labels=labels,
         states=tuple(states.items()),
         notes=foreign.notes,
+        manifest={"composites": _composites(foreign, outputs, labels)},
     )
 
 
@@ -88,6 +93,18 @@ def _sessions(graph: "Path") -> "tuple[Session, ...]":
         ) from None
 
 
+def _composites(
+    foreign: "Foreign", outputs: "tuple[TensorSpec, ...]", labels: tuple[str, ...]
+) -> "tuple[Composite, ...]":
+    """Maps are by the labels that are given, where they name as many; a column has one name."""
+    specs = {spec.name: spec for spec in outputs}
+    return tuple(
+        replace(each, keys=labels) if len(labels) == len(each.keys) else each
+        for each in foreign.composites
+        if not each.keys or are_columns(each.keys, specs[each.name])
+    )
+
+
 def _labels(
     foreign: "Foreign", exported: "Exported", outputs: "tuple[TensorSpec, ...]"
 ) -> tuple[str, ...]:
@@ -100,5 +117,5 @@ def _labels(
                 f"are {len(exported.labels)}; the outputs end in {widths}", field="labels"
             )
         return exported.labels
-    named = len(set(foreign.labels)) > 1 and len(foreign.labels) in ends
+    named = 1 < len(set(foreign.labels)) == len(foreign.labels) and len(foreign.labels) in ends
     return foreign.labels if named else ()

@@ -14,6 +14,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import external_data_helper, inliner
 
+from maas.bundle.composites import Composite
 from maas.bundle.graph_policy import check_graph
 from maas.bundle.operators import IR_VERSIONS, ONNX_OPSETS
 from maas.errors import BundleError, FieldError, RefusedError
@@ -21,6 +22,7 @@ from maas_lab.files import CHUNK_BYTES
 from maas_lab.graphs import strip_graph
 from maas_lab.importing.class_labels import class_labels
 from maas_lab.importing.opsets import settle_opsets
+from maas_lab.importing.sequences import unroll_sequences
 from maas_lab.importing.zip_maps import cut_zip_maps
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Foreign:
         producer: What made it, as the file says.
         labels: Class names that the graph itself held; none where it held none.
         notes: What was changed, for people.
+        composites: Outputs that were lists of tensors or of maps, and are tensors now.
     """
 
     model: onnx.ModelProto
@@ -48,6 +51,7 @@ class Foreign:
     producer: str
     labels: tuple[str, ...]
     notes: tuple[str, ...]
+    composites: tuple[Composite, ...] = ()
 
 
 def read_foreign(path: "Path") -> Foreign:
@@ -68,7 +72,9 @@ def read_foreign(path: "Path") -> Foreign:
     if model.functions:
         model = inliner.inline_local_functions(model)
         notes.append("Functions of the model's own are written out.")
-    labels = cut_zip_maps(model, notes) or class_labels(model)
+    lists = unroll_sequences(model, notes)
+    maps = cut_zip_maps(model, notes)
+    labels = maps[0].keys if len(maps) == 1 else ()
     for field in _HIDDEN:
         model.ClearField(field)
     _settle_inputs(model, notes)
@@ -77,7 +83,14 @@ def read_foreign(path: "Path") -> Foreign:
     model.graph.ClearField("quantization_annotation")
     _free_dimensions(model)
     strip_graph(model)
-    return Foreign(model, _digest(path), producer, labels, tuple(notes))
+    return Foreign(
+        model,
+        _digest(path),
+        producer,
+        labels or class_labels(model),
+        tuple(notes),
+        composites=lists + tuple(each for each in maps if each.keys),
+    )
 
 
 def check_admitted(data: bytes, files: "dict[str, int]") -> None:

@@ -33,6 +33,7 @@ def describe(imported: "Imported") -> dict[str, Any]:
         "card": str(made.card / "card.md"),
         "inputs": msgspec.to_builtins(manifest.inputs),
         "outputs": msgspec.to_builtins(manifest.outputs),
+        "composites": msgspec.to_builtins(manifest.composites),
         "states": dict(fitted.states),
         "labels": list(manifest.labels),
         "golden": len(fitted.goldens),

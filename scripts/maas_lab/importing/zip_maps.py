@@ -1,13 +1,16 @@
 """Classifiers of scikit-learn as they are converted: a map of scores per row becomes a tensor.
 
-Imports onnx and `maas.errors`. `ZipMap` puts names to a row of scores, and computes nothing; so the
-scores are taken before it, and its names are the model's labels:
+Imports onnx, `maas` and the lab. `ZipMap` puts names to a row of scores, and computes nothing; so
+the scores are taken before it, and its names are the model's labels. No other node makes a map, and
+none reads one:
 
-    labels = cut_zip_maps(model, notes)
+    (maps,) = cut_zip_maps(model, notes)
+    maps.keys                                  # ("no", "yes")
 """
 
 from typing import TYPE_CHECKING
 
+from maas.bundle.composites import Composite
 from maas.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ _REMEDY = (
 )
 
 
-def cut_zip_maps(model: "onnx.ModelProto", notes: list[str]) -> tuple[str, ...]:
+def cut_zip_maps(model: "onnx.ModelProto", notes: list[str]) -> tuple[Composite, ...]:
     """Answer with what goes into each ZipMap whose maps are an output.
 
     Args:
@@ -27,12 +30,13 @@ def cut_zip_maps(model: "onnx.ModelProto", notes: list[str]) -> tuple[str, ...]:
         notes: Where it is said.
 
     Returns:
-        The names, where there is one such output; none otherwise.
+        For each such output, its name and what its columns are called; no columns where that is not
+        said, or not once for each.
 
     Raises:
         RefusedError: An output is another kind of sequence or map, or something reads the maps.
     """
-    found: list[tuple[str, ...]] = []
+    found: list[Composite] = []
     for value in model.graph.output:
         if value.type.WhichOneof("value") in ("tensor_type", None):
             continue
@@ -41,10 +45,11 @@ def cut_zip_maps(model: "onnx.ModelProto", notes: list[str]) -> tuple[str, ...]:
         if maker is None or maker.op_type != "ZipMap" or readers:
             kind = str(value.type.WhichOneof("value")).removesuffix("_type")
             raise RefusedError(f"The output {value.name} is a {kind}, no tensor. {_REMEDY}")
-        found.append(_names(maker))
-        _cut(value, maker, width=len(found[-1]))
+        keys = _names(maker)
+        found.append(Composite(value.name, (value.name,), keys))
+        _cut(value, maker, width=len(keys))
         notes.append(f"{value.name} is a row of scores: the ZipMap that named them was cut.")
-    return found[0] if len(found) == 1 else ()
+    return tuple(found)
 
 
 def _names(node: "onnx.NodeProto") -> tuple[str, ...]:

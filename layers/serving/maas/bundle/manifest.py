@@ -1,7 +1,7 @@
 """The manifest of a bundle: strict to read, canonical to write, and its sha256 is the digest.
 
 May import `maas.errors`, `maas.limits`, `maas.settings`, `maas.registry.records`, msgspec, and
-`audio`, `generation` and `task_rules` beside it.
+`audio`, `composites`, `generation` and `task_rules` beside it.
 
     manifest = parse_manifest(data)          # refuses unknown fields, wrong types, wrong order
     data = canonical_json(manifest)          # the very bytes that `bundle_digest` hashes
@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from maas.bundle.audio import AudioInput, CtcVocabulary
+from maas.bundle.composites import Composite
 from maas.bundle.generation import Generation
 from maas.bundle.task_rules import check_task
 from maas.errors import BundleError
@@ -135,6 +136,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """The graph's waveform, for the tasks that listen to one."""
     ctc: CtcVocabulary | None = None
     """What is spelled, for the task that writes down what it hears."""
+    composites: tuple[Composite, ...] = ()
+    """Outputs that are lists where JSON nests freely, of a graph that is served as it is."""
 
     def entries(self, form: str | None = None) -> tuple[FileEntry, ...]:
         """The shared files and those of one form, or of every form when None.

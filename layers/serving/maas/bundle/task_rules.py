@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from maas.bundle.audio import check_audio, check_ctc
+from maas.bundle.composites import check_composites
 from maas.bundle.dtypes import DTYPES, STRING
 from maas.errors import BundleError
 from maas.limits import Limits
@@ -111,6 +112,7 @@ def check_task(manifest: "Manifest", limits: Limits) -> None:
     check_audio(manifest.audio, manifest.task, limits, wanted=manifest.task in LISTENING)
     check_ctc(manifest.ctc, manifest.task, limits, wanted=manifest.task in TRANSCRIBING)
     _check_generation(manifest)
+    _check_composites(manifest)
     if manifest.task in BARE:
         _check_bare("inputs", manifest.inputs)
         _check_bare("outputs", manifest.outputs)
@@ -183,6 +185,12 @@ def _check_columns(manifest: "Manifest", limits: Limits) -> None:
         for spec in manifest.outputs
     ):
         raise BundleError("must have one of float32 [rows, labels]", field="outputs")
+
+
+def _check_composites(manifest: "Manifest") -> None:
+    if manifest.composites and manifest.task not in BARE - TABULAR:
+        raise BundleError(f"must be none for {manifest.task}", field="composites")
+    check_composites(manifest.composites, manifest.outputs)
 
 
 def _has_width(specs: "Sequence[TensorSpec]", width: int) -> bool:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     Body = dict[str, Any]
 
 GOOD = tensor_golden(tensor_weights(0), seed=0)
+LIST: "Body" = {"name": "both", "tensors": ["total", "same"]}
+MAPS: "Body" = {"name": "scores", "tensors": ["scores"], "keys": ["a", "b", "c"]}
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,10 @@ def _set(where: str, at: int, **fields: object) -> "Callable[[Body], object]":
     return lambda body: body[where][at].update(fields)
 
 
+def _composed(*composites: "Body") -> "Callable[[Body], object]":
+    return lambda body: body.update(composites=[*composites])
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -55,6 +61,7 @@ def _set(where: str, at: int, **fields: object) -> "Callable[[Body], object]":
         _set("inputs", 0, dtype="uint8"),
         _set("inputs", 0, shape=[]),
         _set("outputs", 0, shape=["past + 1", "classes"]),
+        lambda body: body.update(composites=[LIST, MAPS]),
     ],
 )
 def test_any_tensors_and_labels_or_none_are_read(
@@ -73,6 +80,25 @@ def test_any_tensors_and_labels_or_none_are_read(
             "labels: are 2, and no output ends",
         ),
         (lambda body: body.update(limits={"max_tokens": 1}), "max_tokens: must be 0"),
+        (_composed({"name": "y", "tensors": ["absent"]}), "composites: must be of outputs"),
+        (_composed({"name": "y", "tensors": ["total", "total"]}), "must be of outputs"),
+        (_composed(LIST, LIST | {"name": "again"}), "must be of outputs"),
+        (_composed({"name": "high", "tensors": ["total"]}), "composites: must have names"),
+        (_composed(LIST, MAPS | {"name": "both"}), "composites: must have names"),
+        (_composed(MAPS | {"keys": ["a", "b"]}), "composites: must name each column"),
+        (_composed(MAPS | {"keys": ["a", "b", "b"]}), "composites: must name each column"),
+        (_composed(MAPS | {"tensors": ["scores", "high"]}), "composites: must name each column"),
+        (_composed(MAPS | {"name": "y", "tensors": ["same"]}), "composites: must name each column"),
+        (_composed({"name": "y", "tensors": []}), "composites"),
+        (
+            lambda body: body.update(
+                task="tabular-classification",
+                columns=["a", "b", "c", "d"],
+                inputs=body["inputs"][:1],
+                composites=[LIST],
+            ),
+            "composites: must be none for tabular",
+        ),
         (
             lambda body: body.update(image={"width": 1, "height": 1, "channels": 1}),
             "image: must be absent",

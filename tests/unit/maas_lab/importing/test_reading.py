@@ -140,7 +140,7 @@ def _typed(kind: str) -> onnx.ModelProto:
         (softmax(opset=10), RefusedError, "version 10 of ONNX's operators", "version_converter"),
         (relu(opset=99), RefusedError, "24 is the newest", "opset_version=24"),
         (relu(ir_version=99), RefusedError, "IR version 99", "older version of onnx"),
-        (_typed("sequence_type"), RefusedError, "y is a sequence, no tensor", "zipmap"),
+        (_typed("sequence_type"), RefusedError, "y is a sequence, no tensor", "torch.stack"),
         (_typed("optional_type"), RefusedError, "y is a optional, no tensor", "zipmap"),
         (graph_of([], {"x": FLOATS}, {"x": FLOATS}), FieldError, "computes nothing", ""),
         (

@@ -85,7 +85,8 @@ class _SageMaker:
 
         if isinstance(asked, Asked):
             answer = await self._answering.infer(turn, asked.feeds, exchange)
-            value = answer_of(asked, answer.outputs)
+            composites = turn.loaded.bundle.manifest.composites
+            value = answer_of(asked, answer.outputs, composites)
         else:
             value = await self._of_table(turn, asked, exchange)
         return encode_json(Predicted(value), limit=LIMITS.tensor_bytes)

@@ -51,7 +51,7 @@ class _TensorFlowServing:
         data = await self._answering.read(request, exchange, limit=LIMITS.tensor_bytes)
         asked = decode(data, turn.task.tensors.inputs)
         answer = await self._answering.infer(turn, asked.feeds, exchange)
-        return encode(asked, answer.outputs)
+        return encode(asked, answer.outputs, turn.loaded.bundle.manifest.composites)
 
     async def status(self, request: "Request", exchange: "Exchange") -> bytes:
         from maas.http.protocols.tfs_models import status_of

@@ -21,6 +21,7 @@ from maas.tasks.tensors import STRING, strings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from maas.bundle.composites import Composite
     from maas.registry.records import TensorSpec
     from maas.tasks.tensors import Array
 
@@ -129,3 +130,23 @@ def nested_of(array: "Array") -> Any:  # noqa: ANN401 - whatever JSON can say
         ]
         return strings(texts, array.shape).tolist()
     return array.tolist()
+
+
+def composed(
+    values: "Mapping[str, Any]", composites: "Sequence[Composite]", *, by_row: bool
+) -> dict[str, Any]:
+    """Outputs as JSON says them, those put together that were a list of tensors or of maps.
+
+    Args:
+        values: By output, what `nested_of` made of it; as many rows in each where it is by row.
+        composites: What is put together.
+        by_row: Whether a list says for each row what its tensors say of it; else for each tensor.
+    """
+    made = dict(values)
+    for each in composites:
+        parts = [made.pop(name) for name in each.tensors]
+        if each.keys:
+            made[each.name] = [dict(zip(each.keys, row, strict=True)) for row in parts[0]]
+        else:
+            made[each.name] = [list(row) for row in zip(*parts, strict=True)] if by_row else parts
+    return made

@@ -4,6 +4,8 @@ May import `maas.errors`, `maas.http.{body,fields,problems}`, `nested` and `tfs_
 
     asked = decode(data, tensors.inputs)
     answer = encode(asked, outputs)               # {"predictions": …} or {"outputs": …}
+
+An output that was a list of tensors or of maps is one again here.
 """
 
 from dataclasses import dataclass, replace
@@ -13,13 +15,21 @@ from maas.errors import FieldError
 from maas.http.body import parse_json
 from maas.http.fields import convert_fields
 from maas.http.problems import encode_json
-from maas.http.protocols.nested import array_of, feeds_of, is_bytes, nested_of, sole_input
+from maas.http.protocols.nested import (
+    array_of,
+    composed,
+    feeds_of,
+    is_bytes,
+    nested_of,
+    sole_input,
+)
 from maas.http.protocols.tfs_wire import Outputs, PredictBody, Predictions
 from maas.limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from maas.bundle.composites import Composite
     from maas.registry.records import TensorSpec
     from maas.tasks.tensors import Array
 
@@ -91,19 +101,28 @@ def column_feeds(value: object, inputs: "Sequence[TensorSpec]") -> "Mapping[str,
     return {spec.name: array_of(value, spec, field="inputs")}
 
 
-def encode(asked: Asked, outputs: "Mapping[str, Array]") -> bytes:
+def encode(
+    asked: Asked, outputs: "Mapping[str, Array]", composites: "Sequence[Composite]" = ()
+) -> bytes:
     """Write an answer.
+
+    Args:
+        asked: The request.
+        outputs: What the model answered.
+        composites: Which of them are a list together.
 
     Raises:
         FieldError: It is too large, or a tensor has not as many rows as were sent.
         ModelOutputError: JSON cannot say a number.
     """
-    value = answer_of(asked, outputs)
+    value = answer_of(asked, outputs, composites)
     answer = Outputs(value) if asked.rows is None else Predictions(value)
     return encode_json(answer, limit=LIMITS.tensor_bytes)
 
 
-def answer_of(asked: Asked, outputs: "Mapping[str, Array]") -> Any:  # noqa: ANN401 - any JSON
+def answer_of(
+    asked: Asked, outputs: "Mapping[str, Array]", composites: "Sequence[Composite]" = ()
+) -> Any:  # noqa: ANN401 - any JSON
     """What the one output holds, or an object of what each does: as a whole, or per row.
 
     Raises:
@@ -111,18 +130,14 @@ def answer_of(asked: Asked, outputs: "Mapping[str, Array]") -> Any:  # noqa: ANN
     """
     if sum(array.size for array in outputs.values()) > LIMITS.tensor_values:
         raise FieldError(f"The answer is above {LIMITS.tensor_values} values; ask for less.")
-    if asked.rows is not None:
-        return _by_row(outputs, asked.rows)
-    tensors = {name: nested_of(array) for name, array in outputs.items()}
-    return tensors if len(tensors) > 1 else next(iter(tensors.values()))
-
-
-def _by_row(outputs: "Mapping[str, Array]", rows: int) -> list[Any]:
+    by_row = asked.rows is not None
     for name, array in outputs.items():
-        if array.ndim == 0 or len(array) != rows:
+        if by_row and (array.ndim == 0 or len(array) != asked.rows):
             raise FieldError(f"{name} is not answered row by row; send inputs instead of rows")
-    columns = {name: nested_of(array) for name, array in outputs.items()}
-    if len(columns) == 1:
-        only: list[Any] = next(iter(columns.values()))
-        return only
-    return [{name: column[at] for name, column in columns.items()} for at in range(rows)]
+    values = {name: nested_of(array) for name, array in outputs.items()}
+    values = composed(values, composites, by_row=by_row)
+    if len(values) == 1:
+        return next(iter(values.values()))
+    if asked.rows is None:
+        return values
+    return [{name: value[at] for name, value in values.items()} for at in range(asked.rows)]

@@ -13,23 +13,21 @@ from typing import TYPE_CHECKING
 import boto3
 
 from maas_lab.aws import TRIES, client_config
+from maas_lab.cloudwatch import Points, Statistic, VersionMetrics, minute_of
 from maas_lab.rollout.judge import Figures
 from maas_lab.rollout.sources import Seen
 from maas_lab.stack.aws_errors import our_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef, MetricDataResultTypeDef
     from mypy_boto3_sns import SNSClient
 
-MINUTE = 60
-DAY = 86_400
 _STATISTICS = (
-    ("requests", "Requests", "Sum"),
-    ("errors", "Errors", "Sum"),
-    ("p99", "Latency", "p99"),
+    Statistic("requests", "Requests", "Sum"),
+    Statistic("errors", "Errors", "Sum"),
+    Statistic("p99", "Latency", "p99"),
 )
 _SUBJECT_CHARACTERS = 100  # SNS's limit
 
@@ -46,7 +44,7 @@ class RolloutCloud:
     """
 
     def __init__(self, *, metrics: "CloudWatchClient", topics: "SNSClient") -> None:
-        self._metrics = metrics
+        self._metrics = VersionMetrics(metrics)
         self._topics = topics
 
     def figures(
@@ -58,23 +56,10 @@ class RolloutCloud:
             model: The model's name.
             versions: Their numbers.
             since: A whole minute.
-            until: A later one. One period covers all, so that its p99 is that of all requests;
-                CloudWatch may split it in two.
+            until: A later one.
         """
-        period = min(DAY, max(MINUTE, int((until - since).total_seconds())))
-        queries = [
-            _query(f"{name}{number}", metric, statistic, model=model, number=number, period=period)
-            for number in versions
-            for name, metric, statistic in _STATISTICS
-        ]
-        with our_errors("cloudwatch:GetMetricData"):
-            pages = self._metrics.get_paginator("get_metric_data").paginate(
-                MetricDataQueries=queries, StartTime=since, EndTime=until
-            )
-            found: dict[str, dict[datetime, float]] = {}
-            for page in pages:
-                _collect(found, page["MetricDataResults"])
-        return {number: _joined(found, number) for number in versions}
+        found = self._metrics.read(model, versions, _STATISTICS, since=since, until=until)
+        return {number: _joined(found[number]) for number in versions}
 
     def publish(self, topic: str, *, subject: str, text: str) -> None:
         """Tell all subscribers of a topic."""
@@ -106,12 +91,12 @@ class CloudWatchSource:
 
     def begin(self, now: datetime) -> None:
         """Count from the next minute on; that the metrics may be read is seen at once."""
-        self._since = _minute(now) + timedelta(minutes=1)
+        self._since = minute_of(now) + timedelta(minutes=1)
         self._figures(self._since - timedelta(minutes=1), self._since)
 
     def read(self, now: datetime) -> Seen:
         """What CloudWatch has by now of the time since `begin`."""
-        return self._figures(self._since, _minute(now) + timedelta(minutes=1))
+        return self._figures(self._since, minute_of(now) + timedelta(minutes=1))
 
     def _figures(self, since: datetime, until: datetime) -> Seen:
         if until <= since:
@@ -137,37 +122,8 @@ def open_rollout_cloud(region: str) -> RolloutCloud:
         )
 
 
-def _query(
-    name: str, metric: str, statistic: str, *, model: str, number: int, period: int
-) -> "MetricDataQueryTypeDef":
-    return {
-        "Id": name,
-        "MetricStat": {
-            "Metric": {
-                "Namespace": "maas",
-                "MetricName": metric,
-                "Dimensions": [
-                    {"Name": "service", "Value": "maas"},
-                    {"Name": "model", "Value": model},
-                    {"Name": "version", "Value": str(number)},
-                ],
-            },
-            "Period": period,
-            "Stat": statistic,
-        },
-    }
-
-
-def _collect(
-    found: dict[str, dict[datetime, float]], results: "Iterable[MetricDataResultTypeDef]"
-) -> None:
-    for result in results:
-        points = zip(result.get("Timestamps", ()), result.get("Values", ()), strict=True)
-        found.setdefault(result.get("Id", ""), {}).update(points)
-
-
-def _joined(found: dict[str, dict[datetime, float]], number: int) -> tuple[int, int, list[Point]]:
-    requests, errors, p99 = (found.get(f"{name}{number}", {}) for name, _, _ in _STATISTICS)
+def _joined(found: dict[str, Points]) -> tuple[int, int, list[Point]]:
+    requests, errors, p99 = (found[statistic.name] for statistic in _STATISTICS)
     points = [(requests.get(at, 0.0), value) for at, value in p99.items()]
     return round(sum(requests.values())), round(sum(errors.values())), points
 
@@ -181,7 +137,3 @@ def _together(versions: "Sequence[tuple[int, int, list[Point]]]") -> Figures:
         errors=sum(errors for _, errors, _ in versions),
         p99=sum(requests * value for requests, value in points) / weight if weight else None,
     )
-
-
-def _minute(now: datetime) -> datetime:
-    return now.replace(second=0, microsecond=0)

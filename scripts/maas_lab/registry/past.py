@@ -17,7 +17,7 @@ from maas.registry.records import (
     RolloutRecord,
     VersionRecord,
 )
-from maas.registry.timeline import AliasState, alias_states
+from maas.registry.timeline import AliasState, alias_states, rollout_statuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,14 @@ def untold(records: Records) -> Iterator[str]:
     for event in records.events:
         told.setdefault((_kind(event), event.subject), []).append(event)
     told.pop(("model", records.model.name), None)
-    states = _alias_states(records.events)
+    states, rollouts = _alias_states(records.events), _rollout_statuses(records.events)
     known = {("version", str(number)) for number in records.versions}
+    known |= {("alias", name) for name in records.aliases}
     known |= {("rollout", name) for name in records.rollouts}
     known |= {("deployment", target) for target in records.deployments}
     named = {subject for subject in told if subject[0] != "alias"}
-    if named != known or states.keys() != records.aliases.keys():
+    named |= {("alias", name) for name in states} | {("rollout", name) for name in rollouts}
+    if named != known:
         yield "the history is not of the versions, aliases and deployments that there are"
         return
     for number, version in records.versions.items():
@@ -55,7 +57,8 @@ def untold(records: Records) -> Iterator[str]:
         if len(past) != alias.revision or past[-1] != AliasState(alias.routes, alias.shadow):
             yield f"the history of {name} ends otherwise than the alias"
     for name, rollout in records.rollouts.items():
-        if len(told["rollout", name]) != rollout.revision:
+        statuses = rollouts[name]
+        if len(statuses) != rollout.revision or statuses[-1] != rollout.status:
             yield f"the history of ROLLOUT {name} ends otherwise than its record"
     for target, deployment in records.deployments.items():
         events = told["deployment", target]
@@ -83,12 +86,19 @@ def _alias_states(events: list[EventRecord]) -> dict[str, list[AliasState]]:
     return states
 
 
+def _rollout_statuses(events: list[EventRecord]) -> dict[str, list[str]]:
+    """All that the rollouts to each alias ever were, in order."""
+    statuses: dict[str, list[str]] = {}
+    for event in events:
+        for name, status in rollout_statuses(event).items():
+            statuses.setdefault(name, []).append(status)
+    return statuses
+
+
 def _kind(event: EventRecord) -> str:
     match event.action:
-        case "promote" | "rollback" | "shadow":
+        case "promote" | "rollback" | "shadow" | "rollout":
             return "alias"
-        case "rollout":
-            return "rollout"
         case "deploy" | "narrow" | "leave" | "remove":
             return "deployment"
         case _:

@@ -68,20 +68,22 @@ class NewVersion(Struct, frozen=True):
 class NewRoutes(Struct, frozen=True):
     """The records that a change of an alias writes, in one transaction.
 
-    The event must be new; each of the others must replace its revision before.
+    The event must be new; each of the others must replace its revision before. A rollout is there
+    where one is running that the change does not end.
     """
 
     model: ModelRecord
     policy: Policy
     event: EventRecord
     alias: AliasRecord
+    rollout: RolloutRecord | None = None
 
 
 class NewState(Struct, frozen=True):
     """The records that a change of a version writes, in one transaction.
 
-    The event must be new; each of the others must replace its revision before. Aliases are there
-    where the change takes the version out of them.
+    The event must be new; each of the others must replace its revision before. Aliases and running
+    rollouts are there where the change takes the version out of them.
     """
 
     model: ModelRecord
@@ -89,6 +91,7 @@ class NewState(Struct, frozen=True):
     event: EventRecord
     version: VersionRecord
     aliases: tuple[AliasRecord, ...] = ()
+    rollouts: tuple[RolloutRecord, ...] = ()
 
 
 class NewDescription(Struct, frozen=True):

@@ -9,12 +9,13 @@ Imports `maas.errors` and the rooms beside it. `Registry` is the door:
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from maas.registry import layout, shadows, states, words
-from maas.registry.addresses import VersionAddress, parse_alias, parse_model
+from maas.registry import blocks, layout, shadows, states, words
+from maas.registry.addresses import ByNumber, VersionAddress, parse_model
 from maas.registry.changes import Current, NewState, Stamp
 from maas.registry.deployer import current_of
-from maas.registry.reader import no_model
+from maas.registry.reader import no_alias, no_model
 from maas.registry.records import (
     DEFAULT_ALIAS,
     AliasRecord,
@@ -23,6 +24,10 @@ from maas.registry.records import (
     VersionRecord,
 )
 from maas.registry.roller import Roller
+from maas.registry.rollout_plans import running
+
+Changed: TypeAlias = NewState | VersionRecord
+"""What a rule answers with: the records to write, or the version where nothing would change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +79,34 @@ class Curator(Roller):
         )
 
     def retire(self, model: str, address: VersionAddress, *, reason: str = "") -> VersionChange:
-        """Let a version have no traffic any more; refused while it is in use."""
-        return self._change_version(
-            model,
-            address,
-            reason,
-            lambda current, version, stamp: states.retire(current, version, stamp=stamp),
-        )
+        """Let a version have no traffic any more; refused while it is in use or needed."""
+
+        def rule(current: Current, version: VersionRecord, stamp: Stamp) -> Changed:
+            rollouts = running(self.aliases(model), self.rollouts(model))
+            return states.retire(current, version, rollouts.values(), stamp=stamp)
+
+        return self._change_version(model, address, reason, rule)
 
     def block(self, model: str, address: VersionAddress, *, reason: str = "") -> VersionChange:
-        """Let a version answer nobody, not even who pins it; its traffic goes to the others."""
-        return self._change_version(
-            model,
-            address,
-            reason,
-            lambda current, version, stamp: states.block(
-                current, version, self.aliases(model), stamp=stamp
-            ),
-        )
+        """Let a version answer nobody, not even who pins it; its traffic goes to the others.
+
+        A rollout of it ends, and what answered before it answers again.
+        """
+
+        def rule(current: Current, version: VersionRecord, stamp: Stamp) -> Changed:
+            aliases, rollouts = self.aliases(model), self.rollouts(model)
+            restored = blocks.restored_by(version.number, aliases, rollouts)
+            return blocks.block(
+                current,
+                version,
+                aliases,
+                rollouts,
+                stamp=stamp,
+                restored=[self.version(model, ByNumber(number)) for number in sorted(restored)],
+                deployments=self.deployments(model) if restored else (),
+            )
+
+        return self._change_version(model, address, reason, rule)
 
     def unblock(self, model: str, address: VersionAddress, *, reason: str = "") -> VersionChange:
         """Make a blocked version again what its last replay says."""
@@ -158,17 +173,19 @@ class Curator(Roller):
             reason: Why, for history.
         """
         stamp = self._stamp(reason)
-        current = self._current(model)
-        before = self.alias(model, parse_alias(alias))
+        current, state = self._rolling(model, alias)
+        if state.alias is None:
+            raise no_alias(model, alias)
         if address is None:
-            change = shadows.unshadow(current, before, stamp=stamp)
+            change = shadows.unshadow(current, state.alias, stamp=stamp, rollout=state.record)
         else:
             change = shadows.shadow(
                 current,
-                before,
+                state.alias,
                 self.version(model, address),
                 sample=sample,
                 stamp=stamp,
+                rollout=state.record,
                 deployments=self.deployments(model),
             )
         if isinstance(change, AliasRecord):
@@ -181,7 +198,7 @@ class Curator(Roller):
         model: str,
         address: VersionAddress,
         reason: str,
-        rule: Callable[[Current, VersionRecord, Stamp], NewState | VersionRecord],
+        rule: Callable[[Current, VersionRecord, Stamp], Changed],
     ) -> VersionChange:
         stamp = self._stamp(reason)
         current = self._current(model)

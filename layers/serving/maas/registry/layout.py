@@ -21,7 +21,7 @@ from maas.registry.changes import (
     NewState,
     NewVersion,
 )
-from maas.registry.records import AliasRecord, DigestRecord, encode
+from maas.registry.records import AliasRecord, DigestRecord, RolloutRecord, encode
 from maas.registry.records import decode as decode_record
 from maas.registry.store import Item, Key, Write
 
@@ -109,14 +109,15 @@ def writes_of(change: Change) -> list[Write]:
             digest = DigestRecord(version.number)
             writes.append(_new(version_key(name, version.number), version, 1))
             writes.append(_new(digest_key(name, version.digest), digest, 1))
-        case NewState(version=version, aliases=aliases):
+        case NewState(version=version, aliases=aliases, rollouts=rollouts):
             writes.append(_successor(version_key(name, version.number), version, version.revision))
             writes += [_alias(alias) for alias in aliases]
-        case NewRoutes(alias=alias):
+            writes += [_rollout(rollout) for rollout in rollouts]
+        case NewRoutes(alias=alias, rollout=carried):
             writes.append(_alias(alias))
+            writes += [_rollout(carried)] if carried else []
         case NewRollout(rollout=rollout, alias=changed):
-            key = rollout_key(name, rollout.alias)
-            writes.append(_successor(key, rollout, rollout.revision))
+            writes.append(_rollout(rollout))
             writes += [_alias(changed)] if changed else []
         case NewDeployment(deployment=deployment):
             key = deployment_key(name, deployment.target)
@@ -126,6 +127,10 @@ def writes_of(change: Change) -> list[Write]:
 
 def _alias(alias: AliasRecord) -> Write:
     return _successor(alias_key(alias.model, alias.name), alias, alias.revision)
+
+
+def _rollout(rollout: RolloutRecord) -> Write:
+    return _successor(rollout_key(rollout.model, rollout.alias), rollout, rollout.revision)
 
 
 def _successor(key: Key, record: Struct, revision: int, *, index: str | None = None) -> Write:

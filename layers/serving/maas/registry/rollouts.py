@@ -28,10 +28,16 @@ from maas.registry.records import (
     Route,
     VersionRecord,
 )
-from maas.registry.rollout_plans import Plan, is_overtaken, is_running, running_text
-from maas.registry.rules import require_verified
-from maas.registry.timeline import seen
-from maas.registry.weights import share
+from maas.registry.rollout_plans import (
+    Plan,
+    is_overtaken,
+    is_running,
+    named,
+    routes_of,
+    running_text,
+)
+from maas.registry.rules import require_answering, require_verified
+from maas.registry.timeline import seen, told
 
 
 def begin(
@@ -161,11 +167,11 @@ def stop(
 
     Raises:
         ConflictError: The rollout is over, or somebody else has changed the alias.
-        RefusedError: A version from before is no longer verified, or a live deployment does not
+        RefusedError: A version from before is retired or blocked, or a live deployment does not
             carry it.
     """
     alias = _require_running(alias, rollout)
-    require_verified(versions)
+    require_answering(versions)
     require_carried(versions, deployments)
     ended = replace(
         rollout,
@@ -180,15 +186,13 @@ def stop(
 
 def _require_running(alias: AliasRecord | None, rollout: RolloutRecord) -> AliasRecord:
     if rollout.status != "running":
-        raise ConflictError(
-            f"The rollout of version {rollout.version} to {rollout.alias} of {rollout.model} is "
-            f"{rollout.status} already."
-        )
+        raise ConflictError(f"The {named(rollout)} is {rollout.status} already.")
     if alias is None or is_overtaken(alias, rollout):
         by = f"{alias.by} changed" if alias else "somebody removed"
+        now = f" It is at revision {alias.revision}." if alias else ""
         raise ConflictError(
             f"{by} {rollout.alias} of {rollout.model} during the rollout of version "
-            f"{rollout.version}, which ended it. Nothing was written."
+            f"{rollout.version}, which ended it. Nothing was written.{now}"
         )
     return alias
 
@@ -204,9 +208,7 @@ def _step(
 ) -> NewRollout:
     require_verified([version])
     require_carried([version], deployments)
-    weight = rollout.steps[rollout.step] * WEIGHT_TOTAL // 100
-    # Of the routes from before, so that the others keep their proportions to the last step.
-    routes = share(rollout.baseline, version=version.number, weight=weight)
+    routes = routes_of(rollout)
     digests = {version.number: version.digest}
     return _write(current, alias, rollout, stamp=stamp, routes=routes, digests=digests)
 
@@ -222,7 +224,7 @@ def _write(
 ) -> NewRollout:
     """The records of a step; `routes` are None where the alias stays as it is."""
     model = replace(current.model, revision=current.model.revision + 1)
-    state = _told(rollout)
+    state: dict[str, object] = {"rollout": told(rollout)}
     if routes is None:
         policy = next_policy(model, current.policy)
         event = new_event(model, "rollout", rollout.alias, before=None, after=state, stamp=stamp)
@@ -248,15 +250,3 @@ def _write(
         model, "rollout", alias.name, before=seen(alias), after=seen(moved) | state, stamp=stamp
     )
     return NewRollout(model, policy, event, rollout, moved)
-
-
-def _told(rollout: RolloutRecord) -> dict[str, object]:
-    """A rollout as history shows it."""
-    return {
-        "rollout": {
-            "version": rollout.version,
-            "status": rollout.status,
-            "step": rollout.step + 1,
-            "steps": list(rollout.steps),
-        }
-    }

@@ -180,6 +180,17 @@ def require_verified(versions: Sequence[VersionRecord]) -> None:
             )
 
 
+def require_answering(versions: Sequence[VersionRecord]) -> None:
+    """Refuse versions that may not have again the traffic that they had before.
+
+    One whose replay failed meanwhile may: it would have kept its traffic, too.
+
+    Raises:
+        RefusedError: One of them is retired or blocked.
+    """
+    require_verified([version for version in versions if version.status != "registered"])
+
+
 _REMEDIES = {
     "registered": "Replay it with maas verify {name}, or say why it may fail with maas promote "
     "{name} --force --reason.",

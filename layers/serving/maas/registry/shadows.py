@@ -8,7 +8,7 @@ Imports `maas.errors`, the records and the pure rooms beside it, as `rules` does
 Each answers with the records to write, or with the alias as it is where nothing would change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -20,11 +20,13 @@ from maas.registry.records import (
     WEIGHT_TOTAL,
     AliasRecord,
     DeploymentRecord,
+    RolloutRecord,
     Shadow,
     VersionRecord,
 )
+from maas.registry.rollout_plans import carried_on, is_running
 from maas.registry.rules import require_verified
-from maas.registry.timeline import seen
+from maas.registry.timeline import seen, told
 
 
 def shadow(
@@ -34,6 +36,7 @@ def shadow(
     *,
     sample: int,
     stamp: Stamp,
+    rollout: RolloutRecord | None = None,
     deployments: Sequence[DeploymentRecord] = (),
 ) -> NewRoutes | AliasRecord:
     """Let a version see some of an alias's requests and answer none of them.
@@ -44,6 +47,7 @@ def shadow(
         version: The version, read at `current`'s revision.
         sample: How many of the requests, in hundredths of a percent.
         stamp: When, who and why.
+        rollout: The alias's newest rollout; one that is running goes on.
         deployments: Where the model is deployed to, read at `current`'s revision.
 
     Raises:
@@ -60,20 +64,26 @@ def shadow(
             f"{version.model}@{version.number} answers all of {alias.name} itself, so there is "
             "nothing to compare. Shadow it with another version."
         )
-    return _changed(current, alias, version, Shadow(version.number, sample), stamp)
+    wanted = Shadow(version.number, sample)
+    digests = {version.number: version.digest}
+    return _changed(current, alias, wanted, digests=digests, stamp=stamp, rollout=rollout)
 
 
-def unshadow(current: Current, alias: AliasRecord, *, stamp: Stamp) -> NewRoutes | AliasRecord:
-    """Let nobody see an alias's requests but who answers them."""
-    return _changed(current, alias, None, None, stamp)
+def unshadow(
+    current: Current, alias: AliasRecord, *, stamp: Stamp, rollout: RolloutRecord | None = None
+) -> NewRoutes | AliasRecord:
+    """Let nobody see an alias's requests but who answers them; arguments as in `shadow`."""
+    return _changed(current, alias, None, digests={}, stamp=stamp, rollout=rollout)
 
 
 def _changed(
     current: Current,
     alias: AliasRecord,
-    version: VersionRecord | None,
     wanted: Shadow | None,
+    *,
+    digests: Mapping[int, str],
     stamp: Stamp,
+    rollout: RolloutRecord | None,
 ) -> NewRoutes | AliasRecord:
     if alias.shadow == wanted:
         return alias
@@ -86,16 +96,19 @@ def _changed(
         by=stamp.by,
         reason=stamp.reason,
     )
-    policy, shadows = current.policy, dict(current.policy.shadows)
+    shadows = dict(current.policy.shadows)
     shadows.pop(alias.name, None)
-    if version is not None and wanted is not None:
+    if wanted is not None:
         shadows[alias.name] = wanted
-        policy = replace(policy, digests=policy.digests | {version.number: version.digest})
+    policy = replace(current.policy, shadows=shadows, digests={**current.policy.digests, **digests})
+    after, follows = seen(record), None
+    if rollout is not None and is_running(alias, rollout):  # who answers stays as it is
+        follows = carried_on(rollout, record)
+        after = after | {"rollout": told(follows)}
     return NewRoutes(
         model=model,
-        policy=next_policy(model, replace(policy, shadows=shadows)),
-        event=new_event(
-            model, "shadow", alias.name, before=seen(alias), after=seen(record), stamp=stamp
-        ),
+        policy=next_policy(model, policy),
+        event=new_event(model, "shadow", alias.name, before=seen(alias), after=after, stamp=stamp),
         alias=record,
+        rollout=follows,
     )

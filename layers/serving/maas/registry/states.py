@@ -5,13 +5,13 @@ Imports `maas.errors`, the records and the pure rooms beside it, as `rules` does
 given no traffic any more, `blocked` it answers nobody, however it is asked for:
 
     change = verify(current, version, verification, stamp=stamp)
-    change = block(current, version, aliases, stamp=stamp)      # its shares go to the others
-    change = unblock(current, version, stamp=stamp)
+    change = retire(current, version, stamp=stamp)
+    change = unblock(current, version, stamp=stamp)             # what blocks is in `blocks`
 
 Each answers with the records to write, or with the version as it is where nothing would change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec.structs import replace
@@ -22,11 +22,11 @@ from maas.registry.policies import next_policy, users
 from maas.registry.records import (
     Action,
     AliasRecord,
+    RolloutRecord,
     Verification,
     VersionRecord,
 )
-from maas.registry.timeline import seen
-from maas.registry.weights import without
+from maas.registry.rollout_plans import command, named, needs
 
 Status = Literal["registered", "verified"]
 
@@ -49,16 +49,31 @@ def verify(
     return changed(current, version, record, action="verify", stamp=stamp, after=after)
 
 
-def retire(current: Current, version: VersionRecord, *, stamp: Stamp) -> NewState | VersionRecord:
+def retire(
+    current: Current,
+    version: VersionRecord,
+    rollouts: Iterable[RolloutRecord] = (),
+    *,
+    stamp: Stamp,
+) -> NewState | VersionRecord:
     """Give a version no traffic any more; where it is carried, it answers pins until it is not.
 
+    Args:
+        current: The model as it is.
+        version: The version, read at `current`'s revision.
+        rollouts: Those that are running, read at `current`'s revision.
+        stamp: When, who and why.
+
     Raises:
-        RefusedError: An alias routes to it or shadows it, or it is blocked.
+        RefusedError: A rollout needs it, an alias routes to it or shadows it, or it is blocked.
     """
     if version.status == "retired":
         return version
     if version.status == "blocked":
         raise RefusedError(f"{_name(version)} is blocked, which is more than retired.")
+    for rollout in rollouts:
+        if needs(rollout, version.number):
+            raise RefusedError(_needed(rollout, version), field="version")
     if used_by := users(current.policy, version.number):
         raise RefusedError(
             f"{_name(version)} is in use by {used_by}. Promote another version, or end the shadow, "
@@ -66,52 +81,6 @@ def retire(current: Current, version: VersionRecord, *, stamp: Stamp) -> NewStat
         )
     return changed(
         current, version, replace(version, status="retired"), action="retire", stamp=stamp
-    )
-
-
-def block(
-    current: Current, version: VersionRecord, aliases: Sequence[AliasRecord], *, stamp: Stamp
-) -> NewState | VersionRecord:
-    """Let a version answer nobody, at once; its shares go to the others of each alias.
-
-    Args:
-        current: The model as it is.
-        version: The version, read at `current`'s revision.
-        aliases: All of the model's aliases, read at `current`'s revision.
-        stamp: When, who and why.
-
-    Raises:
-        RefusedError: It is an alias's only route, so that nobody would answer.
-    """
-    if version.status == "blocked":
-        return version
-    before = {alias.name: alias for alias in aliases if _is_concerned(alias, version.number)}
-    moved = {name: _without(alias, version.number, stamp) for name, alias in before.items()}
-    was: dict[str, object] = {"status": version.status}
-    after: dict[str, object] = {"status": "blocked"}
-    if moved:
-        was["aliases"] = {name: seen(alias) for name, alias in before.items()}
-        after["aliases"] = {name: seen(alias) for name, alias in moved.items()}
-    policy = replace(
-        current.policy,
-        aliases=current.policy.aliases | {name: alias.routes for name, alias in moved.items()},
-        shadows={
-            name: shadow
-            for name, shadow in current.policy.shadows.items()
-            if shadow.version != version.number
-        },
-        digests=current.policy.digests | {version.number: version.digest},
-        blocked=(*current.policy.blocked, version.number),
-    )
-    return changed(
-        Current(current.model, policy),
-        version,
-        replace(version, status="blocked"),
-        action="block",
-        stamp=stamp,
-        before=was,
-        after=after,
-        aliases=tuple(moved.values()),
     )
 
 
@@ -139,6 +108,7 @@ def changed(
     before: dict[str, object] | None = None,
     after: dict[str, object] | None = None,
     aliases: tuple[AliasRecord, ...] = (),
+    rollouts: tuple[RolloutRecord, ...] = (),
 ) -> NewState:
     """The records of a change of one version.
 
@@ -151,6 +121,7 @@ def changed(
         before: What history shows of it; by default its status.
         after: What history shows of it then.
         aliases: Aliases that the change takes the version out of.
+        rollouts: Running rollouts that it takes the version out of.
     """
     model = replace(current.model, revision=current.model.revision + 1)
     return NewState(
@@ -166,6 +137,7 @@ def changed(
         ),
         version=replace(record, revision=version.revision + 1),
         aliases=aliases,
+        rollouts=rollouts,
     )
 
 
@@ -173,28 +145,15 @@ def _earned(verification: Verification) -> Status:
     return "verified" if verification.passed else "registered"
 
 
-def _is_concerned(alias: AliasRecord, number: int) -> bool:
-    shadowed = alias.shadow is not None and alias.shadow.version == number
-    return shadowed or any(route.version == number for route in alias.routes)
-
-
-def _without(alias: AliasRecord, number: int, stamp: Stamp) -> AliasRecord:
-    """The alias's next revision, without a version."""
-    if alias.routes[0].version == number and len(alias.routes) == 1:
-        raise RefusedError(
-            f"{alias.name} routes to {alias.model}@{number} alone, and somebody must answer. "
-            f"Promote another version first, or go back with maas rollback {alias.model} "
-            f"--alias {alias.name}; then block it."
+def _needed(rollout: RolloutRecord, version: VersionRecord) -> str:
+    if rollout.version == version.number:
+        return (
+            f"The {named(rollout)} is running. Wait for its end, or end it with "
+            f"{command(rollout, 'stop')}, then retire version {version.number}."
         )
-    keeps = alias.shadow is not None and alias.shadow.version != number
-    return replace(
-        alias,
-        routes=without(alias.routes, version=number),
-        revision=alias.revision + 1,
-        at=stamp.at,
-        by=stamp.by,
-        reason=stamp.reason,
-        shadow=alias.shadow if keeps else None,
+    return (
+        f"The {named(rollout)} goes back to {_name(version)} where it is stopped. Wait for its "
+        f"end, or end it with {command(rollout, 'stop')} and promote another; then retire it."
     )
 
 

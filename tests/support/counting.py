@@ -1,4 +1,4 @@
-"""A server's statistics, as a rollout reads them.
+"""A server's statistics, as a rollout reads them; and a server that only drips.
 
 with counting() as server:
     server.set(2, 100, p40=100)          # version 2 has answered 100 requests, in 40 ms each
@@ -6,6 +6,7 @@ with counting() as server:
 """
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,4 +68,26 @@ def counting(said: Statistics | None = None) -> Iterator[Statistics]:
         statistics.url = f"http://127.0.0.1:{listening.server_port}/"
         yield statistics
         listening.shutdown()
+        thread.join()
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """A server that accepts, and then sends a byte now and then."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        over = threading.Event()
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection:
+                while not over.wait(0.02):
+                    try:
+                        connection.send(b"H")
+                    except OSError:
+                        return
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        over.set()
         thread.join()

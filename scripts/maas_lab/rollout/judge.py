@@ -28,7 +28,8 @@ class Figures:
     """What a version, or several together, did in some time.
 
     Attributes:
-        requests: How many it was asked, and ended one way or the other.
+        requests: How many it was asked, and ended one way or the other. CloudWatch counts callers'
+            mistakes too, a server's statistics do not.
         errors: Those that failed by a fault of ours; a caller's own mistakes are none.
         p99: Milliseconds that 99 % of its answers did not exceed; None where it gave none.
     """

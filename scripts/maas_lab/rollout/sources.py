@@ -6,9 +6,11 @@ Imports httpx, `maas` and the lab. Both are asked in the same way:
     source.begin(now)                  # what came before counts no more
     seen = source.read(now)            # Seen(new=Figures(…), baseline=Figures(…))
 
-A server counts since it started, so a stretch of time is the difference of two looks.
+A server counts since it started, so a stretch of time is the sum of what each look finds new; when
+it starts anew, all that it counts is.
 """
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-_SECONDS = 10.0
-"""A server that has not answered by then counts as away for now."""
+SECONDS = 10.0
+"""A server that has not told of all versions by then counts as away for now."""
 _NS = 1e6
 
 
@@ -59,7 +61,6 @@ class _Duration(msgspec.Struct, frozen=True):
 
 class _Ended(msgspec.Struct, frozen=True):
     success: _Duration
-    fail: _Duration
 
 
 class _Bucket(msgspec.Struct, frozen=True):
@@ -90,15 +91,24 @@ class _Counts:
     errors: int = 0
     latencies: Counter[int] = field(default_factory=Counter)
 
+    def add(self, other: "_Counts") -> None:
+        """Count this too."""
+        self.requests += other.requests
+        self.errors += other.errors
+        self.latencies.update(other.latencies)
+
     def since(self, before: "_Counts") -> "_Counts":
-        """What was counted after `before`; all of it by a server that has started anew."""
-        if self.requests < before.requests:
-            return self
+        """What was counted after `before`."""
         return _Counts(
             self.requests - before.requests,
             self.errors - before.errors,
             self.latencies - before.latencies,
         )
+
+    def is_before(self, other: "_Counts") -> bool:
+        """Whether anything counts less than in `other`, as counts of one process never do."""
+        less = self.requests < other.requests or self.errors < other.errors
+        return less or bool(other.latencies - self.latencies)
 
     def figures(self) -> Figures:
         p99 = quantile(self.latencies, 0.99)
@@ -106,19 +116,32 @@ class _Counts:
 
 
 class ServerSource:
-    """The statistics of one process, such as `maas serve`'s.
+    """The statistics of one process, such as `maas serve`'s, which may be restarted meanwhile.
+
+    What it counted between the last look and its end is lost; what was seen before counts on.
 
     Args:
         url: Where it answers.
         model: The model's name.
         version: The new version.
         others: Those that it is to replace.
+        seconds: How long it may take to tell.
     """
 
-    def __init__(self, url: str, model: str, *, version: int, others: "Sequence[int]") -> None:
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        version: int,
+        others: "Sequence[int]",
+        seconds: float = SECONDS,
+    ) -> None:
+        self._seconds = seconds
         self._url = f"{url.rstrip('/')}/v2/models/{model}/versions"
         self._version, self._others = version, tuple(others)
-        self._before: dict[int, _Counts] = {}
+        self._last: dict[int, _Counts] = {}
+        self._new, self._baseline = _Counts(), _Counts()
 
     def begin(self, now: "datetime") -> None:
         """Remember what was counted until now.
@@ -128,29 +151,34 @@ class ServerSource:
             TryAgainError: It cannot be reached, or is not ready.
         """
         del now
-        self._before = self._counts()
+        self._last = self._counts()
+        self._new, self._baseline = _Counts(), _Counts()
 
     def read(self, now: "datetime") -> Seen:
         """What the server counted since `begin`."""
         del now
         counts = self._counts()
-        since = {number: counts[number].since(self._before[number]) for number in counts}
-        others = _Counts()
-        for number in self._others:
-            others.requests += since[number].requests
-            others.errors += since[number].errors
-            others.latencies.update(since[number].latencies)
-        return Seen(since[self._version].figures(), others.figures())
+        restarted = any(counts[number].is_before(self._last[number]) for number in counts)
+        for number, found in counts.items():
+            fresh = found if restarted else found.since(self._last[number])
+            (self._new if number == self._version else self._baseline).add(fresh)
+        self._last = counts
+        return Seen(self._new.figures(), self._baseline.figures())
 
     def _counts(self) -> "dict[int, _Counts]":
         try:
-            with httpx.Client(timeout=_SECONDS) as client:
-                return {
-                    number: _counted(client.get(f"{self._url}/{number}/stats"))
-                    for number in (self._version, *self._others)
-                }
-        except (httpx.HTTPError, httpx.InvalidURL):
+            return asyncio.run(self._ask())
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
             raise TryAgainError("No server answers at this --url.", field="url") from None
+
+    async def _ask(self) -> "dict[int, _Counts]":
+        """Bounded as a whole: httpx itself bounds each wait, and a server may drip."""
+        whole = asyncio.timeout(self._seconds)
+        async with whole, httpx.AsyncClient(timeout=self._seconds) as client:
+            return {
+                number: _counted(await client.get(f"{self._url}/{number}/stats"))
+                for number in (self._version, *self._others)
+            }
 
 
 def _counted(response: httpx.Response) -> _Counts:
@@ -162,9 +190,10 @@ def _counted(response: httpx.Response) -> _Counts:
         raise FieldError(
             "names a server that does not count as this release of maas does", field="url"
         ) from None
-    ended = found.inference_stats
+    # What a caller did wrong says nothing of the version, be it good or bad.
+    asked = found.inference_stats.success.count + found.errors
     latencies = Counter({bucket.ns: bucket.count for bucket in found.latencies})
-    return _Counts(ended.success.count + ended.fail.count, found.errors, latencies)
+    return _Counts(asked, found.errors, latencies)
 
 
 def _refusal(response: httpx.Response) -> FieldError | TryAgainError:

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
+from support.counting import dripping
 
 from maas.errors import FieldError, TryAgainError
 from maas_lab.rollout.aws import RolloutCloud
@@ -49,28 +50,6 @@ def listening(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/hook/secret", got
         server.shutdown()
-        thread.join()
-
-
-@contextmanager
-def dripping() -> Iterator[str]:
-    """A server that accepts, and then sends a byte now and then."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        over = threading.Event()
-
-        def drip() -> None:
-            connection, _ = server.accept()
-            with connection:
-                while not over.wait(0.02):
-                    try:
-                        connection.send(b"H")
-                    except OSError:
-                        return
-
-        thread = threading.Thread(target=drip)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
-        over.set()
         thread.join()
 
 

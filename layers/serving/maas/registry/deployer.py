@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Self
 
-from maas.errors import RefusedError
+from maas.errors import ConflictError, RefusedError
 from maas.registry import deployments, layout
 from maas.registry.addresses import ByNumber, parse_model, parse_target
 from maas.registry.changes import Change, Current, NewDeployment, Stamp
@@ -167,7 +167,18 @@ class Deployer(Historian):
         return DeploymentChange(change.deployment, changed=True)
 
     def _commit(self, change: Change) -> None:
-        self._store.transact(layout.writes_of(change))
+        """Write a change, or say where what it is of is now."""
+        try:
+            self._store.transact(layout.writes_of(change))
+        except ConflictError as error:
+            model = change.model.name
+            subject, key = layout.subject_of(change)
+            (item,) = self._store.read([key])
+            raise ConflictError(
+                f"{model} was changed by somebody else meanwhile and nothing was written; "
+                f"{subject} is at revision {item.revision if item else 0}. Look at it, then try "
+                "again."
+            ) from error
 
     def now(self) -> str:
         """The time as records write it (ISO 8601, UTC)."""

@@ -115,7 +115,8 @@ class Registry(Curator):
         )
         if isinstance(change, AliasRecord):
             return AliasChange(change, changed=False)
-        return self._write(change)
+        self._commit(change)
+        return AliasChange(change.alias, changed=True)
 
     def rollback(
         self,
@@ -152,7 +153,9 @@ class Registry(Curator):
         change = self._restored(current, before, then, stamp)
         if isinstance(change, AliasRecord):
             return AliasChange(change, changed=False)
-        return AliasChange(change.alias, changed=True) if dry_run else self._write(change)
+        if not dry_run:
+            self._commit(change)
+        return AliasChange(change.alias, changed=True)
 
     def _restored(
         self,
@@ -181,7 +184,7 @@ class Registry(Curator):
             number = layout.record_of(digest, DigestRecord).number
             return Registered(self.version(model, ByNumber(number)), created=False)
         change = registrations.register(current_of(meta, policy), candidate, stamp)
-        self._commit(change)
+        self._store.transact(layout.writes_of(change))  # who lost a race tries again at once
         return Registered(change.version, created=True)
 
     def _snapshot(self, model: str, alias: str) -> tuple[Current, AliasRecord | None]:
@@ -200,18 +203,6 @@ class Registry(Curator):
         if current is None:
             raise no_model(model)
         return current, layout.record_of(item, AliasRecord) if item else None
-
-    def _write(self, change: NewRoutes) -> AliasChange:
-        try:
-            self._commit(change)
-        except ConflictError as error:
-            model, name = change.alias.model, change.alias.name
-            _, now = self._snapshot(model, name)
-            raise ConflictError(
-                f"{model} was changed by somebody else meanwhile and nothing was written; "
-                f"{name} is at revision {_revision(now)}. Look at it, then try again."
-            ) from error
-        return AliasChange(change.alias, changed=True)
 
 
 def _revision(alias: AliasRecord | None) -> int:

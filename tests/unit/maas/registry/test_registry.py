@@ -1,8 +1,7 @@
 """The registry through its door, on a file."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,9 @@ from maas.errors import (
 )
 from maas.registry.addresses import ByAlias, ByDigest, ByNumber
 from maas.registry.records import Candidate, Route, TensorSpec
-from maas.registry.registry import REGISTER_TRIES, Registry
+from maas.registry.registry import Registry
 from maas.registry.sqlite import SqliteStore
-from maas.registry.store import Item, Key, Page, Store, Write
+from maas.registry.store import Item, Key, Write
 
 MakeCandidate = Callable[..., Candidate]
 Invariants = Callable[..., int]
@@ -315,98 +314,7 @@ def test_f9_history_is_ordered_by_revision_and_not_by_the_clock(
     ]
 
 
-# ---- Races and records of other releases --------------------------------------------------------
-
-
-@dataclass
-class Racing:
-    """A store in which somebody else is always faster, for the first so many transactions."""
-
-    store: Store
-    rival: Callable[[], object]
-    losses: int
-    tries: list[int] = field(default_factory=list)
-
-    def read(self, keys: list[Key]) -> list[Item | None]:
-        return self.store.read(keys)
-
-    def query(
-        self,
-        pk: str,
-        prefix: str,
-        *,
-        limit: int,
-        newest_first: bool = False,
-        after: Key | None = None,
-    ) -> Page:
-        return self.store.query(pk, prefix, limit=limit, newest_first=newest_first, after=after)
-
-    def list_index(self, index: str, *, limit: int, after: Key | None = None) -> Page:
-        return self.store.list_index(index, limit=limit, after=after)
-
-    def transact(self, writes: list[Write]) -> None:
-        self.tries.append(len(writes))
-        if len(self.tries) <= self.losses:
-            self.rival()
-        self.store.transact(writes)
-
-    def close(self) -> None:
-        self.store.close()
-
-
-def racing(file: Path, rival: Callable[[], object], *, losses: int) -> tuple[Registry, Racing]:
-    store = Racing(SqliteStore(file), rival, losses)
-    clock = lambda: datetime(2030, 1, 1, tzinfo=UTC)  # noqa: E731
-    return Registry(store, clock=clock, actor="bob"), store  # type: ignore[arg-type]
-
-
-def test_a_registration_that_loses_a_race_is_tried_again(
-    two: Registry, file: Path, candidate: MakeCandidate, invariants: Invariants
-) -> None:
-    seeds = iter(range(100, 200))
-    registry, store = racing(file, lambda: two.register(candidate(next(seeds))), losses=3)
-    with registry:
-        assert registry.register(candidate(3)).record.number == 6
-    assert len(store.tries) == 4
-    assert invariants(two) == 7
-
-
-def test_a_registration_that_loses_to_its_own_digest_finds_it(
-    two: Registry, file: Path, candidate: MakeCandidate
-) -> None:
-    registry, _ = racing(file, lambda: two.register(candidate(3)), losses=1)
-    with registry:
-        outcome = registry.register(candidate(3))
-    assert (outcome.record.number, outcome.created, outcome.record.registered_by) == (
-        3,
-        False,
-        "ada",
-    )
-
-
-def test_a_registration_gives_up_in_the_end(
-    two: Registry, file: Path, candidate: MakeCandidate
-) -> None:
-    seeds = iter(range(100, 1_000))
-    registry, store = racing(file, lambda: two.register(candidate(next(seeds))), losses=10_000)
-    with registry, pytest.raises(ConflictError):
-        registry.register(candidate(3))
-    assert len(store.tries) == REGISTER_TRIES
-
-
-def test_a_promote_or_rollback_that_loses_a_race_is_not_tried_again(
-    two: Registry, file: Path, candidate: MakeCandidate, invariants: Invariants
-) -> None:
-    # Given that somebody rolls production on while we are about to change it
-    two.promote("sentiment", ByNumber(2), weight=10)
-    registry, store = racing(file, lambda: two.rollback("sentiment"), losses=10)
-    with registry:
-        with pytest.raises(ConflictError, match="production is at revision 3"):
-            registry.promote("sentiment", ByNumber(2))
-        with pytest.raises(ConflictError, match="production is at revision 4"):
-            registry.rollback("sentiment")
-    assert len(store.tries) == 2
-    assert invariants(two) == 6
+# ---- Records of other releases ------------------------------------------------------------------
 
 
 def test_a_record_of_a_newer_release_is_refused_and_named(two: Registry, file: Path) -> None:

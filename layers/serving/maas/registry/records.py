@@ -35,6 +35,8 @@ TAGS_MAX = 16
 """Tags of one version."""
 STEPS_MAX = 32
 """Steps of one rollout."""
+OWED_MAX = 8
+"""Ends of rollouts to one alias that somebody is still to be told of, the newest of them."""
 
 # `$` alone would let a last line feed pass.
 ModelName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$(?!\n)")]
@@ -263,7 +265,27 @@ class Gate(Struct, frozen=True, forbid_unknown_fields=True):
     min_requests: Annotated[int, Meta(ge=1)]
 
 
-class RolloutRecord(Struct, frozen=True, forbid_unknown_fields=True):
+class Owed(Struct, frozen=True, forbid_unknown_fields=True):
+    """The end of a rollout that somebody is still to be told of.
+
+    Attributes:
+        version: The version that was rolled out.
+        event: How it ended.
+        weight: The version's share from then on, in hundredths of a percent.
+        reason: Why.
+        at: When (ISO 8601, UTC).
+        revision: The record's revision that ended it: no two ends to an alias have the same.
+    """
+
+    version: VersionNumber
+    event: Literal["finished", "stopped"]
+    weight: Annotated[int, Meta(ge=0, le=WEIGHT_TOTAL)]
+    reason: str
+    at: str
+    revision: Revision
+
+
+class RolloutRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The newest rollout to an alias: a version's share grows step by step (`ROLLOUT#<alias>`).
 
     Attributes:
@@ -283,6 +305,8 @@ class RolloutRecord(Struct, frozen=True, forbid_unknown_fields=True):
         revision: The record's own count of changes: 1, 2, 3 …
         gate: What the version must keep to.
         holder: The driver that moves it, by a word that no other driver has.
+        owed: Ends that somebody is still to be told of, oldest first: this rollout's, and those of
+            former ones to the same alias. Written with the end itself, taken out after delivery.
     """
 
     model: ModelName
@@ -302,6 +326,7 @@ class RolloutRecord(Struct, frozen=True, forbid_unknown_fields=True):
     revision: Revision
     gate: Gate
     holder: Annotated[str, Meta(pattern=r"^[0-9a-f]{1,32}$(?!\n)")]
+    owed: tuple[Owed, ...] = ()
 
 
 class DeploymentRecord(Struct, frozen=True, forbid_unknown_fields=True):

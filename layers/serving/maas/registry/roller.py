@@ -7,6 +7,7 @@ Imports `maas.errors` and the rooms beside it. `Registry` is the door; a driver 
     registry.stop_rollout("sentiment", reason="too many errors")                 # back to before
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from maas.errors import ConflictError, RefusedError
@@ -15,7 +16,7 @@ from maas.registry.addresses import ByNumber, VersionAddress, parse_alias, parse
 from maas.registry.changes import Current, NewRollout
 from maas.registry.deployer import Deployer, current_of
 from maas.registry.reader import no_model
-from maas.registry.records import ALIASES_MAX, DEFAULT_ALIAS, AliasRecord, RolloutRecord
+from maas.registry.records import ALIASES_MAX, DEFAULT_ALIAS, AliasRecord, Owed, RolloutRecord
 from maas.registry.rollout_plans import Plan, is_running
 
 
@@ -94,7 +95,13 @@ class Roller(Deployer):
         return self._rolled(change)
 
     def advance_rollout(
-        self, model: str, *, holder: str, alias: str = DEFAULT_ALIAS, reason: str = ""
+        self,
+        model: str,
+        *,
+        holder: str,
+        alias: str = DEFAULT_ALIAS,
+        reason: str = "",
+        owes: bool = False,
     ) -> RolloutRecord:
         """Give the version the next step's share, or finish the rollout behind the last one.
 
@@ -103,6 +110,7 @@ class Roller(Deployer):
             holder: The driver that goes on; another one's word is a conflict.
             alias: The alias.
             reason: Why, for history.
+            owes: Whether somebody is to be told of the end, which is written with the end itself.
 
         Raises:
             RefusedError: The version may have no more traffic.
@@ -117,6 +125,7 @@ class Roller(Deployer):
             record,
             self.version(model, ByNumber(record.version)),
             stamp=stamp,
+            owes=owes,
             deployments=self.deployments(model),
         )
         return self._rolled(change)
@@ -143,6 +152,7 @@ class Roller(Deployer):
         alias: str = DEFAULT_ALIAS,
         reason: str = "",
         holder: str | None = None,
+        owes: bool = False,
     ) -> RolloutRecord:
         """Restore the routes from before the rollout, and end it.
 
@@ -151,6 +161,7 @@ class Roller(Deployer):
             alias: The alias.
             reason: Why, for history.
             holder: The driver that stops it; None: a person, whoever drives.
+            owes: As in `advance_rollout`.
 
         Raises:
             RefusedError: There never was a rollout, or what was before may have no traffic.
@@ -166,9 +177,35 @@ class Roller(Deployer):
             record,
             [self.version(model, ByNumber(route.version)) for route in record.baseline],
             stamp=stamp,
+            owes=owes,
             deployments=self.deployments(model),
         )
         return self._rolled(change)
+
+    def settle_rollout(
+        self,
+        model: str,
+        delivered: Collection[Owed],
+        *,
+        alias: str = DEFAULT_ALIAS,
+        reason: str = "",
+    ) -> RolloutRecord:
+        """Note that somebody has been told of ends that the record owed; what it does not is none.
+
+        Args:
+            model: The model's name.
+            delivered: The ends, as the record has them.
+            alias: The alias.
+            reason: Who was told, for history.
+
+        Raises:
+            RefusedError: There never was a rollout.
+        """
+        stamp = self._stamp(reason)
+        current, state = self._rolling(model, alias)
+        record = _require_rollout(model, alias, state)
+        change = rollouts.settle(current, record, delivered, stamp=stamp)
+        return record if change is None else self._rolled(change)
 
     def _rolling(self, model: str, alias: str) -> tuple[Current, RolloutState]:
         """What a step starts from; later reads are covered by the model's revision here."""

@@ -5,14 +5,16 @@ share follows the rollout's steps; whoever changes the alias meanwhile wins, and
 
     change = begin(current, alias, None, version, plan, stamp=stamp, others=…, deployments=…)
     change = advance(current, alias, change.rollout, version, stamp=stamp, deployments=…)
-    change = stop(current, alias, rollout, versions, stamp=stamp, deployments=…)
+    change = stop(current, alias, rollout, versions, stamp=stamp, owes=True, deployments=…)
+    change = settle(current, change.rollout, change.rollout.owed, stamp=stamp)    # they were told
 
 All the while, and after it, the alias's `previous` are the routes from before the rollout, so that
 `maas rollback` never goes back to one of its steps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -21,9 +23,11 @@ from maas.registry.changes import Current, NewRollout, Stamp, new_event
 from maas.registry.deployments import require_carried
 from maas.registry.policies import next_policy
 from maas.registry.records import (
+    OWED_MAX,
     WEIGHT_TOTAL,
     AliasRecord,
     DeploymentRecord,
+    Owed,
     RolloutRecord,
     Route,
     VersionRecord,
@@ -93,6 +97,7 @@ def begin(
         revision=rollout.revision + 1 if rollout else 1,
         gate=plan.gate,
         holder=plan.holder,
+        owed=rollout.owed if rollout else (),
     )
     return _step(current, alias, made, version, stamp=stamp, deployments=deployments)
 
@@ -104,11 +109,12 @@ def advance(
     version: VersionRecord,
     *,
     stamp: Stamp,
+    owes: bool = False,
     deployments: Sequence[DeploymentRecord] = (),
 ) -> NewRollout:
     """Give the version the next step's share; behind the last step the rollout is finished.
 
-    Arguments as in `begin`.
+    Arguments as in `begin` and `stop`.
 
     Raises:
         ConflictError: The rollout is over, or somebody else has changed the alias.
@@ -117,6 +123,7 @@ def advance(
     alias = _require_running(alias, rollout)
     if rollout.step + 1 == len(rollout.steps):
         done = replace(rollout, status="finished", revision=rollout.revision + 1)
+        done = _owing(done, WEIGHT_TOTAL, stamp) if owes else done
         return _write(current, alias, done, stamp=stamp)
     next_one = replace(
         rollout,
@@ -153,6 +160,7 @@ def stop(
     versions: Sequence[VersionRecord],
     *,
     stamp: Stamp,
+    owes: bool = False,
     deployments: Sequence[DeploymentRecord] = (),
 ) -> NewRollout:
     """Restore the routes from before the rollout, and end it.
@@ -163,6 +171,7 @@ def stop(
         rollout: The rollout.
         versions: Those of `rollout.baseline`, read at `current`'s revision.
         stamp: When, who and why.
+        owes: Whether somebody is to be told of the end.
         deployments: Where the model is deployed to, read at `current`'s revision.
 
     Raises:
@@ -180,8 +189,29 @@ def stop(
         alias_revision=alias.revision + 1,
         revision=rollout.revision + 1,
     )
+    if owes:
+        left = sum(r.weight for r in rollout.baseline if r.version == rollout.version)
+        ended = _owing(ended, left, stamp)
     digests = {version.number: version.digest for version in versions}
     return _write(current, alias, ended, stamp=stamp, routes=rollout.baseline, digests=digests)
+
+
+def settle(
+    current: Current, rollout: RolloutRecord, delivered: Collection[Owed], *, stamp: Stamp
+) -> NewRollout | None:
+    """Take out of a record what somebody has been told of; None where nothing of it is owed."""
+    left = tuple(owed for owed in rollout.owed if owed not in delivered)
+    if left == rollout.owed:
+        return None
+    settled = replace(rollout, owed=left, revision=rollout.revision + 1)
+    return _write(current, None, settled, stamp=stamp)
+
+
+def _owing(ended: RolloutRecord, weight: int, stamp: Stamp) -> RolloutRecord:
+    """A rollout that has just ended, of which somebody is still to be told."""
+    event: Literal["finished", "stopped"] = "stopped" if ended.status == "stopped" else "finished"
+    owed = Owed(ended.version, event, weight, stamp.reason, stamp.at, ended.revision)
+    return replace(ended, owed=(*ended.owed, owed)[-OWED_MAX:])
 
 
 def _require_running(alias: AliasRecord | None, rollout: RolloutRecord) -> AliasRecord:
@@ -215,7 +245,7 @@ def _step(
 
 def _write(
     current: Current,
-    alias: AliasRecord,
+    alias: AliasRecord | None,
     rollout: RolloutRecord,
     *,
     stamp: Stamp,
@@ -225,7 +255,7 @@ def _write(
     """The records of a step; `routes` are None where the alias stays as it is."""
     model = replace(current.model, revision=current.model.revision + 1)
     state: dict[str, object] = {"rollout": told(rollout)}
-    if routes is None:
+    if alias is None or routes is None:
         policy = next_policy(model, current.policy)
         event = new_event(model, "rollout", rollout.alias, before=None, after=state, stamp=stamp)
         return NewRollout(model, policy, event, rollout)

@@ -13,6 +13,7 @@ from support.rollouts import GATE, HOLDER, MODEL, PLAN, STEPS, candidate, shares
 
 from maas.errors import ConflictError, FieldError, MaasError, RefusedError
 from maas.registry.addresses import ByNumber
+from maas.registry.records import OWED_MAX, RolloutRecord, decode, encode
 from maas.registry.registry import Registry
 from maas.registry.rollout_plans import Plan
 from maas.registry.sqlite import SqliteStore
@@ -214,3 +215,55 @@ def test_a_running_rollout_moves_to_another_store(
         assert other.rollout(MODEL) == registry.rollout(MODEL)
         other.advance_rollout(MODEL, holder=HOLDER)
         assert shares(other) == {1: 9000, 2: 1000}
+
+
+@pytest.mark.parametrize("status", ["finished", "stopped"])
+def test_who_is_owed_the_news_of_an_end_is_written_with_the_end(
+    registry: Registry, file: Path, status: str
+) -> None:
+    begin(registry, Plan((100,), GATE, HOLDER))
+    if status == "finished":
+        record = registry.advance_rollout(MODEL, holder=HOLDER, reason="well", owes=True)
+    else:
+        record = registry.stop_rollout(MODEL, reason="slow", owes=True)
+    (owed,) = record.owed
+    assert (owed.version, owed.event, owed.revision) == (2, status, record.revision)
+    assert (owed.reason, owed.weight) == (("well", 10_000) if status == "finished" else ("slow", 0))
+    events = registry.history(MODEL).records
+    # When it has been delivered it is owed no more, and history says so
+    settled = registry.settle_rollout(MODEL, record.owed, reason="told a friend")
+    assert (settled.owed, settled.status, settled.holder) == ((), status, HOLDER)
+    assert registry.history(MODEL).records[1:] == events
+    assert registry.history(MODEL).records[0].reason == "told a friend"
+    assert shares(registry) == ({2: 10_000} if status == "finished" else {1: 10_000})
+    # and who says it again changes nothing
+    assert registry.settle_rollout(MODEL, record.owed) == settled
+    assert contradictions(copy_model(store_of(file), MODEL)) == []
+
+
+def test_what_is_owed_outlives_the_next_rollouts(registry: Registry) -> None:
+    for _ in range(OWED_MAX + 1):
+        begin(registry)
+        record = registry.stop_rollout(MODEL, reason="slow", owes=True)
+    begin(registry)
+    running = registry.rollout(MODEL).record
+    assert running is not None
+    assert running.owed == record.owed
+    revisions = [owed.revision for owed in running.owed]
+    assert revisions == [2 * number for number in range(2, OWED_MAX + 2)]  # the newest
+    # Some of it may be delivered while one is running
+    left = registry.settle_rollout(MODEL, running.owed[:3]).owed
+    assert left == running.owed[3:]
+    assert registry.rollout(MODEL).running
+    registry.advance_rollout(MODEL, holder=HOLDER)
+
+
+def test_records_of_older_releases_owe_nothing_and_read_what_owes_nothing(
+    registry: Registry,
+) -> None:
+    begin(registry)
+    record = registry.stop_rollout(MODEL, reason="slow")
+    assert record.owed == ()
+    body = encode(record)
+    assert "owed" not in body
+    assert decode(body, RolloutRecord) == record

@@ -16,18 +16,13 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from maas.errors import (
-    BundleError,
-    ModelNotFoundError,
-    NotReadyError,
-    SettingsError,
-    VersionNotServedError,
-)
+from maas.errors import BundleError, ModelNotFoundError, NotReadyError, SettingsError
 from maas.registry.policy_cache import PolicyCache
 from maas.registry.policy_read import PolicyReader
 from maas.registry.urls import DynamoUrl, parse_url
 from maas.served import ServedSet, read_served
 from maas.service import Service
+from maas.traffic import blocked_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,7 +194,7 @@ def _served(bundles: "Path", model: str) -> ServedSet | None:
 def _find(registry: "Reader", model: str, address: "VersionAddress") -> tuple[int, str]:
     version = registry.version(model, address)
     if version.status == "blocked":  # so long ago that the policy does not name it
-        raise VersionNotServedError(f"This version of {model} is not served here.", field="version")
+        raise blocked_error(model)
     return version.number, version.digest
 
 

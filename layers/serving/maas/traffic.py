@@ -177,9 +177,13 @@ def _only(policy: "Policy", numbers: list[int]) -> int:
             "This digest prefix fits several versions; give more of it.", field="version"
         )
     if numbers[0] in policy.blocked:
-        raise VersionBlockedError(
-            f"This version of {policy.model} is blocked: it answers nobody. Ask for another, or "
-            "for none.",
-            field="version",
-        )
+        raise blocked_error(policy.model)
     return numbers[0]
+
+
+def blocked_error(model: str) -> VersionBlockedError:
+    """The error for a pin of a version that must answer nobody."""
+    return VersionBlockedError(
+        f"This version of {model} is blocked: it answers nobody. Ask for another, or for none.",
+        field="version",
+    )

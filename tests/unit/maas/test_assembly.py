@@ -17,11 +17,12 @@ from maas.errors import (
     NotReadyError,
     RegistryUnavailableError,
     SettingsError,
+    VersionBlockedError,
     VersionNotServedError,
 )
 from maas.loading import optimised_form
 from maas.registry.addresses import ByDigest, ByNumber
-from maas.registry.records import POLICY_VERSIONS, Candidate, Policy
+from maas.registry.records import BLOCKED_MAX, POLICY_VERSIONS, Candidate, Policy
 from maas.served import SERVED, seal_served
 from maas.settings import Settings
 
@@ -135,10 +136,25 @@ def test_a_laptop_serves_versions_that_are_too_old_for_the_policy_to_list(home: 
             )
         assert 2 not in registry.policy("sentiment").digests
 
-    # Then a laptop finds it by number and digest, and a function, which reads the policy, does not
+        # Then a laptop finds it by number and digest, and a function, which reads the policy,
+        # does not
+        laptop, function = services_of(home, None), build_services(home.settings, full=False)
+        addresses = (ByNumber(2), ByDigest(template.digest[:20]))
+        for address in addresses:
+            assert laptop("sentiment").turn(address).version == 2
+            with pytest.raises(VersionNotServedError):
+                function("sentiment").turn(address)
+
+        # And if it is blocked, and so many others too that the policy does not name it at all, a
+        # laptop says so, and a function as before that it is not served there
+        for number in range(2, BLOCKED_MAX + 3):
+            registry.block("sentiment", ByNumber(number))
+        assert 2 not in registry.policy("sentiment").blocked
     laptop, function = services_of(home, None), build_services(home.settings, full=False)
-    for address in (ByNumber(2), ByDigest(template.digest[:20])):
-        assert laptop("sentiment").turn(address).version == 2
+    for address in addresses:
+        with pytest.raises(VersionBlockedError, match="it answers nobody") as refused:
+            laptop("sentiment").turn(address)
+        assert (refused.value.status, refused.value.code) == (403, "version_blocked")
         with pytest.raises(VersionNotServedError):
             function("sentiment").turn(address)
 

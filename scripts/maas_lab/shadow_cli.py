@@ -3,17 +3,27 @@
 Thin functions as in `cli`; logic lives in the modules that they call.
 """
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from maas.assembly import build_registry, required_key
-from maas.registry.addresses import parse_model
+from maas.errors import FieldError
+from maas.registry.addresses import parse_model, parse_reference
 from maas.registry.records import DEFAULT_ALIAS, WEIGHT_TOTAL
 from maas.settings import read_settings
 from maas_lab.output import Output
 from maas_lab.verbs import Alias, Json, Model, Reference, Why, verbs_of, version_of
+
+if TYPE_CHECKING:
+    from maas.registry.addresses import VersionAddress
+    from maas.settings import Settings
+    from maas_lab.shadowing.figures import Report
+
+SERVER = "http://127.0.0.1:8080"
+"""Where `maas serve` answers unless it is told otherwise."""
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -62,26 +72,70 @@ def clear(model: Model, alias: Alias = DEFAULT_ALIAS, why: Why = "", as_json: Js
 
 @verb
 def report(
-    model: Model,
+    model: Annotated[
+        str, typer.Argument(help="A model, or one of its shadows, such as sentiment@2.")
+    ],
     url: Annotated[
-        str, typer.Option(help="The server that `maas serve` started.")
-    ] = "http://127.0.0.1:8080",
+        str | None,
+        typer.Option(
+            help="The server that `maas serve` started; http://127.0.0.1:8080 if left out."
+        ),
+    ] = None,
+    cloudwatch: Annotated[
+        bool, typer.Option("--cloudwatch", help="Read the metrics of deployed functions instead.")
+    ] = False,
+    hours: Annotated[
+        float, typer.Option(min=0.1, max=336, help="How far back CloudWatch is asked.")
+    ] = 24,
     plot: Annotated[
         Path | None,
         typer.Option(help="Where the plot goes; shadows/MODEL.png in MAAS_HOME if left out."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """How a server's shadows agree with what was answered: labels, scores and latency."""
+    """How shadows agree with what was answered: labels, scores and latency."""
     from maas_lab.files import write_file
-    from maas_lab.shadowing.report import read_report
     from maas_lab.views.shadows import report_view
 
-    found = read_report(url, parse_model(model))
+    if cloudwatch and url is not None:
+        raise FieldError("say what is read: either --url or --cloudwatch", field="url")
+    settings = read_settings()
+    name, address = parse_reference(model)
+    if cloudwatch:
+        found = _of_functions(settings, name, address, timedelta(hours=hours))
+    else:
+        found = _of_server(settings, name, address, url or SERVER)
     place = None
     if found.shadows:
         from maas_lab.shadowing.plot import draw_shadows
 
-        place = plot or read_settings().home / "shadows" / f"{found.model}.png"
+        place = plot or settings.home / "shadows" / f"{found.model}.png"
         write_file(place, draw_shadows(found))
     Output(as_json=as_json).show(report_view(found, place))
+
+
+def _of_server(
+    settings: "Settings", model: str, address: "VersionAddress | None", url: str
+) -> "Report":
+    from maas_lab.shadowing.figures import of_server
+    from maas_lab.shadowing.report import read_report
+
+    only = None
+    if address is not None:
+        with build_registry(settings) as registry:
+            only = registry.version(model, address).number
+    return of_server(read_report(url, model), only=only)
+
+
+def _of_functions(
+    settings: "Settings", model: str, address: "VersionAddress | None", past: timedelta
+) -> "Report":
+    from maas_lab.aws import configured_region
+    from maas_lab.cloudwatch import minute_of, open_metrics
+    from maas_lab.shadowing.cloud import read_metrics, shadows_of
+
+    with build_registry(settings) as registry:
+        versions = shadows_of(registry, model, address)
+    metrics = open_metrics(settings.aws.region or configured_region())
+    until = minute_of(datetime.now(UTC)) + timedelta(minutes=1)
+    return read_metrics(metrics, model, versions, since=minute_of(until - past), until=until)

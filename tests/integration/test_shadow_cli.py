@@ -62,6 +62,9 @@ def test_a_shadow_sees_every_request_answers_none_and_is_reported(home: Home) ->
         report = settled(home, url, REQUESTS)
         (shadow,) = report["shadows"]
         people = run(home, "report", "sentiment", "--url", url).stdout
+        one = ok(home, "report", "sentiment@2", "--url", url)
+        assert one["shadows"] == report["shadows"]
+        assert ok(home, "report", "sentiment@1", "--url", url)["shadows"] == []
     # Then what is reported is of all requests but the pinned one
     assert (shadow["version"], shadow["shadow"]) == (1, 2)
     assert (shadow["errors"], shadow["dropped"], shadow["rows"]) == (0, 0, 2 * REQUESTS)
@@ -107,6 +110,9 @@ def test_a_report_without_a_shadow_says_how_to_set_one(home: Home) -> None:
         (("set", "sentiment@2", "--sample", "0"), 2, "sample"),
         (("set", "sentiment@2", "--alias", "nobody"), 3, "no alias nobody"),
         (("clear", "topics"), 3, "no model topics"),
+        (("report", "sentiment", "--cloudwatch"), 3, "sentiment has no shadow now"),
+        (("report", "sentiment@9", "--cloudwatch"), 3, "no version 9"),
+        (("report", "sentiment", "--cloudwatch", "--url", "http://a"), 2, "either --url or"),
     ],
 )
 def test_what_cannot_be_set_is_refused_with_the_remedy(

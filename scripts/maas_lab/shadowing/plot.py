@@ -3,7 +3,7 @@
 Imports matplotlib, through its object interface: no window, no global state, and the same figures
 give the same bytes.
 
-    write_file(path, draw_shadows(read_report(url, "sentiment")))
+    write_file(path, draw_shadows(of_server(read_report(url, "sentiment"))))
 """
 
 import io
@@ -12,21 +12,18 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from maas_lab.shadowing.tallies import DRIFT_STEPS
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from matplotlib.axes import Axes
 
-    from maas_lab.shadowing.tallies import ModelShadows, ShadowReport
+    from maas_lab.shadowing.figures import Report, ShadowFigures, Spread
 
 _BLUE, _ORANGE, _GREEN, _PALE = "#0072b2", "#d55e00", "#009e73", "#d9d9d9"
-_MS = 1e6
 
 
-def draw_shadows(found: "ModelShadows") -> bytes:
-    """One row for each shadow and each version beside it.
+def draw_shadows(found: "Report") -> bytes:
+    """One row for each shadow, and in a server each version beside it.
 
     Args:
         found: At least one shadow.
@@ -47,8 +44,9 @@ def draw_shadows(found: "ModelShadows") -> bytes:
     return buffer.getvalue()
 
 
-def _agreement(axes: "Axes", model: str, report: "ShadowReport") -> None:
-    title = f"{model}@{report.shadow} beside @{report.version}: {report.requests} requests"
+def _agreement(axes: "Axes", model: str, report: "ShadowFigures") -> None:
+    beside = "" if report.version is None else f" beside @{report.version}"
+    title = f"{model}@{report.shadow}{beside}: {report.requests} requests"
     _dress(axes, title, "", "rows")
     apart = report.rows - report.agreed
     parts = (("same label", report.agreed, _GREEN), ("another", apart, _ORANGE))
@@ -61,44 +59,34 @@ def _agreement(axes: "Axes", model: str, report: "ShadowReport") -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
 
-def _drift(axes: "Axes", report: "ShadowReport") -> None:
-    mean = report.drift / report.scores if report.scores else 0.0
-    title = f"score drift: mean {mean:.3g}, worst {report.worst:.3g}"
-    _dress(axes, title, "mean difference of a request", "requests")
-    step = 1 / DRIFT_STEPS
-    axes.bar(
-        [bound - step / 2 for bound in report.drifts],
-        list(report.drifts.values()),
-        width=step,
-        color=_BLUE,
-    )
-    axes.set_xlim(0, max([*report.drifts, 5 * step]))
-    axes.set_ylim(bottom=0)
+def _drift(axes: "Axes", report: "ShadowFigures") -> None:
+    mean, worst = _number(report.mean_drift), _number(report.worst)
+    title = f"score drift: mean {mean}, worst {worst}"
+    _dress(axes, title, "mean difference of a request", "requests that differ no more")
+    _steps(axes, ((f"@{report.shadow}, the shadow", report.drifts, _ORANGE),))
 
 
-def _latency(axes: "Axes", report: "ShadowReport") -> None:
+def _latency(axes: "Axes", report: "ShadowFigures") -> None:
     _dress(axes, "latency of the task", "milliseconds", "requests that took no longer")
-    for name, latencies, colour in (
-        (f"@{report.version}, which answered", report.answered_ns, _BLUE),
-        (f"@{report.shadow}, the shadow", report.shadow_ns, _ORANGE),
-    ):
-        times, parts = _shares(latencies)
-        axes.step(times, parts, where="post", color=colour, label=name)
+    answered = "what answered" if report.version is None else f"@{report.version}, which answered"
+    shadow = f"@{report.shadow}, the shadow"
+    _steps(axes, ((answered, report.answered_ms, _BLUE), (shadow, report.shadow_ms, _ORANGE)))
+
+
+def _steps(axes: "Axes", lines: "Iterable[tuple[str, Spread, str]]") -> None:
+    """The part of the requests that had no more than each value."""
+    for name, spread, colour in lines:
+        values = [0.0, *(value for _, value in spread)]
+        parts = [0.0, *(part for part, _ in spread)]
+        axes.step(values, parts, where="post", color=colour, label=name)
     axes.set_ylim(0, 1.02)
     axes.set_xlim(left=0)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.legend(frameon=False, loc="lower right")
 
 
-def _shares(latencies: "Mapping[int, int]") -> tuple[list[float], list[float]]:
-    """Upper bounds in milliseconds, and the part of the requests that took no longer."""
-    total, seen = sum(latencies.values()), 0
-    times, parts = [0.0], [0.0]
-    for bound in sorted(latencies):
-        seen += latencies[bound]
-        times.append(bound / _MS)
-        parts.append(seen / total)
-    return times, parts
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
 
 
 def _dress(axes: "Axes", title: str, x: str, y: str) -> None:

@@ -34,7 +34,7 @@ def read_report(url: str, model: str) -> ModelShadows:
     if response.status_code == httpx.codes.NOT_FOUND:
         raise NotFoundError(
             f"{url} knows no shadows of {model}. Only a server that `maas serve` started tells of"
-            " them; those of deployed functions are metrics in CloudWatch."
+            " them; those of deployed functions are told with --cloudwatch."
         )
     if response.status_code != httpx.codes.OK:
         raise TryAgainError(f"{url} answers with status {response.status_code}; try again.")

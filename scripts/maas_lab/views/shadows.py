@@ -10,16 +10,12 @@ import msgspec
 from rich.console import Group
 
 from maas.registry.records import WEIGHT_TOTAL, encode
-from maas.statistics import quantile
 from maas_lab.output import View, table
+from maas_lab.shadowing.figures import reached
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from maas.registry.records import AliasRecord
-    from maas_lab.shadowing.tallies import ModelShadows, ShadowReport
-
-_MS = 1e6
+    from maas_lab.shadowing.figures import Report, ShadowFigures
 
 
 def shadow_view(alias: "AliasRecord", *, changed: bool) -> View:
@@ -41,65 +37,54 @@ def shadow_view(alias: "AliasRecord", *, changed: bool) -> View:
     return View(data, text if changed else f"{text} (no change)")
 
 
-def report_view(found: "ModelShadows", plot: Path | None) -> View:
-    """What a server has seen of a model's shadows."""
+def report_view(found: "Report", plot: Path | None) -> View:
+    """What is known of a model's shadows."""
     data: dict[str, object] = {
         "model": found.model,
+        "source": found.source,
         "shadows": [_figures(report) for report in found.shadows],
         "plot": None if plot is None else str(plot),
     }
     if not found.shadows:
-        return View(
-            data,
-            f"{found.model}: no shadow has seen a request since the server started. Set one with:"
-            f" maas shadow set {found.model}@N --sample 5",
-        )
+        return View(data, _NOTHING[found.source].format(model=found.model))
     rows = [
         (
             f"@{report.shadow}",
-            f"@{report.version}",
+            "–" if report.version is None else f"@{report.version}",
             report.requests,
             report.errors,
-            report.dropped,
-            _percent(report.agreed, report.rows),
-            _mean(report),
-            _p(report.answered_ns, 0.5),
-            _p(report.shadow_ns, 0.5),
-            _p(report.answered_ns, 0.99),
-            _p(report.shadow_ns, 0.99),
+            "–" if report.dropped is None else report.dropped,
+            "–" if report.agreement is None else f"{report.agreement:.1%}",
+            "–" if report.mean_drift is None else f"{report.mean_drift:.4f}",
+            *(
+                "–" if (reach := reached(spread, part)) is None else f"{reach:.2f}"
+                for part in (0.5, 0.99)
+                for spread in (report.answered_ms, report.shadow_ms)
+            ),
         )
         for report in found.shadows
     ]
     counts = ("shadow", "beside", "requests", "errors", "dropped", "same label", "drift")
     times = ("p50 ms", "its p50", "p99 ms", "its p99")
-    return View(data, Group(table(*counts, *times, rows=rows), f"plot {plot}"))
+    unsaid = ("Metrics do not say beside which version, nor what was dropped.",)
+    notes = unsaid if found.source == "cloudwatch" else ()
+    return View(data, Group(table(*counts, *times, rows=rows), f"plot {plot}", *notes))
 
 
-def _figures(report: "ShadowReport") -> dict[str, object]:
-    told: dict[str, object] = msgspec.to_builtins(report, str_keys=True)
+_NOTHING = {
+    "server": "{model}: no shadow has seen a request since the server started. Set one with:"
+    " maas shadow set {model}@N --sample 5",
+    "cloudwatch": "{model}: CloudWatch has nothing of its shadow in this time. Its functions have"
+    " shadows where Shadows=on was deployed; metrics come some minutes late.",
+}
+
+
+def _figures(report: "ShadowFigures") -> dict[str, object]:
+    told: dict[str, object] = msgspec.to_builtins(report)
     return told | {
-        "agreement": report.agreed / report.rows if report.rows else None,
-        "mean_drift": report.drift / report.scores if report.scores else None,
-        "answered_p50_ms": _ms(report.answered_ns, 0.5),
-        "shadow_p50_ms": _ms(report.shadow_ns, 0.5),
-        "answered_p99_ms": _ms(report.answered_ns, 0.99),
-        "shadow_p99_ms": _ms(report.shadow_ns, 0.99),
+        "agreement": report.agreement,
+        "answered_p50_ms": reached(report.answered_ms, 0.5),
+        "shadow_p50_ms": reached(report.shadow_ms, 0.5),
+        "answered_p99_ms": reached(report.answered_ms, 0.99),
+        "shadow_p99_ms": reached(report.shadow_ms, 0.99),
     }
-
-
-def _ms(latencies: "Mapping[int, int]", part: float) -> float | None:
-    found = quantile(latencies, part)
-    return None if found is None else found / _MS
-
-
-def _p(latencies: "Mapping[int, int]", part: float) -> str:
-    found = _ms(latencies, part)
-    return "–" if found is None else f"{found:.2f}"
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if whole else "–"
-
-
-def _mean(report: "ShadowReport") -> str:
-    return f"{report.drift / report.scores:.4f}" if report.scores else "–"

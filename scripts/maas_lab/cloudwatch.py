@@ -93,11 +93,14 @@ class VersionMetrics:
 def open_metrics(region: str) -> VersionMetrics:
     """Make the client; nothing is contacted yet.
 
+    Args:
+        region: AWS's; where it is empty, that of boto3's own configuration.
+
     Raises:
-        SettingsError: AWS_PROFILE names a profile that is not there.
+        SettingsError: AWS_PROFILE names a profile that is not there, or no region is named.
     """
     with our_errors("the credentials"):
-        session = boto3.Session(region_name=region)
+        session = boto3.Session(region_name=region or None)
         return VersionMetrics(session.client("cloudwatch", config=client_config(TRIES)))
 
 

@@ -58,10 +58,12 @@ CloudWatch = Annotated[
     bool, typer.Option("--cloudwatch", help="Watch the metrics of deployed functions.")
 ]
 Notify = Annotated[
-    list[str] | None, typer.Option("--notify", help="A webhook that is told of the end.")
+    list[str] | None,
+    typer.Option("--notify", help="A webhook that is told of the end, at least once."),
 ]
 Topics = Annotated[
-    list[str] | None, typer.Option("--sns", help="The ARN of a topic that is told of the end.")
+    list[str] | None,
+    typer.Option("--sns", help="The ARN of a topic that is told of the end, at least once."),
 ]
 
 
@@ -80,7 +82,10 @@ def begin(
         float, typer.Option(min=1, max=1000, help="p99 against that of the other versions.")
     ] = 1.5,
     min_requests: Annotated[
-        int, typer.Option(min=1, help="Requests of a step to judge it by.")
+        int,
+        typer.Option(
+            min=1, help="Requests that a step must have; with fewer it waits, however long."
+        ),
     ] = 100,
     url: Url = None,
     cloudwatch: CloudWatch = False,
@@ -115,10 +120,13 @@ def resume(
     sns: Topics = None,
     as_json: Json = False,
 ) -> None:
-    """Go on with a rollout whose driver is gone, from the step where it is."""
+    """Go on with a rollout whose driver is gone; of one that is over, tell whom it is owed."""
     settings, output = read_settings(), Output(as_json=as_json)
     model, alias = parse_model(model), parse_alias(alias)
-    source_of = _source_of(settings, model, url, cloudwatch=cloudwatch)
+
+    def source_of(version: int, others: "Sequence[int]") -> "Source":
+        return _source_of(settings, model, url, cloudwatch=cloudwatch)(version, others)
+
     channels = _channels(settings, notify, sns)
     with _desk(settings, output, cloudwatch=cloudwatch) as desk:
         _end(output, desk.resume(model, alias, source_of, channels))
@@ -175,6 +183,7 @@ def _desk(settings: Settings, output: Output, *, cloudwatch: bool) -> "Iterator[
             settings.home,
             output.progress,
             clock=lambda: datetime.now(UTC),
+            ticks=time.monotonic,
             sleep=sleep,
             pause=_CLOUD_PAUSE if cloudwatch else PAUSE,
         )
@@ -191,7 +200,7 @@ def _source_of(
         return lambda version, others: ServerSource(url, model, version=version, others=others)
     from maas_lab.rollout.aws import CloudWatchSource, open_rollout_cloud
 
-    cloud = open_rollout_cloud(_region(settings))
+    cloud = open_rollout_cloud(settings.aws.region)
     return lambda version, others: CloudWatchSource(cloud, model, version=version, others=others)
 
 
@@ -204,14 +213,8 @@ def _channels(
     if topics:
         from maas_lab.rollout.aws import open_rollout_cloud
 
-        channels += [Topic(open_rollout_cloud(_region(settings)), arn) for arn in topics]
+        channels += [Topic(open_rollout_cloud(settings.aws.region), arn) for arn in topics]
     return channels
-
-
-def _region(settings: Settings) -> str:
-    from maas_lab.aws import configured_region
-
-    return settings.aws.region or configured_region()
 
 
 def _steps(text: str) -> tuple[int, ...]:

@@ -130,12 +130,11 @@ def _of_server(
 def _of_functions(
     settings: "Settings", model: str, address: "VersionAddress | None", past: timedelta
 ) -> "Report":
-    from maas_lab.aws import configured_region
     from maas_lab.cloudwatch import minute_of, open_metrics
     from maas_lab.shadowing.cloud import read_metrics, shadows_of
 
     with build_registry(settings) as registry:
         versions = shadows_of(registry, model, address)
-    metrics = open_metrics(settings.aws.region or configured_region())
+    metrics = open_metrics(settings.aws.region)
     until = minute_of(datetime.now(UTC)) + timedelta(minutes=1)
     return read_metrics(metrics, model, versions, since=minute_of(until - past), until=until)

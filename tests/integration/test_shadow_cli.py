@@ -24,7 +24,8 @@ def home(tmp_path: Path) -> Home:
 
 
 def run(home: Home, *arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, ["shadow", *arguments], env=home.environ)
+    environ = home.environ | {"AWS_EC2_METADATA_DISABLED": "true"}  # nor asked for a region
+    return CliRunner().invoke(cli.app, ["shadow", *arguments], env=environ)
 
 
 def ok(home: Home, *arguments: str) -> dict[str, Any]:
@@ -112,6 +113,11 @@ def test_a_report_without_a_shadow_says_how_to_set_one(home: Home) -> None:
         (("clear", "topics"), 3, "no model topics"),
         (("report", "sentiment", "--cloudwatch"), 3, "sentiment has no shadow now"),
         (("report", "sentiment@9", "--cloudwatch"), 3, "no version 9"),
+        (
+            ("report", "sentiment@2", "--cloudwatch"),
+            2,
+            "set AWS_PROFILE or the access keys, and AWS_REGION",
+        ),
         (("report", "sentiment", "--cloudwatch", "--url", "http://a"), 2, "either --url or"),
     ],
 )

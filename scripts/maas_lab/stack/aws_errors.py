@@ -88,8 +88,8 @@ def our_errors(what: str) -> "Iterator[None]":
         ) from error
     except faults.BotoCoreError as error:
         raise SettingsError(
-            f"AWS cannot be called: {error}. Log in, such as with aws sso login, and set"
-            " AWS_PROFILE or the access keys."
+            f"AWS cannot be called: {str(error).rstrip('.')}. Log in, such as with aws sso login,"
+            " and set AWS_PROFILE or the access keys, and AWS_REGION."
         ) from error
 
 

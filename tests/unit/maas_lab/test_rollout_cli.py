@@ -24,6 +24,7 @@ QUICK = ("--steps", "50,100", "--interval", "0.2s", "--min-requests", "5")
 def maas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maas:
     monkeypatch.setenv("MAAS_HOME", str(tmp_path))
     monkeypatch.setenv("MAAS_ACTOR", "ada")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # nor asked for a region
     return lambda *words: CliRunner().invoke(app, ["rollout", *words])
 
 
@@ -121,6 +122,7 @@ def test_a_rollout_that_somebody_has_ended_is_shown_as_such(maas: Maas, registry
         (("--url", "http://127.0.0.1:1", "--interval", "10 minutes"), "such as 30s"),
         (("--url", "http://127.0.0.1:1", "--interval", "0"), "such as 30s"),
         (("--cloudwatch", "--interval", "2m"), "at least 180s"),
+        (("--cloudwatch",), "region"),
         (("--url", "http://127.0.0.1:1", "--notify", "http://x.example"), "https://"),
     ],
     ids=str,

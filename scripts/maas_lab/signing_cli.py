@@ -25,13 +25,17 @@ verb = verbs_of(app)
 @verb
 def keygen(
     file: Annotated[Path, typer.Argument(help="Where the private key goes; FILE.pub is public.")],
+    curve: Annotated[
+        str,
+        typer.Option(help="P-256 or P-384. Functions verify no P-521, though OpenSSF's tool does."),
+    ] = "P-256",
     as_json: Json = False,
 ) -> None:
     """Make a key to sign bundles with, which only you may read, and its public key beside it."""
     from maas_lab.signing.keys import make_key_file, public_path
     from maas_lab.views.signing import key_view
 
-    key = make_key_file(file)
+    key = make_key_file(file, curve=curve)
     Output(as_json=as_json).show(key_view(key.public, file, public_path(file)))
 
 

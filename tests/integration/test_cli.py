@@ -57,6 +57,7 @@ def test_help_names_every_verb_and_each_verb_has_json(empty: Laptop) -> None:
         (["sign", "sentiment", "--key", "k.pem", "--kms", "arn:aws:kms:x:1:key/y"], 2, "--kms"),
         (["sign", "--key", "k.pem"], 3, "No bundle yet"),
         (["keygen", "no/folder/k.pem"], 2, "k.pem cannot be written"),
+        (["keygen", "k.pem", "--curve", "P-521"], 2, "must be P-256 or P-384"),
     ],
 )
 def test_a_mistake_has_its_exit_code_and_one_clear_line(

@@ -18,9 +18,11 @@ from maas.errors import BadRequestError, RefusedError
 from maas_lab.signing.keys import make_key_file, open_key_file, public_path
 
 
-def test_a_key_that_was_made_signs_and_its_public_file_verifies(tmp_path: Path) -> None:
+@pytest.mark.parametrize("curve", ["P-256", "P-384"])
+def test_a_key_that_was_made_signs_and_its_public_file_verifies(tmp_path: Path, curve: str) -> None:
     file = tmp_path / "signing.pem"
-    made = make_key_file(file)
+    made = make_key_file(file, curve=curve)
+    assert made.public.curve.name == curve
     # Then only its owner may read it
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     # And the file beside it is the public key, which says nothing of the other

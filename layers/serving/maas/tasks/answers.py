@@ -39,3 +39,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     seconds: dict[str, float]
     tokens: tuple[int, ...] = ()
     truncated: tuple[bool, ...] = ()
+
+
+def place_of(field: str, at: int, count: int) -> str:
+    """The name of a field that holds one of several files; of one it is the field's own."""
+    return field if count == 1 else f"{field}[{at}]"

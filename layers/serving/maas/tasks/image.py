@@ -23,7 +23,7 @@ from maas.errors import (
     ModelOutputError,
 )
 from maas.limits import LIMITS, Limits
-from maas.tasks.answers import Answer
+from maas.tasks.answers import Answer, place_of
 from maas.tasks.image_tensors import ImageTensors
 from maas.tasks.labels import LabelScore, ScoreFunction, check_top_k, ranked
 from maas.tasks.nodes import check_nodes
@@ -177,7 +177,7 @@ class ImageClassifier:
             started = time.perf_counter()
             pixels = np.stack(
                 [
-                    self._decoded(file, _place(field, first + at, len(files)), deadline)
+                    self._decoded(file, place_of(field, first + at, len(files)), deadline)
                     for at, file in enumerate(files[first : first + self._step])
                 ]
             )
@@ -250,13 +250,9 @@ def open_images(
     if not 1 <= len(images) <= limits.images:
         raise FieldError(f"must be 1 to {limits.images} images, got {len(images)}", field=field)
     files = [
-        read_file(data, field=_place(field, at, len(images)), limits=limits)
+        read_file(data, field=place_of(field, at, len(images)), limits=limits)
         for at, data in enumerate(images)
     ]
     if sum(file.pixels for file in files) > limits.request_pixels:
         raise FieldError(f"must have at most {limits.request_pixels} pixels in all", field=field)
     return files
-
-
-def _place(field: str, at: int, count: int) -> str:
-    return field if count == 1 else f"{field}[{at}]"

@@ -21,6 +21,7 @@ from maas.audio.files import ClipFile, read_file
 from maas.audio.waveforms import check_length, decode, is_cut
 from maas.errors import BundleError, DeadlineError, FieldError, ModelError, ModelOutputError
 from maas.limits import LIMITS
+from maas.tasks.answers import place_of
 from maas.tasks.nodes import check_nodes
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ class Listener:
             raise FieldError(f"must be 1 to {LIMITS.clips} clips, got {len(clips)}", field=field)
         files = []
         for at, data in enumerate(clips):
-            file = read_file(data, field=_place(field, at, len(clips)))
-            check_length(file, self.audio, field=_place(field, at, len(clips)))
+            file = read_file(data, field=place_of(field, at, len(clips)))
+            check_length(file, self.audio, field=place_of(field, at, len(clips)))
             files.append(file)
         return files
 
@@ -102,7 +103,7 @@ class Listener:
             if time.monotonic() >= deadline:
                 raise DeadlineError("The clips were not heard before the deadline.")
             started = time.perf_counter()
-            waveform = decode(file, self.audio, field=_place(field, at, len(files)))
+            waveform = decode(file, self.audio, field=place_of(field, at, len(files)))
             decoded = time.perf_counter()
             logits = self.run(waveform, deadline=deadline)
             seconds["decode"] += decoded - started
@@ -158,7 +159,3 @@ class Listener:
                 raise BundleError(
                     f"The graph cannot take a clip of {samples} samples, which the manifest allows."
                 ) from None
-
-
-def _place(field: str, at: int, count: int) -> str:
-    return field if count == 1 else f"{field}[{at}]"

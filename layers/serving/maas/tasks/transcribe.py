@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import Struct
 
 from maas.errors import BundleError
+from maas.tasks.answers import Answer
 from maas.tasks.audio_tensors import SpeechTensors
 from maas.tasks.ctc import spans_of, text_of, words_of
 from maas.tasks.listening import Listener
@@ -77,22 +78,16 @@ class Transcript(Struct, frozen=True):
     chunks: tuple[Chunk, ...] | None = None
 
 
-class TranscribeResponse(Struct, frozen=True):
+class TranscribeResponse(Answer, frozen=True):
     """One transcript per clip, in the request's order.
 
     Attributes:
-        rows: The transcripts.
-        seconds: Time by stage: `decode`, `run`.
-        truncated: Per clip, whether its end was cut off.
+        rows: The transcripts. `truncated` says of each clip whether it was cut.
         alone: As in the request.
-        tokens: None: how many were written is what was said.
     """
 
     rows: tuple[Transcript, ...]
-    seconds: dict[str, float]
-    truncated: tuple[bool, ...]
     alone: bool = False
-    tokens: tuple[int, ...] = ()
 
 
 class Transcriber:

@@ -11,9 +11,9 @@ from maas.http.problems import encode_json
 from maas.http.protocols.hf_audio import (
     decode_sound,
     decode_speech,
-    encode_sound,
     encode_speech,
 )
+from maas.http.protocols.hf_files import encode_labels
 from maas.tasks.audio_classify import AudioRequest, AudioResponse
 from maas.tasks.labels import LabelScore
 from maas.tasks.transcribe import Chunk, TranscribeRequest, TranscribeResponse, Transcript
@@ -98,16 +98,16 @@ def test_one_clip_has_a_flat_answer_and_a_list_has_one_each() -> None:
     pairs = [{"label": "bark", "score": 0.75}, {"label": "rain", "score": 0.25}]
     alone = AudioResponse((row,), seconds={}, alone=True)
     listed = AudioResponse((row, row[:1]), seconds={})
-    assert json.loads(encode_json(encode_sound(alone))) == pairs
-    assert json.loads(encode_json(encode_sound(listed))) == [pairs, pairs[:1]]
+    assert json.loads(encode_json(encode_labels(alone))) == pairs
+    assert json.loads(encode_json(encode_labels(listed))) == [pairs, pairs[:1]]
 
 
 def test_a_text_has_chunks_where_they_were_asked_for() -> None:
     plain = Transcript("a film")
     timed = Transcript("film", (Chunk("film", 0.5, 1.25),))
-    answer = TranscribeResponse((plain,), {}, (False,), alone=True)
+    answer = TranscribeResponse((plain,), seconds={}, alone=True)
     assert json.loads(encode_json(encode_speech(answer))) == {"text": "a film"}
-    answer = TranscribeResponse((plain, timed, Transcript("", ())), {}, (False,) * 3)
+    answer = TranscribeResponse((plain, timed, Transcript("", ())), seconds={})
     assert json.loads(encode_json(encode_speech(answer))) == [
         {"text": "a film"},
         {"text": "film", "chunks": [{"text": "film", "timestamp": [0.5, 1.25]}]},

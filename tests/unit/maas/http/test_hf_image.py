@@ -7,7 +7,8 @@ from support.tiny_image import in_base64
 
 from maas.errors import BadRequestError, FieldError
 from maas.http.problems import encode_json
-from maas.http.protocols.hf_image import decode_image, encode_image
+from maas.http.protocols.hf_files import encode_labels
+from maas.http.protocols.hf_image import decode_image
 from maas.tasks.image import ImageRequest, ImageResponse
 from maas.tasks.labels import LabelScore
 
@@ -68,5 +69,5 @@ def test_one_image_has_a_flat_list_and_a_list_has_one_each() -> None:
     pairs = [{"label": "cat", "score": 0.75}, {"label": "dog", "score": 0.25}]
     alone = ImageResponse((row,), seconds={}, alone=True)
     listed = ImageResponse((row, row[:1]), seconds={})
-    assert json.loads(encode_json(encode_image(alone))) == pairs
-    assert json.loads(encode_json(encode_image(listed))) == [pairs, pairs[:1]]
+    assert json.loads(encode_json(encode_labels(alone))) == pairs
+    assert json.loads(encode_json(encode_labels(listed))) == [pairs, pairs[:1]]

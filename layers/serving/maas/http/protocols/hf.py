@@ -60,15 +60,17 @@ def _classification() -> Wire:
 
 
 def _image_classification() -> Wire:
-    from maas.http.protocols.hf_image import MEDIA_TYPES, decode_image, encode_image
+    from maas.http.protocols.hf_files import encode_labels
+    from maas.http.protocols.hf_image import MEDIA_TYPES, decode_image
 
-    return Wire(decode_image, encode_image, LIMITS.image_bytes, MEDIA_TYPES)
+    return Wire(decode_image, encode_labels, LIMITS.image_bytes, MEDIA_TYPES)
 
 
 def _audio_classification() -> Wire:
-    from maas.http.protocols.hf_audio import READ_TYPES, decode_sound, encode_sound
+    from maas.http.protocols.hf_audio import READ_TYPES, decode_sound
+    from maas.http.protocols.hf_files import encode_labels
 
-    return Wire(decode_sound, encode_sound, LIMITS.audio_bytes, READ_TYPES)
+    return Wire(decode_sound, encode_labels, LIMITS.audio_bytes, READ_TYPES)
 
 
 def _speech() -> Wire:

@@ -1,7 +1,7 @@
 """Audio classification and automatic speech recognition in Hugging Face's wire format.
 
-May import `maas.errors`, `maas.tasks`, `maas.http.fields`, `hf_files` and the wire's structs beside
-it. Translates only.
+May import `maas.tasks`, `maas.http.fields`, `hf_files` and the wire's structs beside it. Translates
+only.
 
     request = decode_sound(data)                       # the file itself
     request = decode_speech(parse_json(body))          # base64, and options
@@ -10,10 +10,8 @@ it. Translates only.
 
 from typing import TYPE_CHECKING
 
-from maas.errors import BadRequestError
 from maas.http.fields import convert_fields
-from maas.http.protocols.hf_files import files_of
-from maas.http.protocols.hf_wire import ScoredLabel
+from maas.http.protocols.hf_files import files_of, whole_body
 from maas.http.protocols.hf_wire_audio import (
     OTHER_TYPES,
     SOUND_TYPES,
@@ -26,8 +24,8 @@ from maas.http.protocols.hf_wire_audio import (
 )
 
 if TYPE_CHECKING:
-    from maas.http.protocols.hf_wire_audio import SoundAnswer, SoundAnswers, SpeechAnswers
-    from maas.tasks.audio_classify import AudioRequest, AudioResponse
+    from maas.http.protocols.hf_wire_audio import SpeechAnswers
+    from maas.tasks.audio_classify import AudioRequest
     from maas.tasks.transcribe import TranscribeRequest, TranscribeResponse, Transcript
 
 # A function has one of the two tasks, and pays for the structs of no other.
@@ -50,7 +48,7 @@ def decode_sound(value: object) -> "AudioRequest":
     from maas.tasks.audio_classify import AudioRequest
 
     if isinstance(value, bytes):
-        return AudioRequest(clips=(_there(value),), alone=True)
+        return AudioRequest(clips=(whole_body(value, what="a WAV file"),), alone=True)
     body = convert_fields(value, SoundBody, choices="must be softmax, sigmoid or none")
     options = body.parameters or SoundParameters()
     clips, alone = files_of(body.inputs)
@@ -60,12 +58,6 @@ def decode_sound(value: object) -> "AudioRequest":
         function=options.function_to_apply or "softmax",
         alone=alone,
     )
-
-
-def encode_sound(response: "AudioResponse") -> "SoundAnswer | SoundAnswers":
-    """Turn a task's response into the flat list that the client takes apart; of more, one each."""
-    rows = [[ScoredLabel(s.label, s.score) for s in row] for row in response.rows]
-    return rows[0] if response.alone else rows
 
 
 def decode_speech(value: object) -> "TranscribeRequest":
@@ -81,7 +73,7 @@ def decode_speech(value: object) -> "TranscribeRequest":
     from maas.tasks.transcribe import TranscribeRequest
 
     if isinstance(value, bytes):
-        return TranscribeRequest(clips=(_there(value),), alone=True)
+        return TranscribeRequest(clips=(whole_body(value, what="a WAV file"),), alone=True)
     body = convert_fields(value, SpeechBody, choices="must be true, word or char")
     asked = (body.parameters or SpeechParameters()).return_timestamps
     clips, alone = files_of(body.inputs)
@@ -100,9 +92,3 @@ def _spoken(row: "Transcript") -> SpeechAnswer:
     if row.chunks is None:
         return SpeechAnswer(row.text)
     return SpeechAnswer(row.text, [SpeechChunk(c.text, (c.start, c.end)) for c in row.chunks])
-
-
-def _there(data: bytes) -> bytes:
-    if not data:
-        raise BadRequestError("The body is empty; send a WAV file.")
-    return data

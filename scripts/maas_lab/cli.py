@@ -29,6 +29,7 @@ from maas_lab import (
 from maas_lab.output import Output
 from maas_lab.verbs import (
     Alias,
+    Bundled,
     Json,
     Model,
     Reference,
@@ -70,13 +71,7 @@ def main() -> None:
 
 @verb
 def register(
-    reference: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN]",
-            help="A run, or an imported model's name or digest; the newest if none.",
-        ),
-    ] = None,
+    reference: Bundled = None,
     as_json: Json = False,
 ) -> None:
     """Replay a bundle's golden requests and store it as the model's next version."""

@@ -3,7 +3,7 @@
 Thin functions as in `cli`; logic lives in the modules that they call.
 """
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from maas.settings import read_settings
 from maas_lab.output import Output
 from maas_lab.verbs import Json, Reference, Why, verbs_of, version_of
 from maas_lab.views import releases as views
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer()
 

@@ -13,7 +13,7 @@ import typer
 from maas.errors import FieldError
 from maas.settings import read_settings
 from maas_lab.output import Output
-from maas_lab.verbs import Json, verbs_of
+from maas_lab.verbs import Bundled, Json, verbs_of
 
 if TYPE_CHECKING:
     from maas_lab.signing.keys import SigningKey
@@ -41,13 +41,7 @@ def keygen(
 
 @verb
 def sign(
-    reference: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN]",
-            help="A run, or an imported model's name or digest; the newest if none.",
-        ),
-    ] = None,
+    reference: Bundled = None,
     key: Annotated[Path | None, typer.Option(help="Your private key's file, in PEM.")] = None,
     kms: Annotated[str | None, typer.Option(help="Your key's ARN in AWS KMS, instead.")] = None,
     as_json: Json = False,

@@ -32,6 +32,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for ma
 RunName = Annotated[
     str | None, typer.Argument(help="A run's name or folder; the newest run when left out.")
 ]
+Bundled = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", help="A run, or an imported model's name or digest; the newest if none."
+    ),
+]
 Model = Annotated[str, typer.Argument(help="A model, such as sentiment.")]
 Reference = Annotated[
     str, typer.Argument(help="A version, such as sentiment@2, @production or @sha256:….")

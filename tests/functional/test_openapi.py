@@ -332,7 +332,7 @@ TASK_BODIES: dict[str, tuple[Callable[..., Any], list[dict[str, Any]], dict[str,
     "tabular-classification": (
         make_table,
         [{"json": {"table": TABLE, "parameters": {}}}, {"json": {"table": TABLE}}],
-        {"table": {"age": [None]}},
+        {"table": {"age": [True]}},
     ),
     "zero-shot-classification": (
         make_zero_shot,

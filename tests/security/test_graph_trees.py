@@ -195,16 +195,36 @@ OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
     "norm": ("Normalizer", {"norm": "L9"}, "norm that is not known: 'L9'"),
     "imputed": ("Imputer", {"imputed_value_floats": [0.5] * 2}, "2 imputed values for 4"),
     "two imputed": ("Imputer", {"imputed_value_int64s": [1]}, "imputed values of two types"),
-    "texts": ("OneHotEncoder", {"cats_strings": ["a"]}, "an attribute 'cats_strings', not"),
+    "two kinds of categories": ("OneHotEncoder", {"cats_strings": ["a"]}, "not of one type"),
+    "no categories": ("OneHotEncoder", {"cats_int64s": None}, "not of one type"),
+    "text twice": (
+        *("OneHotEncoder", {"cats_int64s": None, "cats_strings": ["a", "a"]}),
+        "each named once",
+    ),
+    "long text": (
+        *("OneHotEncoder", {"cats_int64s": None, "cats_strings": ["a" * 1025]}),
+        "a text of more than 1024 bytes in cats_strings",
+    ),
+    "many texts": (
+        *("OneHotEncoder", {"cats_int64s": None, "cats_strings": list(map(str, range(65_537)))}),
+        "65537 texts in cats_strings",
+    ),
     "category": ("OneHotEncoder", {"cats_int64s": [1, 1]}, "each named once"),
     "categories": ("OneHotEncoder", {"cats_int64s": list(range(65_537))}, "65537 numbers in"),
-    "keys": ("LabelEncoder", {"keys_floats": [1.0]}, "keys that are not numbers, each with one"),
-    "text keys": (
-        *("LabelEncoder", {"keys_floats": None, "keys_strings": ["a", "b"]}),
-        "keys that are not numbers",
+    "keys": ("LabelEncoder", {"keys_floats": [1.0]}, "keys that are not distinct, each with one"),
+    "two kinds of keys": ("LabelEncoder", {"keys_strings": ["a", "b"]}, "keys of two types"),
+    "two kinds of values": ("LabelEncoder", {"values_strings": ["a", "b"]}, "values of two types"),
+    "text keys twice": (
+        *("LabelEncoder", {"keys_floats": None, "keys_strings": ["a", "a"]}),
+        "keys that are not distinct",
     ),
-    "text values": ("LabelEncoder", {"values_strings": ["a", "b"]}, "'values_strings', not"),
-    "same keys": ("LabelEncoder", {"keys_floats": [1.0, 1.0]}, "keys that are not numbers"),
+    "long key": (
+        *("LabelEncoder", {"keys_floats": None, "keys_strings": ["a", "b" * 1025]}),
+        "a text of more than 1024 bytes in keys_strings",
+    ),
+    "long default": ("LabelEncoder", {"default_string": "a" * 1025}, "a default_string of more"),
+    "default of another type": ("LabelEncoder", {"default_string": 1}, "of another type"),
+    "same keys": ("LabelEncoder", {"keys_floats": [1.0, 1.0]}, "keys that are not distinct"),
     "dimensions": ("FeatureVectorizer", {"inputdimensions": [10**12]}, "do not fit its inputs"),
     "more than there are": (
         "FeatureVectorizer",
@@ -220,6 +240,48 @@ OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
 def test_s20_a_classic_model_that_does_not_fit_together_is_refused(name: str) -> None:
     operator, changes, reason = OTHERS[name]
     assert reason in refusal(classic(operator, **changes))
+
+
+TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "categories": ("OneHotEncoder", {"cats_int64s": None, "cats_strings": ["a", "b", "été"]}),
+    "keys": (
+        "LabelEncoder",
+        {"keys_floats": None, "keys_strings": ["a", ""], "values_floats": [3.0, 4.0]},
+    ),
+    "values": (
+        "LabelEncoder",
+        {"values_floats": None, "values_strings": ["x", "y"], "default_string": "z"},
+    ),
+    "both": (
+        "LabelEncoder",
+        {
+            "keys_floats": None,
+            "keys_strings": ["a", "b"],
+            "values_floats": None,
+            "values_strings": ["x", "y"],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_categories_may_be_texts(name: str) -> None:
+    operator, changes = TEXTS[name]
+    asked = TensorProto.FLOAT if name == "values" else TensorProto.STRING
+    answered = TensorProto.STRING if name in ("values", "both") else TensorProto.FLOAT
+    data = classic(operator, width=2, kinds=(asked, answered), **changes)
+    assert check_graph(data, {}).nodes == 1
+    row = (
+        np.array([["a", "b"]], dtype=object) if name != "values" else np.array([[1, 9]], np.float32)
+    )
+    (answer,) = InferenceSession(data).run(None, {"x": row})
+    wanted = {
+        "categories": [[[1, 0, 0], [0, 1, 0]]],
+        "keys": [[3.0, -1.0]],
+        "values": [["x", "z"]],
+        "both": [["x", "y"]],
+    }
+    assert answer.tolist() == wanted[name]
 
 
 @pytest.mark.parametrize("version", [6, 0, 99])

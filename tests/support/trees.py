@@ -81,6 +81,7 @@ def classic(
     width: int | str = WIDTH,
     picked: "list[int] | None" = None,
     version: int | None = None,
+    kinds: "tuple[int, int] | None" = None,
     **changes: Any,  # noqa: ANN401
 ) -> bytes:
     """A graph of one node, of whose attributes some are others; None leaves one out.
@@ -90,6 +91,7 @@ def classic(
         width: Features of a row.
         picked: Columns that an ArrayFeatureExtractor picks.
         version: Of the operators.
+        kinds: ONNX's numbers of the types of what is read and answered.
         changes: Attributes by name.
     """
     attributes = {k: v for k, v in {**NODES[operator], **changes}.items() if v is not None}
@@ -100,12 +102,13 @@ def classic(
         empty = isinstance(value, list) and not value
         of_none = AttributeProto.INTS if empty else None
         node.attribute.append(helper.make_attribute(name, value, attr_type=of_none))
-    kind = TensorProto.INT64 if operator == "OneHotEncoder" else TensorProto.FLOAT
+    usual = TensorProto.INT64 if operator == "OneHotEncoder" else TensorProto.FLOAT
+    asked, answered = kinds or (usual, TensorProto.FLOAT)
     graph = helper.make_graph(
         [node],
         "classic",
-        [helper.make_tensor_value_info("x", kind, ["n", width])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs[-1:]],
+        [helper.make_tensor_value_info("x", asked, ["n", width])],
+        [helper.make_tensor_value_info(name, answered, None) for name in outputs[-1:]],
         [numpy_helper.from_array(np.array(picked or [0, 3]), "picked")] if inputs[1:] else [],
     )
     ml = version or (2 if operator == "LabelEncoder" else 1)

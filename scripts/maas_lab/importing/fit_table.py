@@ -13,7 +13,9 @@ from onnx import TensorProto, helper
 
 from maas.tasks.table import is_scores
 from maas.tasks.tensor import as_array
+from maas_lab.exporting.forms import GRAPH, PORTABLE
 from maas_lab.importing.fit_tensor import fit_tensor
+from maas_lab.importing.missing_cells import missing_columns
 from maas_lab.importing.surgery import Surgeon
 
 if TYPE_CHECKING:
@@ -52,7 +54,12 @@ def fit_table(
             f"Of {rows} rows that were tried, {rows - agreeing} have another label than the best"
             " score's; the task answers by scores."
         )
-    return replace(fitted, notes=tuple(notes), manifest={"columns": columns})
+    graph = folder / PORTABLE / GRAPH
+    missing = missing_columns(foreign.model, fitted, columns, graph) if columns else ()
+    if missing:
+        notes.append(f"A cell may be missing in {', '.join(missing)}.")
+    manifest = {"columns": columns, "missing": missing}
+    return replace(fitted, notes=tuple(notes), manifest=manifest)
 
 
 def _columns(model: onnx.ModelProto, given: tuple[str, ...]) -> tuple[str, ...]:

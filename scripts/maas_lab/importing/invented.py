@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from maas.registry.records import TensorSpec
     from maas.tasks.tensors import Array
-    from maas_lab.importing.table_values import Values
+    from maas_lab.importing.table_values import Known, Values
 
     Feeds = dict[str, Array]
 
@@ -136,17 +136,19 @@ def _array(
     most: int,
     length: int,
     still: bool,
-    columns: "Mapping[int, tuple[float, ...]]",
+    columns: "Mapping[int, Known]",
 ) -> "Array":
     """One input; floats are multiples of 1/64, which every type of them holds."""
+    if spec.dtype == STRING:
+        words = np.asarray(random.choice(_WORDS, size=shape)).astype(np.object_)
+        for at, known in columns.items():
+            words[:, at] = [str(known[pick]) for pick in random.integers(0, len(known), shape[0])]
+        return strings([word.encode() for word in words.ravel().tolist()], shape)
     if columns:
         table = random.integers(-64, 65, shape) / 64
         for at, known in columns.items():
-            table[:, at] = random.choice(known, size=shape[0])
+            table[:, at] = random.choice(np.asarray(known, dtype=np.float64), size=shape[0])
         return table.astype(spec.dtype)
-    if spec.dtype == STRING:
-        words = random.choice(_WORDS, size=shape)
-        return strings([str(word).encode() for word in np.asarray(words).ravel()], shape)
     if spec.dtype == "bool":
         return np.asarray(random.integers(0, 2, shape) > 0) | (style == "ones")
     if spec.dtype.startswith("float"):

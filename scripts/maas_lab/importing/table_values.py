@@ -4,48 +4,70 @@ Imports numpy and onnx. Trees ask whether a column is above a threshold, and an 
 category that it does not have; so invented rows are drawn from there:
 
     values = table_values(model)          # {"X": {1: (3.0, 4.0, 5.0)}}: by input, by column
+    values["city"][0]                     # ("lima", "oslo")
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import helper, numpy_helper
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import onnx
 
     Column = tuple[str, int] | None
-    Values = Mapping[str, Mapping[int, tuple[float, ...]]]
+    Known = tuple[float | str, ...]
+    Values = Mapping[str, Mapping[int, Known]]
 
-_KEEPING = frozenset(("Cast", "Identity", "Imputer"))
+KEEPING = frozenset(("Cast", "Identity", "Imputer"))
+"""Operators that hand on the values of columns as they are."""
 _PICKING = frozenset(("ArrayFeatureExtractor", "Gather"))
 _TREES = frozenset(("TreeEnsembleClassifier", "TreeEnsembleRegressor"))
+_CATEGORIES = {
+    "OneHotEncoder": ("cats_int64s", "cats_strings"),
+    "LabelEncoder": ("keys_int64s", "keys_floats", "keys_strings"),
+}
 _WIDEST = 1_000
 _MOST = 64
 
 
 def table_values(model: "onnx.ModelProto") -> "Values":
     """By input and by column, thresholds and numbers beyond them, or categories."""
+    found: dict[str, dict[int, Known]] = {}
+    for node, attributes, given in followed(model, KEEPING):
+        for at, known in _asked(node, attributes):
+            column = given[at] if at < len(given) else None
+            if column is not None and known:
+                of = found.setdefault(column[0], {})
+                of[column[1]] = tuple(dict.fromkeys((*of.get(column[1], ()), *known)))[:_MOST]
+    return found
+
+
+def followed(
+    model: "onnx.ModelProto", keeping: "Collection[str]"
+) -> "Iterator[tuple[onnx.NodeProto, Mapping[str, Any], Sequence[Column]]]":
+    """Nodes with their attributes and the columns of what they read first, where these are known.
+
+    Args:
+        model: Its inputs `[rows, columns]` are followed.
+        keeping: Operators that hand on the columns of what they read.
+    """
     columns: dict[str, list[Column]] = {}
     for value in model.graph.input:
         sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         if len(sizes) == 2 and 0 < sizes[1] <= _WIDEST:
             columns[value.name] = [(value.name, at) for at in range(sizes[1])]
     constants = {each.name: each for each in model.graph.initializer}
-    found: dict[str, dict[int, tuple[float, ...]]] = {}
     for node in model.graph.node:
         attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
         given = [columns.get(name) for name in node.input]
-        if (made := _made(node, attributes, given, constants)) is not None:
+        if node.op_type in keeping and len([each for each in given if each is not None]) == 1:
+            columns[node.output[0]] = next(each for each in given if each is not None)
+        elif (made := _made(node, attributes, given, constants)) is not None:
             columns[node.output[0]] = made
-        for at, numbers in _asked(node, attributes):
-            column = given[0][at] if given and given[0] and at < len(given[0]) else None
-            if column is not None:
-                of = found.setdefault(column[0], {})
-                of[column[1]] = tuple(dict.fromkeys((*of.get(column[1], ()), *numbers)))[:_MOST]
-    return found
+        yield node, attributes, (given[0] if given else None) or ()
 
 
 def _made(
@@ -54,26 +76,28 @@ def _made(
     given: "Sequence[list[Column] | None]",
     constants: "Mapping[str, onnx.TensorProto]",
 ) -> "list[Column] | None":
-    """Which columns a node hands on, as they are; None where that cannot be told."""
+    """Which columns a node picks or joins; None where that cannot be told."""
     known = [each for each in given if each is not None]
     along = attributes.get("axis", 1) in (1, -1)
     if node.op_type == "Concat" and along and len(known) == len(given):
         return [column for each in known for column in each]
-    if node.op_type in _KEEPING and len(known) == 1:
-        return known[0]
+    if node.op_type == "Where" and given[-1] is not None:  # a cell as it is, unless it is missing
+        return given[-1]
     tensor = constants.get(node.input[-1]) if node.input else None
+    if node.op_type == "Reshape" and tensor is not None and given[0] is not None:
+        kept = numpy_helper.to_array(tensor).ravel().tolist()[1:] in ([len(given[0])], [-1])
+        return given[0] if kept else None
     if node.op_type in _PICKING and along and tensor is not None and given[0] is not None:
         picked = numpy_helper.to_array(tensor).ravel().tolist()
         return [given[0][at] for at in picked if 0 <= at < len(given[0])]
     return None
 
 
-def _asked(
-    node: "onnx.NodeProto", attributes: "Mapping[str, Sequence[float]]"
-) -> "list[tuple[int, tuple[float, ...]]]":
+def _asked(node: "onnx.NodeProto", attributes: "Mapping[str, Any]") -> "list[tuple[int, Known]]":
     """Columns of what a node reads, with the values that it tells apart."""
-    if node.op_type == "OneHotEncoder":
-        return [(0, tuple(map(float, attributes.get("cats_int64s", ()))))]
+    if node.op_type in _CATEGORIES:
+        listed = [attributes[name] for name in _CATEGORIES[node.op_type] if name in attributes]
+        return [(0, tuple(map(_category, each))) for each in listed]
     if node.op_type not in _TREES:
         return []
     features = np.asarray(attributes.get("nodes_featureids", ()), dtype=np.int64)
@@ -86,6 +110,10 @@ def _asked(
         (int(feature), _around(values[branch & (features == feature)]))
         for feature in np.unique(features[branch & (features >= 0)])[:_WIDEST]
     ]
+
+
+def _category(value: float | bytes) -> float | str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else float(value)
 
 
 def _around(thresholds: "np.ndarray[tuple[int], np.dtype[np.float32]]") -> tuple[float, ...]:

@@ -27,6 +27,8 @@ _TYPES = {"f": 1, "i": 2, "s": 3, "t": 4, "floats": 6, "ints": 7, "strings": 8}
 _DOUBLE = 11
 _TENSORS = {1: ("float_data", "<f4"), _DOUBLE: ("double_data", "<f8")}
 _VARINT_BYTES = 10
+NAME_BYTES = 1024
+"""Bytes of a label or of a category."""
 
 
 class Attributes:
@@ -95,6 +97,29 @@ class Attributes:
         """
         message = self._taken(name, "strings")
         return [] if message is None else [bytes(part) for part in message.parts("strings")]
+
+    def names(self, name: str, *, most: int) -> list[bytes]:
+        """A list of short texts, such as categories.
+
+        Raises:
+            BundleError: There are too many, one is too long, or it is of another type.
+        """
+        texts = self.texts(name)
+        if len(texts) > most:
+            raise self.refused(f"has {len(texts)} texts in {name}, {most} are admitted")
+        if any(len(text) > NAME_BYTES for text in texts):
+            raise self.refused(f"has a text of more than {NAME_BYTES} bytes in {name}")
+        return texts
+
+    def text(self, name: str) -> None:
+        """One short text, of any characters.
+
+        Raises:
+            BundleError: It is too long, or of another type.
+        """
+        message = self._taken(name, "s")
+        if message is not None and len(message.text("s").encode()) > NAME_BYTES:
+            raise self.refused(f"has a {name} of more than {NAME_BYTES} bytes")
 
     def word(self, name: str, default: str, admitted: "Collection[str]") -> str:
         """One of a few words.

@@ -165,29 +165,40 @@ def _label_encoder(
     attributes: "Attributes", operands: "Sequence[Operand]", limits: "Limits"
 ) -> int | None:
     del limits
-    keys = _numbers(attributes, "keys")
-    values = _numbers(attributes, "values")
+    keys, values = _listed(attributes, "keys"), _listed(attributes, "values")
     attributes.number("default_float")
     attributes.integer("default_int64", -1, least=-(2**63), most=2**63 - 1)
-    if not len(keys) or len(keys) != len(values) or len(np.unique(keys)) != len(keys):
-        raise attributes.refused("has keys that are not numbers, each with one value")
+    attributes.text("default_string")
+    if not len(keys) or len(keys) != len(values) or not _are_distinct(keys):
+        raise attributes.refused("has keys that are not distinct, each with one value")
     return operands[0].width
 
 
-def _numbers(attributes: "Attributes", name: str) -> "Ints | Floats":
-    ints = attributes.ints(f"{name}_int64s", most=_KEYS)
-    floats = attributes.floats(f"{name}_floats", most=_KEYS)
-    if len(ints) and len(floats):
+def _listed(attributes: "Attributes", name: str) -> "Ints | Floats | list[bytes]":
+    """Numbers or texts, whichever there are."""
+    lists = (
+        attributes.ints(f"{name}_int64s", most=_KEYS),
+        attributes.floats(f"{name}_floats", most=_KEYS),
+        attributes.names(f"{name}_strings", most=_KEYS),
+    )
+    given = [each for each in lists if len(each)]
+    if len(given) > 1:
         raise attributes.refused(f"has {name} of two types")
-    return ints if len(ints) else floats
+    return given[0] if given else lists[0]
+
+
+def _are_distinct(values: "Ints | Floats | list[bytes]") -> bool:
+    distinct = set(values) if isinstance(values, list) else np.unique(values)
+    return len(distinct) == len(values)
 
 
 def _one_hot(attributes: "Attributes", operands: "Sequence[Operand]", limits: "Limits") -> None:
     del operands, limits
-    categories = attributes.ints("cats_int64s", most=_WIDEST)
+    numbers = attributes.ints("cats_int64s", most=_WIDEST)
+    texts = attributes.names("cats_strings", most=_WIDEST)
     attributes.integer("zeros", 1, least=0, most=1)
-    if not len(categories) or len(np.unique(categories)) != len(categories):
-        raise attributes.refused("has categories that are not whole numbers, each named once")
+    if bool(len(numbers)) == bool(texts) or not _are_distinct(texts or numbers):
+        raise attributes.refused("has categories that are not of one type, each named once")
 
 
 _CHECKS: "dict[str, Callable[[Attributes, Sequence[Operand], Limits], int | None]]" = {

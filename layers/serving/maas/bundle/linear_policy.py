@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maas.bundle.attributes import NAME_BYTES
 from maas.bundle.tree_policy import POST_TRANSFORMS
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from maas.limits import Limits
 
 _KERNELS = ("LINEAR", "POLY", "RBF", "SIGMOID")
-_LABEL_BYTES = 1024
 _COEFFICIENTS = 2**24
 
 
@@ -34,8 +34,8 @@ def check_labels(attributes: "Attributes", name: str, limits: "Limits") -> int:
         raise attributes.refused(f"has not 1 to {limits.labels} labels of one type")
     if len(set(texts)) != len(texts) or len(np.unique(numbers)) != len(numbers):
         raise attributes.refused("has a label twice")
-    if any(len(text) > _LABEL_BYTES for text in texts):
-        raise attributes.refused(f"has a label of more than {_LABEL_BYTES} bytes")
+    if any(len(text) > NAME_BYTES for text in texts):
+        raise attributes.refused(f"has a label of more than {NAME_BYTES} bytes")
     return labels
 
 

@@ -130,6 +130,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """The graph's picture, for the tasks that look at one."""
     columns: tuple[str, ...] = ()
     """What a row has, in the graph's order, for a task that reads tables."""
+    missing: tuple[str, ...] = ()
+    """The columns of them in which a cell may be missing: the graph reads what is no number."""
     generation: Generation | None = None
     """How a text is gone on with, for the task that does."""
     audio: AudioInput | None = None

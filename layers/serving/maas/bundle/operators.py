@@ -2,9 +2,10 @@
 
 Imports nothing. `""` is ONNX's own domain, `ai.onnx.ml` that of trees and of what is fitted to
 tables; of ONNX Runtime's two, only what its optimiser and its quantiser write for a CPU. None of
-these reads a file, runs code that a graph brings, draws random numbers, or works on strings,
-sequences or optionals. A new one is one word here, and a model in the tests that needs it
-(infra/decisions/0011); in `ai.onnx.ml` also a check of what it says (0025).
+these reads a file, runs code that a graph brings, draws random numbers, or works on sequences or
+optionals; texts are compared with categories, and not taken apart. A new one is one word here, and
+a model in the tests that needs it (infra/decisions/0011); in `ai.onnx.ml` also a check of what it
+says (0025).
 
     "Gather" in OPERATORS[""]
 """

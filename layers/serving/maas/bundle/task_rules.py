@@ -1,17 +1,18 @@
 """What a manifest must say for its task: labels, limits, picture or sound, the graph's tensors.
 
-May import `maas.errors`, `maas.limits`, and `audio` and `dtypes` beside it. One table says what
-each task reads and answers; the graph itself is held against the manifest when it is opened:
+May import `maas.errors`, `maas.limits`, and `audio`, `composites`, `dtypes` and `table_rules`
+beside it. One table says what each task reads and answers; the graph itself is held against the
+manifest when it is opened:
 
     check_task(manifest, LIMITS)
 """
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from maas.bundle.audio import check_audio, check_ctc
 from maas.bundle.composites import check_composites
 from maas.bundle.dtypes import DTYPES, STRING
+from maas.bundle.table_rules import NAME, check_columns
 from maas.errors import BundleError
 from maas.limits import Limits
 
@@ -63,8 +64,6 @@ TYPES = "token_type_ids"
 """What an input is called that tells which of two texts a token is of; a graph may have it."""
 
 _ANY, _SOME = "any", -1
-# A name goes into answers and messages: no control characters.
-_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,256}")
 
 
 class _Tensor(NamedTuple):
@@ -113,10 +112,10 @@ def check_task(manifest: "Manifest", limits: Limits) -> None:
     check_ctc(manifest.ctc, manifest.task, limits, wanted=manifest.task in TRANSCRIBING)
     _check_generation(manifest)
     _check_composites(manifest)
+    check_columns(manifest, limits, wanted=manifest.task in TABULAR)
     if manifest.task in BARE:
         _check_bare("inputs", manifest.inputs)
         _check_bare("outputs", manifest.outputs)
-        _check_columns(manifest, limits)
         return
     inputs, outputs = _signature(manifest)
     # By name: graphs list their inputs as they were exported, and are fed by name.
@@ -156,35 +155,6 @@ def _check_labels(manifest: "Manifest", limits: Limits) -> None:
         raise BundleError(
             f"are {len(manifest.labels)}, and no output ends in as many numbers", field="labels"
         )
-
-
-def _check_columns(manifest: "Manifest", limits: Limits) -> None:
-    """Refuse columns that are not the graph's: as wide as its one input, or named as its inputs."""
-    columns, inputs = manifest.columns, manifest.inputs
-    if manifest.task not in TABULAR:
-        if columns:
-            raise BundleError(f"must be none for {manifest.task}", field="columns")
-        return
-    if not 1 <= len(columns) <= limits.columns or len(set(columns)) != len(columns):
-        raise BundleError(f"must be 1 to {limits.columns}, each named once", field="columns")
-    if not all(map(_NAME.fullmatch, columns)):
-        raise BundleError("must have names without control characters", field="columns")
-    matrix = (
-        len(inputs) == 1 and inputs[0].dtype != STRING and inputs[0].shape[1:] == (len(columns),)
-    )
-    apart = {spec.name for spec in inputs} == set(columns) and all(
-        spec.shape[1:] == (1,) for spec in inputs
-    )
-    if not (matrix or apart):
-        raise BundleError(
-            "must be the columns of the one input [rows, columns], or name inputs [rows, 1]",
-            field="columns",
-        )
-    if not any(
-        spec.shape[1:] == (len(manifest.labels),) and spec.dtype == "float32"
-        for spec in manifest.outputs
-    ):
-        raise BundleError("must have one of float32 [rows, labels]", field="outputs")
 
 
 def _check_composites(manifest: "Manifest") -> None:
@@ -299,7 +269,7 @@ def _check_tensors(field: str, specs: "Sequence[TensorSpec]", wanted: "Sequence[
 def _check_bare(field: str, specs: "Sequence[TensorSpec]") -> None:
     for spec in specs:
         names = (spec.name, *(size for size in spec.shape if isinstance(size, str)))
-        if not all(map(_NAME.fullmatch, names)):
+        if not all(map(NAME.fullmatch, names)):
             raise BundleError("must have names without control characters", field=field)
         if spec.dtype not in DTYPES and spec.dtype != STRING:
             raise BundleError(f"must be of {', '.join(DTYPES)} or {STRING}", field=field)

@@ -6,9 +6,10 @@ May import `maas.bundle`, `maas.errors`, `maas.tasks` and numpy.
     request = TableRequest(columns={"age": ("41", "17"), "fare": (7.25, 71.3)})
     classifier.predict(request, deadline=deadline).rows[0][0]      # LabelScore("survived", 0.83)
 
-A graph reads one tensor `[rows, columns]`, in the manifest's order of columns, or one `[rows, 1]`
-for each, of the column's name, as scikit-learn's pipelines are exported. Golden requests are those
-of a bare graph.
+A graph reads one tensor `[rows, columns]`, in the manifest's order of columns, or several, or one
+`[rows, 1]` for each, of the column's name, as scikit-learn's pipelines are exported. A missing cell
+is what is no number, where the manifest says that the graph takes it. Golden requests are those of
+a bare graph.
 """
 
 from contextlib import suppress
@@ -18,6 +19,7 @@ import numpy as np
 from msgspec import Struct
 
 from maas.bundle.dtypes import STRING
+from maas.bundle.table_rules import columns_of
 from maas.errors import BundleError, DeadlineError, FieldError, ModelError, ModelOutputError
 from maas.limits import LIMITS
 from maas.tasks.answers import Answer
@@ -35,14 +37,19 @@ if TYPE_CHECKING:
     from maas.registry.records import TensorSpec
     from maas.tasks.tensors import Array, TensorResponse
 
-    Cell = str | int | float
+    Cell = str | int | float | None
+
+
+_GAPS = (None, "")
+"""What stands for a missing number."""
 
 
 class TableRequest(Struct, frozen=True):
     """Rows to classify, column by column.
 
     Attributes:
-        columns: By name the cells, as many in each; numbers may be written as texts.
+        columns: By name the cells, as many in each; numbers may be written as texts, and what is
+            missing is None, or no text where numbers belong.
     """
 
     columns: "Mapping[str, Sequence[Cell]]"
@@ -73,8 +80,11 @@ class TableClassifier:
             BundleError: The graph is not the one that the manifest describes.
         """
         self._model = TensorModel(manifest, session)
-        self._inputs = manifest.inputs
         self._columns = manifest.columns
+        self._missing = frozenset(manifest.missing)
+        self._inputs = tuple(
+            zip(manifest.inputs, columns_of(manifest.inputs, manifest.columns), strict=True)
+        )
         self._labels = manifest.labels
         self._scores = next(
             spec.name for spec in manifest.outputs if is_scores(spec, len(manifest.labels))
@@ -99,7 +109,10 @@ class TableClassifier:
         answer = self._run(self._feeds(request.columns), deadline=deadline)
         scores = np.asarray(answer.outputs[self._scores], dtype=np.float32)
         count = len(request.columns[self._columns[0]])
-        if scores.shape != (count, len(self._labels)) or not np.isfinite(scores).all():
+        finite = np.isfinite(scores).all()
+        if not finite and any(_has_gaps(request.columns[name]) for name in self._missing):
+            raise FieldError("misses cells without which there is no answer", field="table")
+        if scores.shape != (count, len(self._labels)) or not finite:
             raise ModelOutputError("The model's answer is not a finite number per row and label.")
         rows = ranked(scores, self._labels, top_k=None, function="none")
         return TableResponse(rows=rows, seconds=answer.seconds)
@@ -150,11 +163,33 @@ class TableClassifier:
             )
 
     def _feeds(self, columns: "Mapping[str, Sequence[Cell]]") -> "dict[str, Array]":
-        if len(self._inputs) == 1 and self._inputs[0].name not in self._columns:
-            (spec,) = self._inputs
-            arrays = [_numbers(spec, columns[name], name) for name in self._columns]
-            return {spec.name: np.stack(arrays, axis=1)}
-        return {spec.name: _cells(spec, columns[spec.name])[:, np.newaxis] for spec in self._inputs}
+        feeds = {}
+        for spec, names in self._inputs:
+            read = _texts if spec.dtype == STRING else self._numbers
+            arrays = [read(spec, columns[name], name) for name in names]
+            feeds[spec.name] = np.stack(arrays, axis=1)
+        return feeds
+
+    def _numbers(self, spec: "TensorSpec", cells: "Sequence[Cell]", column: str) -> "Array":
+        kind = np.dtype(spec.dtype)
+        read = _whole if kind.kind in "iu" else float
+        gapped = _has_gaps(cells)
+        if gapped and column not in self._missing:
+            raise FieldError(
+                "misses a cell, which this model does not read; send a number",
+                field=f"table.{column}",
+            )
+        try:
+            with np.errstate(over="raise"):
+                array = np.array([read(cell or 0) for cell in cells]).astype(kind)
+        except (ValueError, OverflowError, FloatingPointError):
+            array = np.array([np.nan])
+        if not np.isfinite(array).all():
+            said = "numbers" if read is float else "whole numbers"
+            raise FieldError(f"must be {said} that {spec.dtype} can hold", field=f"table.{column}")
+        if gapped:
+            array[[cell in _GAPS for cell in cells]] = np.nan
+        return array
 
 
 def is_scores(spec: "TensorSpec", labels: int) -> bool:
@@ -162,21 +197,27 @@ def is_scores(spec: "TensorSpec", labels: int) -> bool:
     return spec.dtype == "float32" and len(spec.shape) == 2 and spec.shape[1] == labels
 
 
-def _cells(spec: "TensorSpec", cells: "Sequence[Cell]") -> "Array":
-    if spec.dtype == STRING:
-        return strings([str(cell).encode(errors="replace") for cell in cells], (len(cells),))
-    return _numbers(spec, cells, spec.name)
+def _texts(spec: "TensorSpec", cells: "Sequence[Cell]", column: str) -> "Array":
+    del spec
+    if None in cells:
+        raise FieldError(
+            "misses a cell; send the text that stood for one when the model was fitted",
+            field=f"table.{column}",
+        )
+    return strings([str(cell).encode(errors="replace") for cell in cells], (len(cells),))
 
 
-def _numbers(spec: "TensorSpec", cells: "Sequence[Cell]", column: str) -> "Array":
-    kind = np.dtype(spec.dtype)
-    whole = kind.kind in "iu"
-    try:
-        with np.errstate(over="raise"):
-            array = np.array([int(c) if whole else float(c) for c in cells]).astype(kind)
-    except (ValueError, OverflowError, FloatingPointError):
-        array = np.array([np.nan])
-    if not np.isfinite(array).all():
-        said = "whole numbers" if whole else "numbers"
-        raise FieldError(f"must be {said} that {spec.dtype} can hold", field=f"table.{column}")
-    return array
+def _has_gaps(cells: "Sequence[Cell]") -> bool:
+    return any(gap in cells for gap in _GAPS)
+
+
+def _whole(cell: "str | float") -> int:
+    """A whole number, which may be written as 3.0.
+
+    Raises:
+        ValueError: It has a fraction, or is none.
+    """
+    number = int(cell)
+    if number != cell and isinstance(cell, float):
+        raise ValueError
+    return number

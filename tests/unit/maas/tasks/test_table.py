@@ -11,9 +11,11 @@ from support.tiny_table import COLUMNS, LABELS, TABLE, TinyTable, make_table, ta
 
 from maas.bundle.manifest import canonical_json, parse_manifest
 from maas.bundle.verify import verify_bundle
+from maas.engine.session import open_session
 from maas.errors import BundleError, FieldError, ModelOutputError
 from maas.limits import LIMITS
 from maas.loading import load_version
+from maas.registry.records import TensorSpec
 from maas.tasks.table import TableClassifier, TableRequest, TableResponse
 from maas_lab.importing.importer import import_model
 from maas_lab.importing.wishes import TABLE as TASK
@@ -64,6 +66,7 @@ def test_the_order_of_columns_and_how_numbers_are_written_change_nothing(
         ({name: ["1"] * (LIMITS.table_rows + 1) for name in COLUMNS}, "table"),
         ({"age": ["41", "young"]}, "table.age"),
         ({"age": ["41", ""]}, "table.age"),
+        ({"age": ["41", None]}, "table.age"),
         ({"age": ["41", "nan"]}, "table.age"),
         ({"fare": ["1", "1e39"]}, "table.fare"),
         ({"fare": ["1", "inf"]}, "table.fare"),
@@ -93,6 +96,20 @@ def test_what_no_float_can_hold_in_between_is_no_answer(tmp_path: Path) -> None:
     assert isinstance(task, TableClassifier)
     with pytest.raises(ModelOutputError):
         ask(task, {name: ["3e38"] for name in COLUMNS})
+
+
+def test_a_row_without_an_answer_for_want_of_a_cell_is_the_callers(bundle: TinyTable) -> None:
+    # Given a graph that makes no number of a gap, though its manifest says that it reads one
+    verified = verify_bundle(bundle.folder)
+    loaded = load_version(verified, threads=1)
+    manifest = replace(verified.manifest, missing=("age",))
+    session = open_session(bundle.folder / manifest.forms[0].graph, optimised=True, threads=1)
+    task = TableClassifier(manifest, session)
+    assert ask(task, TABLE).rows == ask(loaded.task, TABLE).rows  # type: ignore[arg-type]
+    for gap in (None, ""):
+        with pytest.raises(FieldError, match="without which there is no answer") as refused:
+            ask(task, TABLE | {"age": ["41", gap]})
+        assert refused.value.field == "table"
 
 
 def test_it_is_asked_by_tensors_too(bundle: TinyTable, classifier: TableClassifier) -> None:
@@ -125,6 +142,12 @@ def test_a_foreign_graph_becomes_one(tmp_path: Path, bundle: TinyTable, *, apart
         ({"labels": ()}, "labels"),
         ({"labels": ("a", "b", "c")}, "outputs"),
         ({"task": "tensor"}, "columns"),
+        ({"task": "tensor", "columns": (), "missing": ("age",)}, "columns"),
+        ({"missing": ("cabin",)}, "missing"),
+        ({"missing": ("age",), "inputs": (TensorSpec("cells", "int64", ("rows", 3)),)}, "missing"),
+        ({"inputs": (TensorSpec("cells", "float32", ("rows", 2)),)}, "columns"),
+        ({"inputs": (TensorSpec("cells", "float32", ("rows",)),)}, "columns"),
+        ({"inputs": (TensorSpec("cells", "float32", ("rows", "columns")),)}, "columns"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(

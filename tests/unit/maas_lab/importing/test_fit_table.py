@@ -171,7 +171,8 @@ def test_columns_are_the_inputs_where_each_is_one(tmp_path: "Path") -> None:
 
 def test_rows_are_drawn_from_what_trees_and_encoders_tell_apart() -> None:
     tree = table_values(onnx.load_from_string(classic("TreeEnsembleRegressor")))
-    assert min(tree["x"][3]) < 0.5 < max(tree["x"][3])
+    around = [float(each) for each in tree["x"][3]]
+    assert min(around) < 0.5 < max(around)
     assert set(tree["x"]) == {3}
     # Behind what picks and joins columns, and no further than what changes them
     model = graph_of(
@@ -190,6 +191,23 @@ def test_rows_are_drawn_from_what_trees_and_encoders_tell_apart() -> None:
         last=np.array([2]),
     )
     assert table_values(model) == {"x": {2: (4.0, 9.0, 5.0)}}
+    # Categories of texts, behind what fills in for missing ones
+    model = graph_of(
+        [
+            node("LabelEncoder", ["x"], ["gap"], domain="ai.onnx.ml", keys_strings=[""]),
+            node("Cast", ["gap"], ["is_gap"], to=TensorProto.BOOL),
+            node("Where", ["is_gap", "filled", "x"], ["whole"]),
+            node("Reshape", ["whole", "shape"], ["column"]),
+            node("OneHotEncoder", ["column"], ["y"], domain="ai.onnx.ml", cats_strings=["a", "b"]),
+            node("Reshape", ["x", "flat"], ["other"]),
+            node("OneHotEncoder", ["other"], ["z"], domain="ai.onnx.ml", cats_strings=["c"]),
+        ],
+        {"x": (TEXT, ["n", 1])},
+        {"y": FLOATS},
+        shape=np.array([-1, 1]),
+        flat=np.array([1, 2]),
+    )
+    assert table_values(model) == {"x": {0: ("", "a", "b")}}
     # A tree that will be refused offers nothing
     short = classic("TreeEnsembleRegressor", nodes_values=[0.5])
     assert table_values(onnx.load_from_string(short)) == {}

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from maas.limits import LIMITS
 
 Cells = Annotated[
-    list[str | int | float],
+    list[str | int | float | None],
     Meta(extra_json_schema={"minItems": 1, "maxItems": LIMITS.table_rows}),
 ]
 
@@ -25,7 +25,8 @@ class TableBody(Struct, frozen=True):
     """A tabular-classification request.
 
     Attributes:
-        table: By column its cells, as many in each; numbers may be written as texts.
+        table: By column its cells, as many in each; numbers may be written as texts, and null is a
+            missing one, where the model reads that.
         parameters: Options; none is known.
     """
 

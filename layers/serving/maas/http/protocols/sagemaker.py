@@ -157,8 +157,8 @@ def _of_table(table: Table, reads: Reads, *, field: str = "rows") -> TableAsked 
     if not reads.columns:
         return Asked(_feeds(columns, rows, reads.inputs, field), len(rows))
     for name in reads.columns:
-        if not {*map(type, columns.get(name, ()))} <= {str, int, float}:
-            raise FieldError("must be numbers or texts", field=f"{field}.{name}")
+        if not {*map(type, columns.get(name, ()))} <= {str, int, float, type(None)}:
+            raise FieldError("must be numbers, texts or null", field=f"{field}.{name}")
     return TableAsked(TableRequest(columns), field)
 
 

@@ -15,7 +15,7 @@ from maas_lab.connections import Connection
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from starlette.types import Receive, Scope, Send
+    from maas.http.asgi import Receive, Scope, Send
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 SECONDS = 0.2

@@ -12,10 +12,9 @@ from maas.http.problems import encode_json
 from maas.http.versions import requested_model
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from maas.assembly import Services
     from maas.exchange import Exchange
+    from maas.http.asgi import Request
     from maas.http.methods import Routes
     from maas_lab.shadowing.tallies import Tallies
 

@@ -7,7 +7,6 @@ May import everything of `maas` but the catalog and the layers above in `maas.ht
     answer = await answering.infer(turn, feeds, exchange)          # tensors
 """
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,10 +19,9 @@ from maas.statistics import Statistics
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from starlette.requests import Request
-
     from maas.assembly import Services
     from maas.exchange import Exchange
+    from maas.http.asgi import Request
     from maas.registry.addresses import VersionAddress
     from maas.service import Service, Turn
     from maas.tasks.task import Request as Asked
@@ -141,14 +139,18 @@ class Answering:
             encoding: What `check_type` found.
         """
         # An event's body is whole.
-        seconds = None if "aws.event" in request.scope else exchange.deadline - time.monotonic()
+        seconds = None if request.event is not None else exchange.deadline - time.monotonic()
         return await read_body(
             request.receive, request.headers, limit=limit, seconds=seconds, encoding=encoding
         )
 
     async def run(self, work: "Callable[[], ResultT]") -> ResultT:
         """Whatever may wait, for a disk, a lock or the registry, waits off the event loop."""
-        return await asyncio.to_thread(work) if self._threads else work()
+        if not self._threads:
+            return work()
+        import asyncio  # noqa: PLC0415 - on a server alone, which has it
+
+        return await asyncio.to_thread(work)
 
     async def _counted(
         self,

@@ -6,14 +6,11 @@ May import `maas.errors`, `maas.exchange`, `maas.limits` and what all routes sha
     await app(scope, receive, send)
 """
 
-import asyncio
 import math
 import re
+import sys
 import time
 from typing import TYPE_CHECKING
-
-from starlette.responses import Response
-from starlette.routing import Route, Router
 
 from maas.errors import (
     BadRequestError,
@@ -26,15 +23,16 @@ from maas.errors import (
     TryAgainError,
 )
 from maas.exchange import Exchange
+from maas.http.asgi import respond
 from maas.http.methods import Methods
 from maas.http.problems import JSON, encode_error
+from maas.http.router import Router
 from maas.limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import Receive, Scope, Send
-
+    from maas.http.asgi import Receive, Scope, Send
     from maas.http.methods import Routes
     from maas.observe import Observer
 
@@ -72,9 +70,7 @@ class App:
         self._answering = 0
         self._start: tuple[float, float] | None = None
         self._router = Router(
-            [Route(path, Methods(methods, observer)) for path, methods in routes.items()],
-            redirect_slashes=False,
-            default=_no_route,
+            {path: Methods(methods, observer) for path, methods in routes.items()}
         )
 
     def started(self, seconds: float) -> None:
@@ -97,19 +93,26 @@ class App:
             (spent, at), self._start = self._start, None
             if time.monotonic() - at <= START_SECONDS:
                 exchange.seconds["init"] = spent
-        scope = {**scope, "app": self, "exchange": exchange, "path": self._stripped(scope["path"])}
+        scope = {**scope, "exchange": exchange, "path": self._stripped(scope["path"])}
         self._answering += 1
         try:
             self._check_load()
             _check_framing(scope)
             _limit_to_remaining(exchange, context)
-            await self._router(scope, receive, send)
-        except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
-            raise
-        except BaseException as error:  # noqa: BLE001 - the guard; a Rust panic is no Exception
-            await self._refuse(error, exchange, scope, receive, send)
+            methods, path = self._found(scope["path"])
+            await methods(scope, receive, send, path)
+        except BaseException as error:  # the guard; a Rust panic is no Exception
+            if _is_end(error):
+                raise
+            await self._refuse(error, exchange, scope, send)
         finally:
             self._answering -= 1
+
+    def _found(self, path: str) -> "tuple[Methods, dict[str, str]]":
+        found = self._router.find(path)
+        if found is None:
+            raise NotFoundError("No route answers this path.")
+        return found
 
     def _check_load(self) -> None:
         if self._answering > self._concurrency:
@@ -120,17 +123,12 @@ class App:
         return path[len(self._base_path) :] or "/" if inside else path
 
     async def _refuse(
-        self,
-        error: BaseException,
-        exchange: Exchange,
-        scope: "Scope",
-        receive: "Receive",
-        send: "Send",
+        self, error: BaseException, exchange: Exchange, scope: "Scope", send: "Send"
     ) -> None:
         problem = _as_maas_error(error)
         if problem.status >= 500:
             self._observer.failed(exchange, _reason(error))
-        headers = exchange.headers()
+        headers = {**exchange.headers(), "content-type": JSON}
         if problem.retry_after is not None:
             headers["retry-after"] = str(problem.retry_after)
         if isinstance(problem, MethodNotAllowedError):
@@ -144,12 +142,14 @@ class App:
 
             body = openai_errors.encode_openai_error(problem)
             headers |= openai_errors.retry_headers(problem)
-        response = Response(body, problem.status, headers=headers, media_type=JSON)
-        await response(scope, receive, send)
+        await respond(send, problem.status, body, headers)
 
 
-async def _no_route(_scope: "Scope", _receive: "Receive", _send: "Send") -> None:
-    raise NotFoundError("No route answers this path.")
+def _is_end(error: BaseException) -> bool:
+    """Whether the process or the request is at its end, and nobody waits for an answer."""
+    loop = sys.modules.get("asyncio")  # whoever cancels has imported it
+    cancelled = loop is not None and isinstance(error, loop.CancelledError)
+    return cancelled or isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit))
 
 
 def _check_framing(scope: "Scope") -> None:

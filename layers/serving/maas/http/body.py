@@ -1,14 +1,13 @@
 """The one bounded reader of bodies: bytes to JSON values, before any framework sees them.
 
-May import `maas.errors`, `maas.limits`, `maas.http.problems` and starlette's types. It refuses what
-JSON libraries let pass: NaN, numbers of thousands of digits, duplicate keys, nesting without end,
-values without end.
+May import `maas.errors`, `maas.limits`, `maas.http.problems` and the types of `maas.http.asgi`. It
+refuses what JSON libraries let pass: NaN, numbers of thousands of digits, duplicate keys, nesting
+without end, values without end.
 
     data = await read_body(receive, headers, limit=LIMITS.body_bytes)
     value = parse_json(data)
 """
 
-import asyncio
 import json
 import math
 import re
@@ -23,8 +22,7 @@ from maas.limits import LIMITS, Limits
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine
 
-    from starlette.datastructures import Headers
-    from starlette.types import Receive
+    from maas.http.asgi import Headers, Receive
 
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
@@ -64,6 +62,8 @@ async def read_body(
 
 
 async def _in_time(gathered: "Coroutine[None, None, bytes]", seconds: float) -> bytes:
+    import asyncio  # noqa: PLC0415 - on a server alone, which has it
+
     try:
         async with asyncio.timeout(seconds):
             return await gathered
@@ -160,7 +160,8 @@ def is_json(media_type: str, data: bytes) -> bool:
 
 def _said(headers: "Headers", name: str, default: str) -> str:
     """A header that may be sent twice, as Lambda's events join it; so one is not read for both."""
-    return ", ".join(headers.getlist(name)) if name in headers else default
+    said = headers.all(name)
+    return ", ".join(said) if said else default
 
 
 def parse_json(data: bytes, *, limits: Limits = LIMITS) -> object:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 from maas.errors import FieldError
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from maas.http.asgi import Request
 
 CLIENT = "x-maas-client"
 """The header by which a caller says who it is, where the gateway does not know."""
-_CLIENT = CLIENT.encode()
 # No comma: an event of Lambda's joins by one what was sent twice.
-_NAME = re.compile(rb"[!-+\--~]{1,128}")
+_NAME = re.compile(r"[!-+\--~]{1,128}")
 
 
 def requested_caller(request: "Request") -> str | None:
@@ -27,11 +26,9 @@ def requested_caller(request: "Request") -> str | None:
     Raises:
         FieldError: The header is given twice, or is no name.
     """
-    event = request.scope.get("aws.event")
-    if event is not None and (key := _api_key_id(event)) is not None:
+    if request.event is not None and (key := _api_key_id(request.event)) is not None:
         return key
-    headers: list[tuple[bytes, bytes]] = request.scope["headers"]
-    sent = [value for name, value in headers if name == _CLIENT]
+    sent = request.headers.all(CLIENT)
     if not sent:
         return None
     if len(sent) > 1 or not _NAME.fullmatch(sent[0]):
@@ -39,7 +36,7 @@ def requested_caller(request: "Request") -> str | None:
             "must be given once, as 1 to 128 visible characters of ASCII and no comma",
             field=CLIENT,
         )
-    return sent[0].decode("ascii")
+    return sent[0]
 
 
 def _api_key_id(event: object) -> str | None:

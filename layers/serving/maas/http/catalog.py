@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from msgspec import Struct
-    from starlette.requests import Request
 
     from maas.exchange import Exchange
+    from maas.http.asgi import Request
     from maas.http.methods import Routes
     from maas.registry.reader import Reader
     from maas.registry.records import ModelRecord, VersionRecord
@@ -123,7 +123,7 @@ class _Catalog:
     async def version(self, request: "Request", exchange: "Exchange") -> bytes:
         decode_query(request, NoQuery)
         requested_model(request)  # an unknown model is said to be so before an odd version is
-        address = parse_address(request.path_params["version"])
+        address = parse_address(request.path["version"])
         found = await self._of_model(
             request, exchange, lambda model: self._reading.reader.version(model, address)
         )

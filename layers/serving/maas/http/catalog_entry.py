@@ -5,7 +5,9 @@ It loads no model and none of a model's libraries. A function's app.py is three 
     handler = build_catalog_handler(read_settings())
 """
 
+import asyncio
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 from maas.errors import MaasError
@@ -38,7 +40,10 @@ def build_catalog_handler(settings: "Settings") -> "Handler":
         catalog_routes(reader), observer=observer, new_id=new_id, base_path=settings.base_path
     )
     _warm_up(reader, observer)
-    return guarded(app, observer)
+    loop = asyncio.new_event_loop()  # reads end in time, for which somebody must wait
+    handler = guarded(app, observer, run=loop.run_until_complete)
+    weakref.finalize(handler, loop.close)
+    return handler
 
 
 def _warm_up(reader: Reader, observer: Observer) -> None:

@@ -1,54 +1,67 @@
-"""Events of API Gateway in front of the one ASGI app: a guard around Mangum.
+"""Lambda's events in front of the one ASGI app: a guard around the door.
 
-The only module that imports Mangum. What reaches a function is not always HTTP, and Mangum raises
-on what it does not know; the guard answers warm-up events with 204 and the rest with the one error
-body. May import `maas.errors`, `maas.exchange`, `maas.observe` and `maas.http.problems`:
+What reaches a function is not always HTTP; the guard answers warm-up events with 204 and what it
+does not know with the one error body. May import `maas.errors`, `maas.exchange`, `maas.observe`,
+`maas.http.events` and `maas.http.problems`:
 
     handler = guarded(App(routes, observer=observer, new_id=new_id), observer)
 """
 
 import base64
 import binascii
-import logging
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from mangum import Mangum
-
 from maas.errors import BadRequestError, MaasError
 from maas.exchange import Exchange
+from maas.http.events import answer_of, request_of
 from maas.http.problems import JSON, encode_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from maas.http.app import App
+    from maas.http.asgi import Message
     from maas.observe import Observer
 
     Event = dict[str, Any]
     Handler = Callable[[Event, object], Event]
+    Run = Callable[[Coroutine[Any, Any, None]], None]
 
 
-_UNREAD = frozenset({"host", "x-forwarded-port"})
+def at_once(answering: "Coroutine[Any, Any, None]") -> None:
+    """Run what has nothing to wait for, without an event loop.
+
+    An event's body is whole and its answer, too, and a function has one request at a time: its
+    model runs in the thread that asked. A loop would cost a start a twentieth, and each request.
+
+    Raises:
+        RuntimeError: It waited for something.
+    """
+    try:
+        answering.send(None)
+    except StopIteration:
+        return
+    answering.close()
+    raise RuntimeError("A function's app waited for an event loop; there is none.")
 
 
-def guarded(app: "App", observer: "Observer") -> "Handler":
+def guarded(app: "App", observer: "Observer", run: "Run" = at_once) -> "Handler":
     """Make a Lambda handler of an app: whatever event comes, the answer is defined.
 
     Args:
         app: What answers HTTP.
         observer: Told of the answers that the app never sees.
+        run: Runs the app; an event loop's, where it waits for something.
     """
-    adapter = Mangum(app, lifespan="off")
-    logging.getLogger("mangum").setLevel(logging.CRITICAL + 1)  # it would log every path
 
     def handler(event: "Event", context: object) -> "Event":
         if not _is_http(event):
             return {"statusCode": 204} if _is_warm_up(event) else _refused(observer, context)
         try:
             _check_base64(event)
-            answer: Event = adapter(_without_unread(event), context)  # type: ignore[arg-type]
+            return _answered(app, event, context, run)
         except MaasError as error:
             return _refused(observer, context, error)
         except MemoryError as error:  # ours, while it was read
@@ -57,9 +70,22 @@ def guarded(app: "App", observer: "Observer") -> "Handler":
         except Exception as error:  # noqa: BLE001 - the outer guard: an event of unknown shape
             observer.failed(new_exchange(context), error)
             return _refused(observer, context)
-        return answer
 
     return handler
+
+
+def _answered(app: "App", event: "Event", context: object, run: "Run") -> "Event":
+    scope, body = request_of(event, context)
+    sent: list[Message] = []
+
+    async def receive() -> "Message":
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: "Message") -> None:
+        sent.append(message)
+
+    run(app(scope, receive, send))
+    return answer_of(event, sent)
 
 
 def new_id() -> str:
@@ -83,19 +109,6 @@ def _is_http(event: object) -> bool:
 
 def _is_warm_up(event: object) -> bool:
     return isinstance(event, dict) and event.get("source") in ("warm-up", "aws.events")
-
-
-def _without_unread(event: "Event") -> "Event":
-    """The event less the headers that nobody here reads and Mangum takes apart.
-
-    It raises on a host such as `[::1]:3000` and on a port that is no number; a client may send any.
-    """
-    read = {
-        field: {name: value for name, value in sent.items() if name.lower() not in _UNREAD}
-        for field in ("headers", "multiValueHeaders")
-        if isinstance(sent := event.get(field), dict)
-    }
-    return {**event, **read}
 
 
 def _check_base64(event: "Event") -> None:

@@ -1,26 +1,22 @@
-"""The methods of one route. Starlette's own refusal of the others would be plain text.
+"""The methods of one route.
 
-May import `maas.errors`, `maas.exchange`, `maas.http.problems` and starlette.
+May import `maas.errors`, `maas.exchange`, `maas.http.problems` and `maas.http.asgi`.
 
-    Route("/health", Methods({"GET": health}, observer))
+    await Methods({"GET": health}, observer)(scope, receive, send, path)
 """
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
-
 from maas.errors import MaasError, MethodNotAllowedError
+from maas.http.asgi import Request, begin, respond
 from maas.http.problems import JSON
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
-    from starlette.types import Receive, Scope, Send
-
     from maas.exchange import Exchange
+    from maas.http.asgi import Receive, Scope, Send
     from maas.observe import Observer
 
     Endpoint = Callable[[Request, Exchange], Awaitable["bytes | Answer | Stream"]]
@@ -60,7 +56,7 @@ class Stream:
 
 
 class Methods:
-    """An ASGI app that asks the endpoint of a method for a 200: JSON's bytes, or more than that.
+    """Asks the endpoint of a method for a 200: JSON's bytes, or more than that.
 
     Args:
         methods: Endpoints by method; GET answers HEAD too.
@@ -71,8 +67,16 @@ class Methods:
         self._methods = methods
         self._observer = observer
 
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+    async def __call__(
+        self, scope: "Scope", receive: "Receive", send: "Send", path: "Mapping[str, str]"
+    ) -> None:
         """Answer a request, or raise for the guard.
+
+        Args:
+            scope: The request, less its body.
+            receive: Its body.
+            send: Where the answer goes.
+            path: What the route's path left open.
 
         Raises:
             MethodNotAllowedError: The route does not answer this method.
@@ -82,26 +86,30 @@ class Methods:
         allowed = tuple(self._methods)  # a dict would fail on what an odd event calls its method
         if method not in allowed:
             raise MethodNotAllowedError(", ".join(allowed))
-        answer = await self._methods[method](Request(scope, receive), exchange)
+        answer = await self._methods[method](Request(scope, receive, path), exchange)
         if isinstance(answer, Stream):
-            await self._stream(answer, exchange, scope, receive, send)
+            await self._stream(answer, exchange, receive, send)
             return
         if isinstance(answer, bytes):
             answer = Answer(answer)
         self._observer.answered(exchange, status=200)
-        headers = {**exchange.headers(), **answer.headers}
-        response = Response(answer.body, media_type=answer.media_type, headers=headers)
-        await response(scope, receive, send)
+        headers = {**exchange.headers(), "content-type": answer.media_type, **answer.headers}
+        await respond(send, 200, answer.body, headers)
 
     async def _stream(
-        self, stream: Stream, exchange: "Exchange", scope: "Scope", receive: "Receive", send: "Send"
+        self, stream: Stream, exchange: "Exchange", receive: "Receive", send: "Send"
     ) -> None:
         """Send the parts as they come; one that nobody reads any more is given up."""
-        headers = {**exchange.headers(), "cache-control": "no-store"}
-        response = StreamingResponse(stream.parts, media_type=stream.media_type, headers=headers)
+        from maas.http.parts import send_parts  # noqa: PLC0415 - on a server alone
+
+        headers = {
+            **exchange.headers(),
+            "cache-control": "no-store",
+            "content-type": f"{stream.media_type}; charset=utf-8",
+        }
         try:
-            with suppress(ClientDisconnect):
-                await response(scope, receive, send)
+            await begin(send, 200, headers)
+            await send_parts(send, receive, stream.parts)
         finally:
             await stream.parts.aclose()
             failure = exchange.failure

@@ -1,7 +1,7 @@
 """The query strings of our own routes, as structs that refuse what they do not know.
 
 May import `maas.errors`, `maas.limits`, `maas.registry.records`, `maas.http.fields`, msgspec and
-starlette's requests.
+`maas.http.asgi`'s requests.
 
     query = decode_query(request, VersionsQuery)
     reader.versions(model, limit=query.limit, after=query.after)
@@ -19,7 +19,7 @@ from maas.limits import LIMITS
 from maas.registry.records import ModelName, VersionNumber
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from maas.http.asgi import Request
 
 # Only a number as we write it; msgspec's own lax mode would take 1.0, 1e2 and null as well.
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
@@ -63,7 +63,7 @@ def decode_query(request: "Request", kind: type[QueryT]) -> QueryT:
         BadRequestError: A key occurs twice.
         FieldError: A key is unknown or its value not acceptable.
     """
-    pairs = request.query_params.multi_items()
+    pairs = request.query()
     asked = dict(pairs)
     if len(asked) != len(pairs):
         raise BadRequestError("A key occurs twice in the query.")

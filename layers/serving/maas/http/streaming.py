@@ -20,10 +20,9 @@ from maas.http.problems import dump_json
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
-    from starlette.requests import Request
-
     from maas.exchange import Exchange
     from maas.http.answering import Answering
+    from maas.http.asgi import Request
     from maas.service import Turn
     from maas.tasks.generate import Generator
     from maas.tasks.generation import GenerateRequest, Step
@@ -64,7 +63,7 @@ async def streamed(
     Raises:
         MaasError: The request is not acceptable, or its first token could not be written.
     """
-    if "aws.event" in request.scope:
+    if request.event is not None:
         raise FieldError(
             "must be false here: a function of Python cannot stream its answer. Leave it out, or"
             " ask a server that `maas serve` started",

@@ -1,6 +1,7 @@
 """Which model and version a request names: by path, header or query.
 
-May import `maas.errors`, `maas.settings`, `maas.registry.addresses` and starlette's requests.
+May import `maas.errors`, `maas.settings`, `maas.registry.addresses` and `maas.http.asgi`'s
+requests.
 
     model = requested_model(request)          # "sentiment"
     address = requested_version(request)      # None: whichever the default alias chooses
@@ -13,7 +14,7 @@ from maas.registry.addresses import VersionAddress, parse_address
 from maas.settings import MODEL_NAME
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from maas.http.asgi import Request
 
 
 def requested_model(request: "Request") -> str:
@@ -22,7 +23,7 @@ def requested_model(request: "Request") -> str:
     Raises:
         ModelNotFoundError: No model can have this name.
     """
-    model: str = request.path_params["model"]
+    model: str = request.path["model"]
     if not MODEL_NAME.fullmatch(model):
         raise unknown_model()
     return model
@@ -44,11 +45,11 @@ def requested_version(request: "Request", *, also: str | None = None) -> Version
         BadRequestError: It is named twice, and differently.
         FieldError: It is neither a number nor an alias nor a digest.
     """
-    queried = request.query_params.getlist("version") if request.scope["query_string"] else []
+    queried = [value for name, value in request.query() if name == "version"]
     if len(queried) > 1:
         raise BadRequestError("version occurs twice in the query.", field="version")
-    path = request.path_params.get("version")
-    sent = request.headers.getlist("x-maas-version")
+    path = request.path.get("version")
+    sent = request.headers.all("x-maas-version")
     # Lambda's events join what was sent twice; no address has a comma of its own.
     named = [*(each.strip() for value in sent for each in value.split(",")), *queried]
     wanted = [each for each in (path, also) if each is not None] + named

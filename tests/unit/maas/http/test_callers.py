@@ -1,20 +1,24 @@
 """Who asks: the gateway's API key id, else a header; whatever else an event holds is nobody."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
-from starlette.requests import Request
 
 from maas.errors import FieldError
+from maas.http.asgi import Request
 from maas.http.callers import requested_caller
+
+
+async def unread() -> NoReturn:
+    raise AssertionError("who asks is not in the body")
 
 
 def request(*clients: bytes, event: object = None) -> Request:
     scope: dict[str, Any] = {
-        "type": "http",
+        "query_string": b"",
         "headers": [(b"x-api-key", b"secret"), *((b"x-maas-client", name) for name in clients)],
     }
-    return Request(scope if event is None else {**scope, "aws.event": event})
+    return Request(scope if event is None else {**scope, "aws.event": event}, unread)
 
 
 def event(key: object) -> dict[str, Any]:

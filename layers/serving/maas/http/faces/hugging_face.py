@@ -15,10 +15,9 @@ from maas.http.protocols.hf import wire_of
 from maas.http.versions import requested_version
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from maas.exchange import Exchange
     from maas.http.answering import Answering
+    from maas.http.asgi import Request
     from maas.http.describe import ModelDescription
     from maas.http.methods import Routes, Stream
     from maas.http.protocols.hf import Wire

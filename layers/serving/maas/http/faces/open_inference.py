@@ -20,10 +20,9 @@ from maas.limits import LIMITS
 # ruff: noqa: PLC0415
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from maas.exchange import Exchange
     from maas.http.answering import Answering
+    from maas.http.asgi import Request
     from maas.http.methods import Routes
 
 HEADER_BYTES = "inference-header-content-length"
@@ -76,7 +75,7 @@ class _OpenInference:
             version=turn.version,
             labels=turn.loaded.bundle.manifest.labels,
         )
-        return _packed(body, json_bytes, request.headers.get("accept-encoding", ""))
+        return _packed(body, json_bytes, request.headers.get("accept-encoding"))
 
     async def metadata(self, request: "Request", exchange: "Exchange") -> bytes:
         from maas.http.protocols.oip_models import metadata_of
@@ -104,9 +103,9 @@ class _OpenInference:
 
 
 def _header_bytes(request: "Request") -> int | None:
-    if HEADER_BYTES not in request.headers:
+    if not request.headers.all(HEADER_BYTES):
         return None
-    said = ", ".join(request.headers.getlist(HEADER_BYTES))  # twice is no number
+    said = ", ".join(request.headers.all(HEADER_BYTES))  # twice is no number
     if not (said.isascii() and said.isdigit() and len(said) <= _DIGITS):
         raise BadRequestError("Inference-Header-Content-Length is not a number.")
     return int(said)

@@ -28,9 +28,8 @@ from maas.limits import LIMITS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from starlette.requests import Request
-
     from maas.exchange import Exchange
+    from maas.http.asgi import Request
     from maas.http.methods import Routes
     from maas.http.reading import Reading
     from maas.registry.records import Policy

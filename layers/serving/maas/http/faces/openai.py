@@ -17,10 +17,9 @@ from maas.http.versions import requested_version
 # ruff: noqa: PLC0415
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from maas.exchange import Exchange
     from maas.http.answering import Answering
+    from maas.http.asgi import Request
     from maas.http.methods import Routes
 
 EMBEDS = "feature-extraction"
@@ -77,7 +76,7 @@ class _OpenAi:
         from maas.http.protocols.openai_wire import OpenAiModel
 
         service = await self._answering.service(request, exchange)
-        named: str = request.path_params["id"]
+        named: str = request.path["id"]
         pin = version_in(named, model=service.model)
         await self._answering.turn(request, exchange, also=pin)
         return encode_json(OpenAiModel(named))

@@ -12,10 +12,9 @@ from maas.http.fields import convert_fields
 from maas.http.protocols.openai import version_in
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from maas.exchange import Exchange
     from maas.http.answering import Answering
+    from maas.http.asgi import Request
     from maas.service import Turn
 
 

@@ -17,10 +17,9 @@ from maas.http.problems import encode_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.requests import Request
-
     from maas.exchange import Exchange
     from maas.http.answering import Answering
+    from maas.http.asgi import Request
     from maas.http.methods import Routes, Stream
     from maas.http.protocols.openai_completions import CompletionAnswer, Named
     from maas.service import Turn

@@ -16,10 +16,9 @@ from maas.limits import LIMITS
 # ruff: noqa: PLC0415
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from maas.exchange import Exchange
     from maas.http.answering import Answering
+    from maas.http.asgi import Request
     from maas.http.methods import Routes
 
 

@@ -1,0 +1,103 @@
+"""Lambda's HTTP events to ASGI and back: API Gateway's two payloads, and a load balancer's.
+
+Imports the standard library alone.
+
+    scope, body = request_of(event, context)
+    answer_of(event, messages)                # what Lambda hands back, of what an app has sent
+
+A function can be invoked with anything; a field of a wrong type raises here, as it comes.
+"""
+
+import base64
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, unquote_plus, urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from maas.http.asgi import Message, Scope
+
+    Event = dict[str, Any]
+
+_TEXT = ("text/", "application/json")
+
+
+def request_of(event: "Event", context: object) -> tuple["Scope", bytes]:
+    """The request in an event, as the scope and the body of an ASGI app.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: The event is none of the three.
+    """
+    method, path, query, headers = (_of_http if _is_http_api(event) else _of_rest)(event)
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "path": unquote(path) or "/",
+        "query_string": query.encode(),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
+        "aws.event": event,
+        "aws.context": context,
+    }
+    return scope, _body_of(event)
+
+
+def _is_http_api(event: "Event") -> bool:
+    """Whether it is payload version 2, which only API Gateway's HTTP APIs send."""
+    return event.get("version") == "2.0"
+
+
+def _of_http(event: "Event") -> "tuple[str, str, str, Iterable[tuple[str, str]]]":
+    asked = event["requestContext"]["http"]
+    return asked["method"], asked["path"], event.get("rawQueryString", ""), event["headers"].items()
+
+
+def _of_rest(event: "Event") -> "tuple[str, str, str, Iterable[tuple[str, str]]]":
+    headers: dict[str, str] = {name.lower(): value for name, value in _named(event, "headers")}
+    for name, values in _named(event, "multiValueHeaders"):
+        headers[name.lower()] = ", ".join(values)
+    asked = _named(event, "multiValueQueryStringParameters") or _named(
+        event, "queryStringParameters"
+    )
+    if "elb" in event["requestContext"]:  # a balancer leaves them encoded
+        asked = [(unquote_plus(name), _decoded(value)) for name, value in asked]
+    query = urlencode(list(asked), doseq=True) if asked else ""
+    return event["httpMethod"], event["path"], query, headers.items()
+
+
+def _named(event: "Event", field: str) -> "Sequence[tuple[str, Any]]":
+    held: Mapping[str, Any] | None = event.get(field)
+    return list(held.items()) if held else ()
+
+
+def _decoded(value: str | list[str]) -> str | list[str]:
+    return unquote_plus(value) if isinstance(value, str) else [unquote_plus(each) for each in value]
+
+
+def _body_of(event: "Event") -> bytes:
+    body: str = event.get("body") or ""
+    return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+
+
+def answer_of(event: "Event", messages: "Iterable[Message]") -> "Event":
+    """What Lambda hands back: text as it is, all else in base64.
+
+    Args:
+        event: What was asked.
+        messages: What the app has sent: a head, and a body in one part or more.
+    """
+    head, *parts = messages
+    body = b"".join(part.get("body", b"") for part in parts)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head["headers"]}
+    is_text = headers.get("content-type", "").startswith(_TEXT)
+    is_plain = is_text and "content-encoding" not in headers
+    answer = {
+        "statusCode": head["status"],
+        "headers": headers,
+        "body": body.decode() if is_plain else base64.b64encode(body).decode(),
+        "isBase64Encoded": bool(body) and not is_plain,
+    }
+    if "elb" in event["requestContext"]:  # one that sends lists reads no others
+        answer["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
+    return answer

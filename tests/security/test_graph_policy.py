@@ -84,7 +84,7 @@ def _operator(name: str, domain: str = "") -> "Change":
         _operator("gather", "com.microsoft"),
         _operator("ATen", "org.pytorch.aten"),
         _operator("PythonOp", "com.microsoft"),
-        _operator("TreeEnsemble", "ai.onnx.ml"),
+        _operator("ZipMap", "ai.onnx.ml"),
         _operator("Gather", "ai.onnx"),
         _operator("Gather", "\u0000"),
         _operator("NoSuchOperator"),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _INLINE_BYTES = 128 * 1024**2  # above it weights lie beside the graph, where they are mapped
 _SMALL = 1_024
 _REPLAY_SECONDS = 60.0
-_TREES = frozenset(("TreeEnsembleClassifier", "TreeEnsembleRegressor"))
+_TREES = frozenset(("TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor"))
 _ROUNDING = ("QLinear", "QGemm", "QAttention", "QMoE", "DynamicQuantize", "QuantizeLinear")
 _INTEGERS = frozenset(("MatMulInteger", "ConvInteger", "MatMulIntegerToFloat", "QEmbedLayerNorm"))
 

@@ -15,6 +15,7 @@ from onnx import helper, numpy_helper
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    import numpy.typing as npt
     import onnx
 
     Column = tuple[str, int] | None
@@ -29,6 +30,7 @@ _CATEGORIES = {
     "OneHotEncoder": ("cats_int64s", "cats_strings"),
     "LabelEncoder": ("keys_int64s", "keys_floats", "keys_strings"),
 }
+_MEMBER = 6
 _WIDEST = 1_000
 _MOST = 64
 
@@ -98,25 +100,50 @@ def _asked(node: "onnx.NodeProto", attributes: "Mapping[str, Any]") -> "list[tup
     if node.op_type in _CATEGORIES:
         listed = [attributes[name] for name in _CATEGORIES[node.op_type] if name in attributes]
         return [(0, tuple(map(_category, each))) for each in listed]
-    if node.op_type not in _TREES:
-        return []
     features = np.asarray(attributes.get("nodes_featureids", ()), dtype=np.int64)
-    values = np.asarray(attributes.get("nodes_values", ()), dtype=np.float32)
-    modes = np.asarray(attributes.get("nodes_modes", ()))
-    if not len(features) == len(values) == len(modes):
+    if node.op_type == "TreeEnsemble":
+        values = _numbers(attributes.get("nodes_splits"))
+        branch = np.isfinite(values)
+    elif node.op_type in _TREES:
+        values = np.asarray(attributes.get("nodes_values", ()), dtype=np.float32)
+        modes = np.asarray(attributes.get("nodes_modes", ()))
+        if len(modes) != len(values):
+            return []  # it will be refused
+        branch = (modes != b"LEAF") & np.isfinite(values)
+    else:
+        return []
+    if not len(features) == len(values) == len(branch):
         return []  # it will be refused
-    branch = (modes != b"LEAF") & np.isfinite(values)
-    return [
+    return _members(features, attributes) + [
         (int(feature), _around(values[branch & (features == feature)]))
         for feature in np.unique(features[branch & (features >= 0)])[:_WIDEST]
     ]
+
+
+def _members(
+    features: "npt.NDArray[np.int64]", attributes: "Mapping[str, Any]"
+) -> "list[tuple[int, Known]]":
+    """Columns of a TreeEnsemble that are looked for in sets, with all that any of these has."""
+    members = _numbers(attributes.get("membership_values"))
+    if not len(members):
+        return []
+    modes = _numbers(attributes.get("nodes_modes"))
+    if len(modes) != len(features):
+        return []  # it will be refused
+    known = tuple(np.unique(members[np.isfinite(members)]).tolist())
+    return [(int(feature), known) for feature in np.unique(features[modes == _MEMBER])]
+
+
+def _numbers(tensor: "onnx.TensorProto | None") -> "npt.NDArray[np.float64]":
+    values = np.zeros(0) if tensor is None else numpy_helper.to_array(tensor)
+    return values.astype(np.float64).ravel()
 
 
 def _category(value: float | bytes) -> float | str:
     return value.decode(errors="replace") if isinstance(value, bytes) else float(value)
 
 
-def _around(thresholds: "np.ndarray[tuple[int], np.dtype[np.float32]]") -> tuple[float, ...]:
+def _around(thresholds: "npt.NDArray[np.floating[Any]]") -> tuple[float, ...]:
     """Some of them, the smallest and the largest, and what lies between and beyond."""
     some = np.unique(thresholds)[:: max(1, len(thresholds) // (_MOST // 2))]
     between = (some[1:] + some[:-1]) / 2

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 _TYPES = {"f": 1, "i": 2, "s": 3, "t": 4, "floats": 6, "ints": 7, "strings": 8}
-_DOUBLE = 11
-_TENSORS = {1: ("float_data", "<f4"), _DOUBLE: ("double_data", "<f8")}
+_OCTET, _DOUBLE = 2, 11
+_TENSORS = {1: ("float_data", "<f4"), _OCTET: ("int32_data", "u1"), _DOUBLE: ("double_data", "<f8")}
 _VARINT_BYTES = 10
 NAME_BYTES = 1024
 """Bytes of a label or of a category."""
@@ -79,14 +79,33 @@ class Attributes:
         Raises:
             BundleError: There are too many, it is of another type, or a number is none.
         """
-        values = self._of_tensor(name, most)
+        if self.has(f"{name}_as_tensor") and self.has(name):
+            raise self.refused(f"has {name} twice")
+        values = self._tensor(f"{name}_as_tensor", most)
         if (message := self._taken(name, "floats")) is not None:
             self._check_count(name, message.count("floats", Wire.FIXED32), most)
             values = np.concatenate(
                 [values, np.frombuffer(b"".join(message.parts("floats")), dtype="<f4")]
             )
-        if np.isnan(values).any() or not (infinite or np.isfinite(values).all()):
-            raise self.refused(f"has a value of {name} that is no finite number")
+        self._check_finite(name, values, infinite=infinite)
+        return values
+
+    def tensor(
+        self, name: str, *, most: int, infinite: bool = False, gaps: bool = False
+    ) -> "Floats":
+        """A tensor of floats, doubles or octets as a list; empty where it is absent.
+
+        Args:
+            name: The attribute's.
+            most: So many at the most.
+            infinite: Whether they may be infinite.
+            gaps: Whether some may be no numbers, and stand between others.
+
+        Raises:
+            BundleError: There are too many, it is of another type, or a number is none.
+        """
+        values = self._tensor(name, most)
+        self._check_finite(name, values[~np.isnan(values)] if gaps else values, infinite=infinite)
         return values
 
     def texts(self, name: str) -> list[bytes]:
@@ -172,20 +191,25 @@ class Attributes:
         if count > most:
             raise self.refused(f"has {count} numbers in {name}, {most} are admitted")
 
-    def _of_tensor(self, name: str, most: int) -> "Floats":
-        message = self._taken(f"{name}_as_tensor", "t")
+    def _check_finite(self, name: str, values: "Floats", *, infinite: bool) -> None:
+        if np.isnan(values).any() or not (infinite or np.isfinite(values).all()):
+            raise self.refused(f"has a value of {name} that is no finite number")
+
+    def _tensor(self, name: str, most: int) -> "Floats":
+        message = self._taken(name, "t")
         if message is None:
             return np.zeros(0)
-        if self.has(name):
-            raise self.refused(f"has {name} twice")
         # Its data is as large as its shape: the tensor was held against the policy before.
         tensor = read_tensor(message.parts("t")[0], Budget(64))
         if tensor.kind not in _TENSORS or len(tensor.dims) != 1:
             raise self.refused(f"has {name} of another type")
         self._check_count(name, tensor.elements, most)
         field, dtype = _TENSORS[tensor.kind]
-        parts = tensor.message.parts("raw_data") or tensor.message.parts(field)
-        return np.frombuffer(b"".join(parts), dtype=dtype).astype(np.float64)
+        if raw := tensor.message.parts("raw_data"):
+            return np.frombuffer(raw[0], dtype=dtype).astype(np.float64)
+        data = b"".join(tensor.message.parts(field))
+        values = _varints(data) if tensor.kind == _OCTET else np.frombuffer(data, dtype=dtype)
+        return values.astype(np.float64)
 
 
 def _varints(data: bytes) -> "Ints":

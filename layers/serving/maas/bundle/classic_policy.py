@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maas.bundle.ensemble_policy import check_ensemble
 from maas.bundle.linear_policy import (
     check_labels,
     check_linear_classifier,
@@ -214,6 +215,7 @@ _CHECKS: "dict[str, Callable[[Attributes, Sequence[Operand], Limits], int | None
     "SVMClassifier": check_svm_classifier,
     "SVMRegressor": check_svm_regressor,
     "Scaler": _scaler,
+    "TreeEnsemble": check_ensemble,
     "TreeEnsembleClassifier": _tree_classifier,
     "TreeEnsembleRegressor": _tree_regressor,
 }

@@ -66,7 +66,7 @@ _BLOCKED = """
 _CLASSIC = """
     ArrayFeatureExtractor Binarizer FeatureVectorizer Imputer LabelEncoder LinearClassifier
     LinearRegressor Normalizer OneHotEncoder SVMClassifier SVMRegressor Scaler
-    TreeEnsembleClassifier TreeEnsembleRegressor
+    TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor
 """
 
 OPERATORS: dict[str, frozenset[str]] = {

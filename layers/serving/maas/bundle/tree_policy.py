@@ -28,7 +28,7 @@ _AGGREGATES = ("SUM", "AVERAGE", "MIN", "MAX")
 _LARGEST_ID = 2**31 - 1
 _ANSWERS = 4
 """Numbers of the leaves, for each node that there may be."""
-_WIDEST = 65_536
+WIDEST = 65_536
 """Features of a row whose width does not stand in the graph; ONNX Runtime looks again then."""
 
 
@@ -114,21 +114,21 @@ def _read_nodes(attributes: "Attributes", width: int | None, limits: "Limits") -
 
     def listed(name: str) -> "Ints":
         values = attributes.ints(name, most=most)
-        _check_length(attributes, values, name, count)
+        check_length(attributes, values, name, count)
         return values
 
     trees, features = listed("nodes_treeids"), listed("nodes_featureids")
     whens, elses = listed("nodes_truenodeids"), listed("nodes_falsenodeids")
     # A threshold may be infinite: then a branch tells what is missing from what is not.
     values = attributes.floats("nodes_values", most=most, infinite=True)
-    _check_length(attributes, values, "nodes_values", count)
+    check_length(attributes, values, "nodes_values", count)
     if len(rates := attributes.floats("nodes_hitrates", most=most)):
-        _check_length(attributes, rates, "nodes_hitrates", count)
+        check_length(attributes, rates, "nodes_hitrates", count)
     if len(tracks := attributes.ints("nodes_missing_value_tracks_true", most=most)):
-        _check_length(attributes, tracks, "nodes_missing_value_tracks_true", count)
-        _within(attributes, tracks, 1, "nodes_missing_value_tracks_true")
+        check_length(attributes, tracks, "nodes_missing_value_tracks_true", count)
+        check_within(attributes, tracks, 1, "nodes_missing_value_tracks_true")
     leaf = _leaves(attributes, count)
-    _within(attributes, features, (width or _WIDEST) - 1, "nodes_featureids")
+    check_within(attributes, features, (width or WIDEST) - 1, "nodes_featureids")
     branches = np.flatnonzero(~leaf)
     of = np.concatenate([trees[branches], trees[branches]])
     to = np.concatenate([whens[branches], elses[branches]])
@@ -185,22 +185,24 @@ def _answering(attributes: "Attributes", kind: str, answers: int, most: int) -> 
     nodes = attributes.ints(f"{kind}_nodeids", most=most)
     weights = attributes.floats(f"{kind}_weights", most=most)
     for values, name in ((trees, "treeids"), (nodes, "nodeids"), (weights, "weights")):
-        _check_length(attributes, values, f"{kind}_{name}", len(ids))
-    _within(attributes, ids, answers - 1, f"{kind}_ids")
+        check_length(attributes, values, f"{kind}_{name}", len(ids))
+    check_within(attributes, ids, answers - 1, f"{kind}_ids")
     return _keys(attributes, trees, nodes, f"{kind} lists")
 
 
 def _keys(attributes: "Attributes", trees: "Ints", ids: "Ints", what: str) -> "Ints":
-    _within(attributes, trees, _LARGEST_ID, f"trees of {what}")
-    _within(attributes, ids, _LARGEST_ID, f"ids of {what}")
+    check_within(attributes, trees, _LARGEST_ID, f"trees of {what}")
+    check_within(attributes, ids, _LARGEST_ID, f"ids of {what}")
     return (trees << 32) | ids
 
 
-def _check_length(attributes: "Attributes", values: "Ints | Floats", name: str, count: int) -> None:
+def check_length(attributes: "Attributes", values: "Ints | Floats", name: str, count: int) -> None:
+    """Refuse a list that is not as long as the others."""
     if len(values) != count:
         raise attributes.refused(f"has {len(values)} {name} where {count} belong")
 
 
-def _within(attributes: "Attributes", values: "Ints", most: int, name: str) -> None:
+def check_within(attributes: "Attributes", values: "Ints", most: int, name: str) -> None:
+    """Refuse numbers that are not within 0 and another."""
     if len(values) and (values.min() < 0 or values.max() > most):
         raise attributes.refused(f"has {name} that are not within 0 to {most}")

@@ -1,16 +1,19 @@
 """Classifiers of rows from elsewhere: versions, labels, scores and columns as a table needs."""
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from support.ensembles import ensemble, of_forest
 from support.foreign_graphs import FLOATS, graph_of, node, relu, saved, softmax
-from support.trees import chain, classic
+from support.trees import WIDTH, chain, classic
 
 from maas.bundle.golden import read_golden
 from maas.errors import BundleError, FieldError, RefusedError
+from maas.loading import load_version
 from maas.tasks.tensor import as_array
 from maas_lab.importing.class_labels import class_labels
 from maas_lab.importing.importer import import_model
@@ -137,6 +140,21 @@ def test_labels_that_are_looked_up_in_texts_are_cut(tmp_path: "Path") -> None:
         imported(tmp_path, model, task="tensor", columns=(), labels=())
 
 
+def test_trees_of_the_newest_version_are_served_as_they_are(tmp_path: "Path") -> None:
+    from sklearn.ensemble import RandomForestRegressor
+
+    rows = np.random.default_rng(0).normal(size=(200, WIDTH)).astype(np.float32)
+    forest = RandomForestRegressor(3, max_depth=4, random_state=0).fit(rows, rows[:, 0])
+    model = onnx.load_from_string(ensemble(of=of_forest(forest)))
+    done = imported(tmp_path, model, task="tensor", columns=(), labels=())
+    assert not done.optimised.kept
+    (spec,) = done.made.bundle.manifest.outputs
+    assert (spec.dtype, spec.shape[1:]) == ("float32", (1,))
+    task = load_version(done.made.bundle, threads=1).task
+    answer = task.tensors.infer({"x": rows}, deadline=monotonic() + 10).outputs["y"]
+    assert np.abs(answer.ravel() - forest.predict(rows)).max() < 1e-5
+
+
 def test_scores_that_are_not_those_of_the_label_are_counted(tmp_path: "Path") -> None:
     model = graph_of(
         [node("ArgMin", ["x"], ["at"], axis=1, keepdims=0), node("Relu", ["x"], ["y"])],
@@ -208,6 +226,12 @@ def test_rows_are_drawn_from_what_trees_and_encoders_tell_apart() -> None:
         flat=np.array([1, 2]),
     )
     assert table_values(model) == {"x": {0: ("", "a", "b")}}
+    # Trees of the newest version, and what their sets have
+    tree = table_values(onnx.load_from_string(ensemble()))
+    assert set(tree["x"][1]) >= {2.0, 3.0, 40.0}
+    assert set(tree["x"]) == {0, 1, 2, 3}
+    bad = ensemble(nodes_splits=[0.5], nodes_modes=[0])
+    assert table_values(onnx.load_from_string(bad)) == {}
     # A tree that will be refused offers nothing
     short = classic("TreeEnsembleRegressor", nodes_values=[0.5])
     assert table_values(onnx.load_from_string(short)) == {}

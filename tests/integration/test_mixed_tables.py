@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 import pytest
 from huggingface_hub import InferenceClient
-from support.mixed_tables import MIXED, MixedTable, fit_mixed
+from support.mixed_tables import MIXED, MixedTable, fit_mixed, histogram_of_numbers
 from support.task_bundles import TaskBundle, TaskHome, serving
 from support.tiny import register_bundle
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 READING_GAPS = {
     **{"filled": ("age",), "lightgbmgaps": ("a", "b", "c", "d")},
-    **{"xgboostgaps": ("a", "b", "c", "d")},
+    **{"xgboostgaps": ("a", "b", "c", "d"), "histogramgaps": ("a", "b", "c", "d")},
 }
 
 
@@ -104,6 +104,20 @@ def test_labels_are_those_of_the_original(served: Served, name: str) -> None:
 @pytest.mark.parametrize("name", MIXED)
 def test_it_is_known_where_a_cell_may_be_missing(served: Served, name: str) -> None:
     assert served.bundles[name].manifest.missing == READING_GAPS.get(name, ())
+
+
+def test_numbers_are_those_of_the_original_with_missing_cells(tmp_path: Path) -> None:
+    fitted = histogram_of_numbers()
+    path = tmp_path / "numbers.onnx"
+    path.write_bytes(fitted.graph)
+    bundle = import_model(path, tmp_path / "bundles", Wishes()).made.bundle
+    rows = fitted.rows.astype(np.float32)
+    assert np.isnan(rows).any()
+    (spec,) = bundle.manifest.inputs
+    task = load_version(bundle, threads=1).task
+    outputs = task.tensors.infer({spec.name: rows}, deadline=monotonic() + 10).outputs
+    (numbers,) = outputs.values()
+    assert np.abs(np.asarray(numbers).ravel() - fitted.model.predict(rows)).max() < 1e-5
 
 
 def test_csv_has_nothing_where_a_cell_is_missing(served: Served) -> None:

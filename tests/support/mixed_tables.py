@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from support.histogram_trees import CLASSIFIER, REGRESSOR, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,6 +146,14 @@ def _extreme() -> Any:  # noqa: ANN401
     return XGBClassifier(n_estimators=4, max_depth=3, n_jobs=1).fit(_FLOATS, _ABOVE)
 
 
+def _histogram(*, numbers: bool = False) -> Any:  # noqa: ANN401
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    kind = HistGradientBoostingRegressor if numbers else HistGradientBoostingClassifier
+    model = kind(max_iter=3, max_leaf_nodes=6, early_stopping=False)
+    return model.fit(_FLOATS, np.nan_to_num(_FLOATS[:, 0], nan=2.0) if numbers else _ABOVE)
+
+
 MIXED: "dict[str, Callable[[], Any]]" = {
     "onehot": _one_hot,
     "ordinal": _ordinal,
@@ -154,6 +163,7 @@ MIXED: "dict[str, Callable[[], Any]]" = {
     "texts": _texts_alone,
     "lightgbmgaps": _light,
     "xgboostgaps": _extreme,
+    "histogramgaps": _histogram,
 }
 """By name, how each is fitted."""
 
@@ -162,8 +172,8 @@ def fit_mixed(name: str) -> MixedTable:
     """Fit and convert one.
 
     Args:
-        name: Of MIXED. The inputs of `grouped` are of several columns each, those of the last two
-            and of `texts` one of all; those of the others are one column each.
+        name: Of MIXED. The inputs of `grouped` are of several columns each, those of `texts` and
+            of what has gaps one of all; those of the others are one column each.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the libraries' own, about each other's versions
@@ -176,7 +186,15 @@ def fit_mixed(name: str) -> MixedTable:
     return MixedTable(model, graph, COLUMNS[:count], rows)
 
 
+def histogram_of_numbers() -> MixedTable:
+    """HistGradientBoosting that answers a number, of rows with missing cells."""
+    rows = _FLOATS[:40].astype(np.object_)
+    return MixedTable(_histogram(numbers=True), unpacked(REGRESSOR), GAPPED, rows)
+
+
 def _converted(name: str, model: Any) -> bytes:  # noqa: ANN401
+    if name == "histogramgaps":
+        return unpacked(CLASSIFIER)
     if name.endswith("gaps"):
         import onnxmltools
         from onnxmltools.convert.common.data_types import FloatTensorType as Floats

@@ -1,20 +1,21 @@
 """Drivers killed with no warning: the registry is before a step or after it, and a rerun converges.
 
-A driver is killed just before or after any of its transactions, and before any file that it opens;
-then the same command is given again, killed again, and at last left alone.
+A driver is killed just before or after anything that it asks of the registry, before any file that
+it opens, and around the telling of the end; then the same command is given again, killed again, and
+at last left alone.
 """
 
-import os
 import random
-import signal
 import sys
-from collections.abc import Callable, Sequence
-from multiprocessing import get_context
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from support.effort import count, examples
+from support.kills import killed, killer, stepping
+from support.registries import store_opener
 from support.rollouts import (
     FAILS,
     GATE,
@@ -29,33 +30,32 @@ from support.rollouts import (
 
 from maas.registry.addresses import ByNumber
 from maas.registry.registry import Registry
-from maas.registry.sqlite import SqliteStore
-from maas.registry.store import Write
+from maas.registry.store import Store
 from maas_lab.registry.checks import contradictions
 from maas_lab.registry.copies import copy_model
+from maas_lab.rollout.notify import Notice
 from maas_lab.rollout.release import Desk, Wish
 from maas_lab.rollout.sources import Seen
 
-FORK = get_context("fork")
 # Python 3.12 warns of any fork beside threads; forking beside them is what is tested here.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 WISH = Wish(MODEL, ByNumber(2), "production", STEPS, GATE, "")
-KILLS = 3
-"""Of each rollout, one after the other."""
+POINTS = 105
+"""Where a driver that nobody kills could be killed, from its begin to its end; about so many."""
+AGAIN = (30, 30)
+"""Those of the next two drivers, each of which goes on where the one before was killed."""
 ENDS = {"finished": {2: 10_000}, "stopped": {1: 10_000}}
+ROLLOUTS = [
+    *(("sqlite", seed) for seed in range(examples(3, 80))),
+    *(("dynamodb", seed) for seed in range(examples(1, 45))),
+]
 
 
-class Killing(SqliteStore):
-    """A file that tells when something is about to be written, and when it has been."""
+class Oversleeps(FakeTime):
+    """Looks are rare, so that what is between them is killed as often as what they do."""
 
-    def __init__(self, path: Path, point: Callable[[], None]) -> None:
-        super().__init__(path)
-        self._point = point
-
-    def transact(self, writes: Sequence[Write]) -> None:
-        self._point()
-        super().transact(writes)
-        self._point()
+    def sleep(self, seconds: float) -> None:
+        super().sleep(max(seconds, GATE.interval / 2))
 
 
 class TurnsBad(FakeSource):
@@ -70,69 +70,76 @@ class TurnsBad(FakeSource):
         return Seen(FAILS if shares(self._registry) == {2: 10_000} else WELL, WELL)
 
 
-def roll_out(home: Path, *, bad: bool, kill_at: int) -> None:
-    """Give the command, as a process that ends at one of its points; -1: at none."""
-    seen = 0
+class Scribe:
+    """A channel that writes down what it is told."""
 
-    def point() -> None:
-        nonlocal seen
-        if seen == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        seen += 1
+    name = "scribe"
+
+    def __init__(self, file: Path, step: Callable[[], None]) -> None:
+        self._file, self._step = file, step
+
+    def send(self, notice: Notice) -> str:
+        self._step()
+        with self._file.open("a") as file:
+            file.write(f"{notice.id}\n")
+        self._step()
+        return "written"
+
+
+def roll_out(home: Path, open_store: Callable[[], Store], kill_at: int, *, bad: bool) -> None:
+    """Give the command, as a process that ends at one of its points; -1: at none."""
+    step = killer(kill_at)
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if event in {"open", "os.mkdir"} and str(home / "rollouts") in str(arguments[0]):
-            point()
+        if event in {"open", "os.mkdir", "os.rename"} and str(home / "rollouts") in str(
+            arguments[0]
+        ):
+            step()
 
     sys.addaudithook(hook)
-    time = FakeTime()
-    store = Killing(home / "registry.sqlite", point)
-    with Registry(store, clock=time.now, actor="ada") as registry:
+    time = Oversleeps()
+    with Registry(stepping(open_store(), step), clock=time.now, actor="ada") as registry:
         source = TurnsBad(registry) if bad else FakeSource(Seen(WELL, WELL))
         desk = Desk(
             registry,
             home,
             Console(quiet=True),
             clock=time.now,
+            ticks=time.ticks,
             sleep=time.sleep,
-            pause=300,  # few looks, so that a point is as likely a transaction
         )
-        desk.begin(WISH, lambda *_: source)
+        desk.begin(WISH, lambda *_: source, [Scribe(home / "told", step)])
 
 
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
-@pytest.mark.parametrize("seed", range(examples(4, 125)))
+@pytest.mark.parametrize("rollout", ROLLOUTS, ids=lambda each: f"{each[0]}-{each[1]}")
 def test_killed_drivers_leave_whole_steps_and_a_rerun_converges(
-    tmp_path: Path, seed: int, *, bad: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rollout: tuple[str, int], *, bad: bool
 ) -> None:
-    rng = random.Random(seed)
-    file = tmp_path / "registry.sqlite"
-    two_versions(file, FakeTime().now).close()
-    store = SqliteStore(file)
-    points = [rng.randrange(24) for _ in range(KILLS)]
-    for kill_at in [*points, -1]:
-        child = FORK.Process(
-            target=roll_out, args=(tmp_path,), kwargs={"bad": bad, "kill_at": kill_at}
-        )
-        child.start()
-        child.join()
-        with two_versions(file) as registry:
-            state, routes = registry.rollout(MODEL), shares(registry)
-        assert contradictions(copy_model(store, MODEL)) == []
-        if child.exitcode:
-            assert child.exitcode == -signal.SIGKILL
+    kind, seed = rollout
+    rng = random.Random(f"{kind} {seed} {bad}")
+    open_store = store_opener(kind, tmp_path / "registry.sqlite", monkeypatch)
+    store = open_store()
+    registry = two_versions(store, FakeTime().now)
+    for kill_at in [*(rng.randrange(points) for points in (POINTS, *AGAIN)), -1]:
+        if killed(partial(roll_out, tmp_path, open_store, kill_at, bad=bad)):
             count("faults")
+        state, routes = registry.rollout(MODEL), shares(registry)
+        assert contradictions(copy_model(store, MODEL)) == []
         if state.record is None:
             assert routes == {1: 10_000}
         elif state.running:  # before or after a step, never between
             assert routes.get(2, 0) == 100 * STEPS[state.record.step]
-        else:  # perhaps killed at what comes after the end
+        elif not state.record.owed:  # perhaps killed at what comes after the end
             break
     assert state.record is not None
     assert state.record.status == ("stopped" if bad else "finished")
     assert routes == ENDS[state.record.status]
-    with two_versions(file) as registry:
-        events = [e for e in registry.history(MODEL).records if e.action == "rollout"]
-    # Each step was made once, whoever made it
-    assert len(events) == len(STEPS) + 1
-    store.close()
+    events = [event for event in registry.history(MODEL).records if event.action == "rollout"]
+    # Each step was made once, whoever made it, and so was the note that the end has been told
+    assert len(events) == len(STEPS) + 2
+    # It was told at least once, and always as the same end
+    assert state.record.owed == ()
+    told = (tmp_path / "told").read_text().splitlines()
+    assert set(told) == {f"{MODEL}.production.{state.record.revision - 1}.{state.record.status}"}
+    registry.close()

@@ -1,4 +1,4 @@
-"""A server's statistics, as a rollout reads them; and a server that only drips.
+"""A server's statistics, as a rollout reads them; a webhook; and a server that only drips.
 
 with counting() as server:
     server.set(2, 100, p40=100)          # version 2 has answered 100 requests, in 40 ms each
@@ -90,4 +90,27 @@ def dripping() -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}/"
         over.set()
+        thread.join()
+
+
+@contextmanager
+def listening(status: int = 200) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A webhook on loopback; gives its URL and what it was sent."""
+    got: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(status)
+            self.send_header("location", "/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/hook/secret", got
+        server.shutdown()
         thread.join()

@@ -2,7 +2,7 @@
 
 registry = two_versions(tmp_path / "registry.sqlite")      # production is version 1
 source = FakeSource([Seen(WELL, WELL)])                    # the last one is repeated
-time = FakeTime()                                          # time.now, time.sleep
+time = FakeTime()                                          # time.now, time.ticks, time.sleep
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from maas.registry.records import Candidate, Gate, TensorSpec, Verification
 from maas.registry.registry import Registry
 from maas.registry.rollout_plans import Plan
 from maas.registry.sqlite import SqliteStore
+from maas.registry.store import Store
 from maas_lab.rollout.judge import Figures
 from maas_lab.rollout.sources import Seen
 
@@ -30,19 +31,24 @@ NONE = Figures(0, 0, None)
 
 
 class FakeTime:
-    """A clock that only sleeping moves."""
+    """A clock that sleeping moves, and a test may set; and seconds that only sleeping counts."""
 
     def __init__(self) -> None:
         self.at = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+        self.slept = 0.0
         self.on_sleep: Callable[[int], None] = lambda _: None
         self.sleeps = 0
 
     def now(self) -> datetime:
         return self.at
 
+    def ticks(self) -> float:
+        return self.slept
+
     def sleep(self, seconds: float) -> None:
         assert seconds > 0
         self.at += timedelta(seconds=seconds)
+        self.slept += seconds
         self.sleeps += 1
         assert self.sleeps < 10_000, "it never ends"
         self.on_sleep(self.sleeps)
@@ -74,11 +80,12 @@ def candidate(digit: str) -> Candidate:
 
 
 def two_versions(
-    file: Path, clock: Callable[[], datetime] | None = None, *, actor: str = "ada"
+    where: Path | Store, clock: Callable[[], datetime] | None = None, *, actor: str = "ada"
 ) -> Registry:
-    """Open a registry; it gets versions 1 and 2, where production is 1, if it has none."""
-    registry = Registry(SqliteStore(file), clock=clock or (lambda: datetime.now(UTC)), actor=actor)
-    if not registry.models().records:
+    """Open a registry, in a file or a store; it gets versions 1 and 2, where production is 1."""
+    store = SqliteStore(where) if isinstance(where, Path) else where
+    registry = Registry(store, clock=clock or (lambda: datetime.now(UTC)), actor=actor)
+    if not registry.models().records:  # else it has them
         registry.register(candidate("1"))
         registry.register(candidate("2"))
         registry.promote(MODEL, ByNumber(1))

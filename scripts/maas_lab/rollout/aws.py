@@ -87,15 +87,17 @@ class CloudWatchSource:
     ) -> None:
         self._cloud, self._model = cloud, model
         self._version, self._others = version, tuple(others)
-        self._since = datetime.min
+        self._begun = self._since = datetime.min
 
     def begin(self, now: datetime) -> None:
         """Count from the next minute on; that the metrics may be read is seen at once."""
-        self._since = minute_of(now) + timedelta(minutes=1)
+        self._begun, self._since = now, minute_of(now) + timedelta(minutes=1)
         self._figures(self._since - timedelta(minutes=1), self._since)
 
     def read(self, now: datetime) -> Seen:
         """What CloudWatch has by now of the time since `begin`."""
+        if now < self._begun:  # the clock was set back: this stretch may lie in the future
+            self.begin(now)
         return self._figures(self._since, minute_of(now) + timedelta(minutes=1))
 
     def _figures(self, since: datetime, until: datetime) -> Seen:

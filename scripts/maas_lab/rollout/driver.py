@@ -1,9 +1,10 @@
 """The loop of a rollout: look, judge, move the weights or take them back.
 
 Imports `maas` and the lab. Clock and sleep are passed in; all state is the registry's record, so
-a driver may be killed at any point and another go on:
+a driver may be killed at any point and another go on. Times are told by the clock, and measured by
+`ticks`, which nobody sets:
 
-    driver = Driver(registry, source, clock=clock, sleep=sleep, tell=timeline.add)
+    driver = Driver(registry, source, clock=clock, ticks=monotonic, sleep=sleep, tell=timeline.add)
     driver.drive(record).kind                # "finished", "stopped", "overtaken" or "stuck"
 """
 
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from maas.errors import MaasError, RefusedError
+from maas.errors import ConflictError, MaasError, RefusedError
 from maas.registry.changes import TEXT_CHARACTERS
 from maas.registry.records import WEIGHT_TOTAL, RolloutRecord
 from maas_lab.rollout.judge import Figures, judge
@@ -31,6 +32,8 @@ LOOKS = 20
 BLIND_INTERVALS = 3
 BLIND_SECONDS = 60.0
 """So long a driver may see no figures before it takes the version back: the longer of both."""
+TAKEN_BACK = "taken back: "
+"""What the registry's reason of a driver's stop begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,13 @@ class Driver:
         registry: Where it is written down.
         source: Where the figures come from.
         clock: The time now, with its zone.
+        ticks: Seconds, never going back.
         sleep: Waits so many seconds; what it raises ends the driver and leaves the rollout as it
             is.
         tell: Told everything that happens.
         pause: Seconds between two looks at the most.
         reference: Figures of the other versions from before, for a step in which they have none.
+        owes: Whether somebody is to be told of the end.
     """
 
     def __init__(
@@ -69,23 +74,26 @@ class Driver:
         source: "Source",
         *,
         clock: "Callable[[], datetime]",
+        ticks: "Callable[[], float]",
         sleep: "Callable[[float], None]",
         tell: "Callable[[Mark], None]",
         pause: float = PAUSE,
         reference: Figures | None = None,
+        owes: bool = False,
     ) -> None:
         self._registry, self._source = registry, source
-        self._clock, self._sleep, self._tell = clock, sleep, tell
-        self._pause = pause
+        self._clock, self._ticks, self._sleep, self._tell = clock, ticks, sleep, tell
+        self._pause, self._owes = pause, owes
         self._reference = reference or Figures(0, 0, None)
-        self._since: datetime | None = None
+        self._since: float | None = None
+        self._taking: float | None = None
         self._condemned = ""
 
     def drive(self, record: RolloutRecord, opening: "Kind" = "began") -> Ending:
         """Go on from a record that this driver holds, until the rollout ends."""
         self._record = record
         self._say(opening, record.reason)
-        self._answered = self._looked = self._clock()
+        self._answered = self._looked = self._ticks()
         while True:
             ending = self._turn()
             if ending is not None:
@@ -94,7 +102,7 @@ class Driver:
             self._sleep(self._wait())
 
     def _turn(self) -> Ending | None:
-        now = self._clock()
+        now = self._ticks()
         record = self._record
         try:
             state = self._registry.rollout(record.model, alias=record.alias)
@@ -110,7 +118,7 @@ class Driver:
             return self._take_back()
         return self._judge(now)
 
-    def _judge(self, now: datetime) -> Ending | None:
+    def _judge(self, now: float) -> Ending | None:
         seen = self._look(now)
         if seen is None or self._since is None:
             return self._take_back() if self._condemned else None
@@ -122,20 +130,20 @@ class Driver:
         if verdict.kind == "stop":
             self._condemned = verdict.reason
             return self._take_back()
-        if verdict.kind == "go_on" and (now - self._since).total_seconds() >= gate.interval:
+        if verdict.kind == "go_on" and now - self._since >= gate.interval:
             return self._advance(verdict.reason)
         return None
 
-    def _look(self, now: datetime) -> "Seen | None":
+    def _look(self, now: float) -> "Seen | None":
         """The figures since the step began; None where there are none now."""
         try:
             if self._since is None:
-                self._source.begin(now)
+                self._source.begin(self._clock())
                 self._since = now
-            seen = self._source.read(now)
+            seen = self._source.read(self._clock())
         except MaasError as error:
             self._say("blind", str(error))
-            if (now - self._looked).total_seconds() > self._patience():
+            if now - self._looked > self._patience():
                 self._condemned = f"no figures for {self._patience():.0f} s: {error}"
             return None
         self._looked = now
@@ -145,13 +153,20 @@ class Driver:
         record = self._record
         try:
             moved = self._registry.advance_rollout(
-                record.model, alias=record.alias, holder=record.holder, reason=reason
+                record.model,
+                alias=record.alias,
+                holder=record.holder,
+                reason=reason,
+                owes=self._owes,
             )
         except RefusedError as error:
             self._condemned = str(error)
             return self._take_back()
-        except MaasError:
-            return None  # the next turn looks who was first, or whether it was written after all
+        except ConflictError:
+            return None  # the next turn looks who was first
+        except MaasError as error:  # or whether it was written after all
+            self._say("blind", f"the registry: {error}")
+            return None
         if moved.status == "finished":
             self._record = moved
             return Ending("finished", moved, reason)
@@ -164,18 +179,29 @@ class Driver:
         self._say("advanced", reason)
 
     def _take_back(self) -> Ending | None:
-        record = self._record
-        reason = f"taken back: {self._condemned}"[:TEXT_CHARACTERS]
+        record, now = self._record, self._ticks()
+        self._taking = now if self._taking is None else self._taking
         try:
             stopped = self._registry.stop_rollout(
-                record.model, alias=record.alias, reason=reason, holder=record.holder
+                record.model,
+                alias=record.alias,
+                reason=_line(f"{TAKEN_BACK}{self._condemned}"),
+                holder=record.holder,
+                owes=self._owes,
             )
-        except RefusedError as error:
-            return Ending("stuck", record, f"{self._condemned}. It cannot be taken back: {error}")
-        except MaasError:
+        except ConflictError:
             return None
+        except RefusedError as error:
+            return self._stuck(error)
+        except MaasError as error:  # the next turn looks whether it was written after all
+            self._say("blind", f"the registry: {error}")
+            return self._stuck(error) if now - self._taking > self._patience() else None
         self._record = stopped
         return Ending("stopped", stopped, self._condemned)
+
+    def _stuck(self, error: MaasError) -> Ending:
+        reason = f"{self._condemned}. It cannot be taken back: {error}"
+        return Ending("stuck", self._record, reason)
 
     def _ended(self, state: "RolloutState") -> Ending | None:
         """The end that the records tell of: by somebody else, or by a write of ours."""
@@ -194,10 +220,10 @@ class Driver:
         said = f"{by} changed {mine.alias} meanwhile: {alias.reason if alias else ''}"
         return Ending("overtaken", record, said.rstrip(": "))
 
-    def _away(self, now: datetime, error: MaasError) -> Ending | None:
+    def _away(self, now: float, error: MaasError) -> Ending | None:
         """The registry does not answer: the weights stay as they are, and cannot be changed."""
         self._say("blind", f"the registry: {error}")
-        if (now - self._answered).total_seconds() <= self._patience():
+        if now - self._answered <= self._patience():
             return None
         reason = f"{self._condemned}. " if self._condemned else ""
         return Ending("stuck", self._record, f"{reason}The registry does not answer: {error}")
@@ -211,7 +237,7 @@ class Driver:
         pause = min(self._pause, interval / LOOKS)
         if self._since is None:
             return pause
-        left = interval - (self._clock() - self._since).total_seconds()
+        left = interval - (self._ticks() - self._since)
         return min(pause, left) if left > 0 else pause
 
     def _say(self, kind: "Kind | Ended", reason: str, seen: "Seen | None" = None) -> None:
@@ -226,6 +252,11 @@ class Driver:
                 baseline=seen.baseline if seen else None,
             )
         )
+
+
+def _line(text: str) -> str:
+    """A reason as the registry takes it: another server's words may be long, or several lines."""
+    return "".join(c if c.isprintable() else " " for c in text[:TEXT_CHARACTERS])
 
 
 def _percent(record: RolloutRecord) -> float:

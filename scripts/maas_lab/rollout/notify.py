@@ -2,8 +2,9 @@
 
 Imports httpx, `maas.errors` and the lab:
 
-    outcomes = notify([Webhook("https://hooks.example/abc"), Topic(cloud, arn)], notice)
-    outcomes                       # ["webhook of hooks.example: 200", "SNS: sent"]
+    answers = notify([Webhook("https://hooks.example/abc"), Topic(cloud, arn)], notice)
+    [str(answer) for answer in answers]     # ["webhook of hooks.example: 200", "SNS: sent"]
+    all(answer.done for answer in answers)
 
 A webhook's URL is often a secret, so of it no more than the host is ever shown or kept.
 """
@@ -12,13 +13,14 @@ import ipaddress
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import httpx
 import msgspec
 from msgspec import Struct
 
-from maas.errors import FieldError, MaasError
+from maas.errors import FieldError, MaasError, TryAgainError
 
 if TYPE_CHECKING:
     from maas_lab.rollout.aws import RolloutCloud
@@ -28,9 +30,10 @@ SECONDS = 10.0
 
 
 class Notice(Struct, frozen=True):
-    """What is sent.
+    """What is sent, at least once.
 
     Attributes:
+        id: The same each time that the same end is told, and no other's.
         event: How the rollout ended.
         model: The model's name.
         alias: The alias.
@@ -41,6 +44,7 @@ class Notice(Struct, frozen=True):
         text: All of it in one sentence; what chats show of a webhook.
     """
 
+    id: str
     event: str
     model: str
     alias: str
@@ -57,8 +61,30 @@ class Channel(Protocol):
     name: str
 
     def send(self, notice: Notice) -> str:
-        """Tell; answers with how it went. May raise `MaasError`, and may take long."""
+        """Tell; answers with how it went, and may take long.
+
+        Raises:
+            MaasError: It was not taken.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one channel took a notice.
+
+    Attributes:
+        channel: The channel.
+        done: Whether it has it.
+        how: In a few words.
+    """
+
+    channel: Channel
+    done: bool
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.channel.name}: {self.how}"
 
 
 class Webhook:
@@ -84,7 +110,11 @@ class Webhook:
         self.name = f"webhook of {parsed.host}"
 
     def send(self, notice: Notice) -> str:
-        """Post it; nothing of the answer but its status is read."""
+        """Post it; nothing of the answer but its status is read.
+
+        Raises:
+            TryAgainError: There was none, or another one than 2xx.
+        """
         headers = {"content-type": "application/json"}
         body = msgspec.json.encode(notice)
         try:
@@ -92,9 +122,12 @@ class Webhook:
                 httpx.Client(timeout=SECONDS, follow_redirects=False) as client,
                 client.stream("POST", self._url, content=body, headers=headers) as response,
             ):
-                return str(response.status_code)
+                status = response.status_code
         except httpx.HTTPError as error:
-            return f"failed ({type(error).__name__})"
+            raise TryAgainError(type(error).__name__) from None
+        if not httpx.codes.is_success(status):
+            raise TryAgainError(f"it answered {status}")
+        return str(status)
 
 
 class Topic:
@@ -118,20 +151,22 @@ class Topic:
         return "sent"
 
 
-def notify(channels: Sequence[Channel], notice: Notice, *, seconds: float = SECONDS) -> list[str]:
+def notify(
+    channels: Sequence[Channel], notice: Notice, *, seconds: float = SECONDS
+) -> list[Answer]:
     """Tell all channels at once, and wait no longer than so many seconds.
 
     Returns:
-        How each of them went, in their order.
+        How each of them took it, in their order.
     """
-    said = [f"{channel.name}: no answer within {seconds:g} s" for channel in channels]
+    late = f"no answer within {seconds:g} s"
+    answers = [Answer(channel, done=False, how=late) for channel in channels]
 
     def send(place: int, channel: Channel) -> None:
         try:
-            outcome = channel.send(notice)
+            answers[place] = Answer(channel, done=True, how=channel.send(notice))
         except MaasError as error:
-            outcome = f"failed: {error}"
-        said[place] = f"{channel.name}: {outcome}"
+            answers[place] = Answer(channel, done=False, how=f"failed: {error}")
 
     # Daemons: a channel that drips must not hold the process, either.
     threads = [
@@ -143,7 +178,7 @@ def notify(channels: Sequence[Channel], notice: Notice, *, seconds: float = SECO
     deadline = time.monotonic() + seconds
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    return list(said)
+    return list(answers)
 
 
 def _is_loopback(host: str) -> bool:

@@ -6,6 +6,7 @@ Imports rich:
         driver = Driver(…, tell=progress.show)
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
@@ -15,6 +16,8 @@ from rich.table import Table
 from maas_lab.output import table
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from rich.console import Console
 
     from maas.registry.records import RolloutRecord
@@ -52,22 +55,24 @@ class Progress:
 
     def __exit__(self, *exception: object) -> None:
         if self._live:
-            self._live.stop()
+            with _whoever_looks():
+                self._live.stop()
 
     def show(self, mark: "Mark") -> None:
         """Show what happened."""
         if mark.kind in _LOOKS | {"stop", "finished"}:
             self._marks[int(mark.percent)] = mark
-        if self._live:
-            self._live.update(self._table(), refresh=True)
-        elif self._is_news(mark):
-            self._console.print(line_of(mark), markup=False, soft_wrap=True)
+        with _whoever_looks():
+            if self._live:
+                self._live.update(self._table(), refresh=True)
+            elif self._is_news(mark):
+                self._console.print(line_of(mark), markup=False, soft_wrap=True)
 
     def _is_news(self, mark: "Mark") -> bool:
         at = datetime.fromisoformat(mark.at)
         if mark.kind in _LOOKS and self._last is not None:
             kind, before = self._last
-            if kind == mark.kind and (at - before).total_seconds() < _LINE_SECONDS:
+            if kind == mark.kind and abs((at - before).total_seconds()) < _LINE_SECONDS:
                 return False
         self._last = mark.kind, at
         return True
@@ -83,6 +88,11 @@ class Progress:
             said = _WORDS.get(mark.kind, mark.kind)
             rows.append((f"{step} %", new, other, said, mark.reason))
         return table("share", "new version", "the others", "verdict", "why", rows=rows)
+
+
+def _whoever_looks() -> "AbstractContextManager[None]":
+    """A terminal or pipe that is gone ends no rollout; rich would end the process for a pipe."""
+    return suppress(OSError, SystemExit)
 
 
 def line_of(mark: "Mark") -> str:

@@ -2,23 +2,23 @@
 
 Imports `maas` and the lab:
 
-    desk = Desk(registry, home=settings.home, console=output.progress, clock=clock, sleep=sleep)
+    desk = Desk(registry, settings.home, output.progress, clock=clock, ticks=monotonic, sleep=sleep)
     outcome = desk.begin(wish, source_of, channels)
     outcome = desk.resume("sentiment", "production", source_of, channels)
 """
 
 import contextlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maas.errors import ConflictError, RefusedError
 from maas.registry.addresses import ByNumber
-from maas.registry.rollout_plans import Plan, running_text
+from maas.registry.rollout_plans import Plan, named, running_text
 from maas_lab.files import lock_folder, write_file
-from maas_lab.rollout.driver import PAUSE, Driver, Ending
-from maas_lab.rollout.notify import Channel, Notice, notify
+from maas_lab.rollout.delivery import deliver, news_of, own_end, tell
+from maas_lab.rollout.driver import PAUSE, TAKEN_BACK, Driver, Ending
 from maas_lab.rollout.plot import PLOT, draw_rollout
 from maas_lab.rollout.progress import Progress
 from maas_lab.rollout.timeline import Mark, Timeline, last_baseline
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from maas.registry.records import Gate, RolloutRecord
     from maas.registry.registry import Registry
     from maas.registry.roller import RolloutState
+    from maas_lab.rollout.notify import Channel
     from maas_lab.rollout.sources import Source
 
 
@@ -62,15 +63,15 @@ class Outcome:
     """How it went.
 
     Attributes:
-        ending: How the rollout ended.
+        ending: How the rollout ended; its record says whether somebody is still to be told.
         marks: Everything that happened, of former drivers on this machine too.
-        plot: Where it is drawn.
+        plot: Where it is drawn; None where it could not be, or nothing of it is known here.
         notices: How each notification went.
     """
 
     ending: Ending
     marks: list[Mark]
-    plot: Path
+    plot: Path | None
     notices: list[str]
 
 
@@ -83,6 +84,7 @@ class Desk:
         home: Where their timelines lie.
         console: Where progress is shown.
         clock: The time now, with its zone.
+        ticks: Seconds, never going back.
         sleep: Waits so many seconds; may raise to end the driver.
         pause: Seconds between two looks at the most.
     """
@@ -91,6 +93,7 @@ class Desk:
     home: Path
     console: "Console"
     clock: "Callable[[], datetime]"
+    ticks: "Callable[[], float]"
     sleep: "Callable[[float], None]"
     pause: float = PAUSE
 
@@ -101,6 +104,9 @@ class Desk:
         channels: "Sequence[Channel]" = (),
     ) -> Outcome:
         """Roll a version out; go on, if the same was begun here and its driver was killed.
+
+        Where that was killed after the end and before the end was told, it is told now, and no
+        other rollout is begun. What is owed of former rollouts is told first.
 
         Args:
             wish: What to roll out.
@@ -115,25 +121,15 @@ class Desk:
         version = self.registry.version(wish.model, wish.address)
         with self._alone(wish.model, wish.alias):
             state = self.registry.rollout(wish.model, alias=wish.alias)
-            if state.running and state.record is not None:
-                self._require_same(state.record, wish, version.number)
-                return self._drive(state.record, source_of, channels, goes_on=True)
-            plan = Plan(wish.steps, wish.gate, secrets.token_hex(8))
-            self._require_watched(source_of, state, version.number)
-            # Before the registry is written to: who finds it later knows that it is ours.
-            folder = self._folder(wish.model, wish.alias, plan.holder)
-            folder.mkdir(parents=True)
-            try:
-                record = self.registry.begin_rollout(
-                    wish.model,
-                    ByNumber(version.number),
-                    plan=plan,
-                    alias=wish.alias,
-                    reason=wish.reason,
-                )
-            except (ConflictError, RefusedError):
-                folder.rmdir()
-                raise
+            record = state.record
+            if record is not None and state.running:
+                self._require_same(record, wish, version.number)
+                return self._drive(record, source_of, channels, goes_on=True)
+            if record is not None and record.owed and channels:
+                if own_end(record) and self._is_same(record, wish, version.number):
+                    return self._told(record, channels)
+                deliver(self.registry, record, channels, sleep=self.sleep)
+            record = self._begun(wish, version.number, state, source_of)
             return self._drive(record, source_of, channels, goes_on=False)
 
     def resume(
@@ -145,8 +141,10 @@ class Desk:
     ) -> Outcome:
         """Go on with a rollout whose driver is gone; it may have run on another machine.
 
+        Of one that is over, whoever is still to be told is told.
+
         Raises:
-            ConflictError: It is over, or its driver runs here.
+            ConflictError: It is over and nobody is owed the news, or its driver runs here.
             RefusedError: There never was one.
         """
         with self._alone(model, alias):
@@ -154,9 +152,33 @@ class Desk:
             record = state.record
             if record is not None and state.running and self._is_ours(record):
                 return self._drive(record, source_of, channels, goes_on=True)
+            if record is not None and not state.running and record.owed:
+                return self._told(record, channels)
+            if record is not None and state.running:
+                source_of(record.version, _others(record))  # refuses before anything is written
             holder = secrets.token_hex(8)
             taken = self.registry.take_rollout(model, alias=alias, holder=holder, reason="resumed")
             return self._drive(taken, source_of, channels, goes_on=True)
+
+    def _begun(
+        self,
+        wish: Wish,
+        version: int,
+        state: "RolloutState",
+        source_of: "Callable[[int, Sequence[int]], Source]",
+    ) -> "RolloutRecord":
+        plan = Plan(wish.steps, wish.gate, secrets.token_hex(8))
+        self._require_watched(source_of, state, version)
+        # Before the registry is written to: who finds it later knows that it is ours.
+        folder = self._folder(wish.model, wish.alias, plan.holder)
+        folder.mkdir(parents=True)
+        try:
+            return self.registry.begin_rollout(
+                wish.model, ByNumber(version), plan=plan, alias=wish.alias, reason=wish.reason
+            )
+        except (ConflictError, RefusedError):
+            folder.rmdir()
+            raise
 
     def _drive(
         self,
@@ -166,34 +188,70 @@ class Desk:
         *,
         goes_on: bool,
     ) -> Outcome:
-        folder = self._folder(record.model, record.alias, record.holder)
-        timeline = Timeline(folder)
-        reference = last_baseline(timeline.marks(), least=record.gate.min_requests)
+        timeline = Timeline(self._folder(record.model, record.alias, record.holder))
+        marks = timeline.marks()
         with Progress(self.console, record) as progress:
 
-            def tell(mark: Mark) -> None:
-                timeline.add(mark)
+            def note(mark: Mark) -> None:
+                marks.append(mark)
+                with contextlib.suppress(OSError):  # a full disk must not end the driver
+                    timeline.add(mark)
                 progress.show(mark)
 
             driver = Driver(
                 self.registry,
                 source_of(record.version, _others(record)),
                 clock=self.clock,
+                ticks=self.ticks,
                 sleep=self.sleep,
-                tell=tell,
+                tell=note,
                 pause=self.pause,
-                reference=reference,
+                reference=last_baseline(marks, least=record.gate.min_requests),
+                owes=bool(channels),
             )
             ending = driver.drive(record, "resumed" if goes_on else "began")
-        marks = timeline.marks()
-        notices = notify(channels, notice_of(ending, marks[-1])) if channels else []
-        title = f"{record.model}@{record.version} to {record.alias}"
-        write_file(folder / PLOT, draw_rollout(title, marks, record.gate))
-        return Outcome(ending, marks, folder / PLOT, notices)
+        said: list[str] = []
+        if channels and ending.kind not in {"finished", "stopped"}:  # else the record owes it
+            said = list(map(str, tell(channels, news_of(ending, marks[-1]), sleep=self.sleep)))
+        return self._closed(ending, marks, channels, said)
+
+    def _told(self, record: "RolloutRecord", channels: "Sequence[Channel]") -> Outcome:
+        """The outcome of a rollout that is over, once more for whoever is still to be told."""
+        if not channels:
+            raise ConflictError(
+                f"The {named(record)} is over, and somebody is still to be told of it: say who by"
+                " --notify or --sns."
+            )
+        own = own_end(record)
+        if own is not None:
+            ending = Ending(own.event, record, own.reason.removeprefix(TAKEN_BACK))
+        elif record.status == "running":
+            ending = Ending("overtaken", record, f"somebody has changed {record.alias}")
+        else:  # without anybody to be told; former ones had
+            ending = Ending(record.status, record, record.reason)
+        marks = Timeline(self._folder(record.model, record.alias, record.holder)).marks()
+        return self._closed(ending, marks, channels, [])
+
+    def _closed(
+        self, ending: Ending, marks: list[Mark], channels: "Sequence[Channel]", said: list[str]
+    ) -> Outcome:
+        record, more = deliver(self.registry, ending.record, channels, sleep=self.sleep)
+        plot = None
+        if marks:
+            title = f"{record.model}@{record.version} to {record.alias}"
+            plot = self._folder(record.model, record.alias, record.holder) / PLOT
+            try:
+                write_file(plot, draw_rollout(title, marks, record.gate))
+            except OSError:
+                plot = None
+        return Outcome(replace(ending, record=record), marks, plot, [*said, *more])
+
+    def _is_same(self, record: "RolloutRecord", wish: Wish, version: int) -> bool:
+        same = (record.version, record.steps, record.gate) == (version, wish.steps, wish.gate)
+        return same and self._is_ours(record)
 
     def _require_same(self, record: "RolloutRecord", wish: Wish, version: int) -> None:
-        same = (record.version, record.steps, record.gate) == (version, wish.steps, wish.gate)
-        if not same or not self._is_ours(record):
+        if not self._is_same(record, wish, version):
             raise ConflictError(running_text(record))
 
     def _require_watched(
@@ -227,28 +285,6 @@ class Desk:
             ) from None
         with lock:
             yield
-
-
-def notice_of(ending: Ending, last: Mark) -> Notice:
-    """What is told of an end."""
-    record = ending.record
-    what = f"{record.model}@{record.version}"
-    texts = {
-        "finished": f"{what} answers all of {record.alias}",
-        "stopped": f"{what} was taken back from {record.alias} by itself",
-        "overtaken": f"the rollout of {what} to {record.alias} was ended by somebody",
-        "stuck": f"the rollout of {what} to {record.alias} is stuck and nobody watches it",
-    }
-    return Notice(
-        event=ending.kind,
-        model=record.model,
-        alias=record.alias,
-        version=record.version,
-        percent=last.percent,
-        reason=ending.reason,
-        at=last.at,
-        text=f"{texts[ending.kind]}: {ending.reason}",
-    )
 
 
 def _others(record: "RolloutRecord") -> list[int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.console import Group
 
+from maas.registry.rollout_plans import command
 from maas_lab.output import View
 from maas_lab.rollout.progress import line_of
 from maas_lab.views.states import routes_text
@@ -39,10 +40,11 @@ def outcome_view(outcome: "Outcome") -> View:
         "reason": ending.reason,
         "rollout": _data(record),
         "timeline": [msgspec.to_builtins(mark) for mark in outcome.marks],
-        "plot": str(outcome.plot),
+        "plot": str(outcome.plot) if outcome.plot else None,
         "notifications": outcome.notices,
     }
-    return View(data, Group(*moves, *told, f"plot {outcome.plot}", said))
+    drawn = [f"plot {outcome.plot}"] if outcome.plot else []
+    return View(data, Group(*moves, *told, *_owed(record), *drawn, said))
 
 
 def stopped_view(record: "RolloutRecord") -> View:
@@ -83,7 +85,18 @@ def state_view(model: str, alias: str, state: "RolloutState") -> View:
         lines.append(f"  now      {routes_text(state.alias.routes)}")
     if record.reason:
         lines.append(f"  reason   {record.reason}")
+    lines += [f"  {line}" for line in _owed(record)]
     return View(data, "\n".join(lines))
+
+
+def _owed(record: "RolloutRecord") -> list[str]:
+    """Ends that somebody is still to be told of, and how."""
+    how = f"{command(record, 'resume')} --notify URL or --sns ARN"
+    return [
+        f"somebody is still to be told that {record.model}@{owed.version} {owed.event} at"
+        f" {owed.at[:19]}: {how}"
+        for owed in record.owed
+    ]
 
 
 def _data(record: msgspec.Struct) -> dict[str, object]:

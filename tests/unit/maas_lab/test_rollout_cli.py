@@ -3,15 +3,15 @@
 import json
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.counting import Statistics, counting
-from support.rollouts import MODEL, shares, two_versions
+from support.counting import Statistics, counting, listening
+from support.rollouts import HOLDER, MODEL, PLAN, shares, two_versions
 from typer.testing import CliRunner, Result
 
+from maas.registry.addresses import ByNumber
 from maas.registry.registry import Registry
 from maas_lab.cli import app
 from maas_lab.interruption import stop_on_signals
@@ -37,12 +37,14 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 class Growing(Statistics):
     """Each look finds ten requests more of each version."""
 
-    def __init__(self, *, errors: int = 0) -> None:
+    def __init__(self, *, errors: int = 0, on_look: Callable[[int], None] | None = None) -> None:
         super().__init__()
-        self._looks, self._errors = 0, errors
+        self._looks, self._errors, self._on_look = 0, errors, on_look
 
     def answer(self, path: str) -> tuple[int, bytes]:
         self._looks += 1
+        if self._on_look:
+            self._on_look(self._looks)
         done = 10 * self._looks
         self.set(1, done, p10=done)
         self.set(2, done - self._looks * self._errors, *[self._looks * self._errors] * 2, p10=done)
@@ -75,13 +77,12 @@ def test_a_bad_version_is_taken_back_and_the_exit_code_says_so(
 
 
 def test_a_signal_ends_the_driver_and_resume_goes_on(maas: Maas, registry: Registry) -> None:
-    with counting(Growing()) as server:
-        long = (f"{MODEL}@2", "--interval", "1h", "--steps", "50,100", "--url", server.url)
-        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
-        with stop_on_signals():  # lest a signal that comes late ends the tests
-            timer.start()
-            done = maas(*long)
-        timer.join()
+    def stop(looks: int) -> None:
+        if looks == 5:  # the first four are before the rollout, and as its step begins
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with counting(Growing(on_look=stop)) as server, stop_on_signals():
+        done = maas(f"{MODEL}@2", "--interval", "1h", "--steps", "50,100", "--url", server.url)
     assert done.exit_code == 5
     assert "maas rollout resume" in done.stderr
     assert shares(registry) == {1: 5000, 2: 5000}
@@ -110,6 +111,35 @@ def test_a_rollout_that_somebody_has_ended_is_shown_as_such(maas: Maas, registry
         maas(f"{MODEL}@2", *QUICK, "--url", url)
     registry.rollback(MODEL)
     assert "finished" in maas("status", MODEL).stdout
+
+
+def test_who_was_not_told_is_told_by_resume_which_then_watches_nothing(
+    maas: Maas, registry: Registry
+) -> None:
+    # Given a driver that ended between the end and its notice
+    registry.begin_rollout(MODEL, ByNumber(2), plan=PLAN)
+    registry.stop_rollout(MODEL, reason="taken back: slow", holder=HOLDER, owes=True)
+    status = maas("status", MODEL).stdout
+    assert "somebody is still to be told that sentiment@2 stopped" in status
+    assert "maas rollout resume sentiment --notify URL" in status
+    done = maas("resume", MODEL)
+    assert (done.exit_code, "--notify" in done.stderr) == (4, True)
+    with listening() as (url, got):
+        done = maas("resume", MODEL, "--notify", url)
+    assert (done.exit_code, "told webhook of 127.0.0.1: 200" in done.stdout) == (3, True)
+    assert [notice["id"] for notice in got] == ["sentiment.production.2.stopped"]
+    assert "still to be told" not in maas("status", MODEL).stdout
+
+
+def test_a_running_rollout_is_not_taken_over_by_who_watches_nothing(
+    maas: Maas, registry: Registry
+) -> None:
+    registry.begin_rollout(MODEL, ByNumber(2), plan=PLAN)
+    done = maas("resume", MODEL)
+    assert (done.exit_code, "either --url or --cloudwatch" in done.stderr) == (2, True)
+    record = registry.rollout(MODEL).record
+    assert record is not None
+    assert record.holder == HOLDER
 
 
 @pytest.mark.parametrize(

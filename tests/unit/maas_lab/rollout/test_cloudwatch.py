@@ -102,6 +102,17 @@ def test_one_period_from_the_next_minute_on_covers_the_step(stubs: Stubs) -> Non
     assert seen.baseline == Figures(1000, 0, 32.0)
 
 
+def test_a_clock_that_is_set_back_begins_the_stretch_anew(stubs: Stubs) -> None:
+    stubs.answer(SINCE, {}, since=SINCE - timedelta(minutes=1))
+    stubs.source.begin(AT)
+    earlier = AT - timedelta(hours=1)
+    since = SINCE - timedelta(hours=1)
+    stubs.answer(since, {}, since=since - timedelta(minutes=1))
+    assert stubs.source.read(earlier).new == Figures(0, 0, None)
+    stubs.answer(since + timedelta(minutes=2), {"requests3": [70.0]}, since=since)
+    assert stubs.source.read(earlier + timedelta(minutes=2)).new == Figures(70, 0, None)
+
+
 @pytest.mark.parametrize(
     ("code", "error"), [("AccessDenied", RefusedError), ("Throttling", TryAgainError)]
 )

@@ -1,6 +1,7 @@
 """The driver over a real registry, with a clock and figures of the tests' own."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ class Drive:
             through or self.registry,
             source,
             clock=self.time.now,
+            ticks=self.time.ticks,
             sleep=self.time.sleep,
             tell=self.marks.append,
             reference=reference,
@@ -293,3 +295,31 @@ def test_what_sleep_raises_ends_the_driver_and_leaves_the_rollout(drive: Drive) 
         drive.registry.begin_rollout(MODEL, ByNumber(2), plan=PLAN)
     drive.time.on_sleep = lambda _: None
     assert drive(FakeSource(GOOD), record=state.record).kind == "finished"
+
+
+@pytest.mark.parametrize("hours", [-24, -1, 1, 24])
+def test_a_clock_that_is_set_makes_no_step_shorter_or_longer(drive: Drive, hours: int) -> None:
+    def set_clock(sleeps: int) -> None:
+        if sleeps % 10 == 5:
+            drive.time.at += timedelta(hours=hours)
+
+    drive.time.on_sleep = set_clock
+    looks: list[Seen | TryAgainError] = [AWAY, GOOD]
+    assert drive(FakeSource(*looks * 30, GOOD)).kind == "finished"
+    assert len(STEPS) * GATE.interval <= drive.time.slept <= len(STEPS) * (GATE.interval + 60)
+
+
+def test_what_another_server_says_in_several_lines_keeps_nothing_from_being_taken_back(
+    drive: Drive,
+) -> None:
+    source = FakeSource(TryAgainError("The server answered 502: <html>\n\x1b[31m" + "x" * 2_000))
+    assert drive(source).kind == "stopped"
+    assert shares(drive.registry) == {1: 10_000}
+
+
+def test_a_registry_that_can_be_read_and_not_be_written_is_said_to_be_stuck(drive: Drive) -> None:
+    through = Faulty(drive.registry, fail={"stop_rollout": ["before"] * 10_000})
+    ending = drive(FakeSource(Seen(FAILS, WELL)), through=through)
+    assert (ending.kind, "cannot be taken back" in ending.reason) == ("stuck", True)
+    assert drive.time.slept < 2_000
+    assert drive.kinds.count("blind") > 10

@@ -2,23 +2,19 @@
 
 import json
 import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
-from support.counting import dripping
+from support.counting import dripping, listening
 
 from maas.errors import FieldError, TryAgainError
 from maas_lab.rollout.aws import RolloutCloud
-from maas_lab.rollout.notify import Notice, Topic, Webhook, notify
+from maas_lab.rollout.notify import Answer, Notice, Topic, Webhook, notify
 
 NOTICE = Notice(
+    id="sentiment.production.7.stopped",
     event="stopped",
     model="sentiment",
     alias="production",
@@ -30,34 +26,22 @@ NOTICE = Notice(
 )
 
 
-@contextmanager
-def listening(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A server on loopback; gives its URL and what it was sent."""
-    got: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(status)
-            self.send_header("location", "/elsewhere")
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/hook/secret", got
-        server.shutdown()
-        thread.join()
+def words(answers: list[Answer]) -> list[str]:
+    return [str(answer) for answer in answers]
 
 
-@pytest.mark.parametrize("status", [200, 302, 500])
-def test_a_webhook_is_posted_once_whatever_it_answers(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "done", "how"),
+    [(200, True, "200"), (204, True, "204"), (302, False, "failed: it answered 302"),
+     (404, False, "failed: it answered 404"), (500, False, "failed: it answered 500")],
+)  # fmt: skip
+def test_a_webhook_is_posted_once_and_has_it_where_it_says_so(
+    status: int, how: str, *, done: bool
+) -> None:
     with listening(status) as (url, got):
-        assert notify([Webhook(url)], NOTICE) == [f"webhook of 127.0.0.1: {status}"]
-    assert [sent["event"] for sent in got] == ["stopped"]
+        (answer,) = notify([Webhook(url)], NOTICE)
+    assert (str(answer), answer.done) == (f"webhook of 127.0.0.1: {how}", done)
+    assert [(sent["event"], sent["id"]) for sent in got] == [("stopped", NOTICE.id)]
     assert got[0]["reason"] == NOTICE.reason
 
 
@@ -71,11 +55,13 @@ def test_who_hangs_or_is_away_holds_nobody_up() -> None:
     ):
         hangs = f"http://127.0.0.1:{mute.getsockname()[1]}/secret"
         began = time.monotonic()
-        said = notify([Webhook(each) for each in (hangs, slow, away, url)], NOTICE, seconds=0.5)
+        answers = notify([Webhook(each) for each in (hangs, slow, away, url)], NOTICE, seconds=0.5)
+        said = words(answers)
+        assert [answer.done for answer in answers] == [False, False, False, True]
         assert time.monotonic() - began < 2
         assert said[:2] == ["webhook of 127.0.0.1: no answer within 0.5 s"] * 2
         assert said[2:] == [
-            "webhook of 127.0.0.1: failed (ConnectError)",
+            "webhook of 127.0.0.1: failed: ConnectError",
             "webhook of 127.0.0.1: 200",
         ]
     assert len(got) == 1
@@ -118,8 +104,8 @@ def test_a_topic_is_published_to(cloud_topics: tuple[RolloutCloud, Stubber]) -> 
     stub.add_client_error("publish", "Throttling", "later")
     with stub:
         topic = Topic(cloud, arn)
-        assert notify([topic], NOTICE) == ["SNS: sent"]
-        assert notify([topic], NOTICE)[0].startswith("SNS: failed: AWS refused sns:Publish")
+        assert words(notify([topic], NOTICE)) == ["SNS: sent"]
+        assert words(notify([topic], NOTICE))[0].startswith("SNS: failed: AWS refused sns:Publish")
         with pytest.raises(TryAgainError):
             topic.send(NOTICE)
 

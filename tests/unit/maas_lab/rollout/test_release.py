@@ -1,7 +1,9 @@
 """A rollout from wish to end: one driver at a time, resumed here or elsewhere, shown and drawn."""
 
 import io
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -54,7 +56,14 @@ class Office:
         self.said = io.StringIO()
         self.friend = Heard()
         console = Console(file=self.said, force_terminal=terminal, width=120)
-        self.desk = Desk(registry, home, console, clock=self.time.now, sleep=self.time.sleep)
+        self.desk = Desk(
+            registry,
+            home,
+            console,
+            clock=self.time.now,
+            ticks=self.time.ticks,
+            sleep=self.time.sleep,
+        )
 
     def begin(self, *looks: Seen, wish: Wish = WISH) -> Outcome:
         return self.desk.begin(wish, lambda *_: FakeSource(*looks), [self.friend])
@@ -87,7 +96,9 @@ def test_the_end_is_told_drawn_and_written_down(office: Office) -> None:
     outcome = office.begin(GOOD)
     assert (outcome.ending.kind, outcome.notices) == ("finished", ["a friend: heard"])
     (notice,) = office.friend.notices
-    assert (notice.event, notice.percent, notice.at) == ("finished", 100, outcome.marks[-1].at)
+    assert (notice.event, notice.percent) == ("finished", 100)
+    assert notice.id == "sentiment.production.4.finished"
+    assert outcome.plot is not None
     assert outcome.plot.read_bytes().startswith(b"\x89PNG")
     assert [mark.percent for mark in outcome.marks if mark.kind == "advanced"] == [10, 100]
     said = office.said.getvalue()
@@ -198,6 +209,7 @@ def test_a_refused_wish_leaves_nothing_behind(office: Office, tmp_path: Path) ->
 
 def test_a_line_that_a_kill_has_cut_is_left_out(office: Office) -> None:
     outcome = office.begin(GOOD)
+    assert outcome.plot is not None
     file = outcome.plot.parent / FILE
     whole = file.read_bytes()
     file.write_bytes(whole[:-20])
@@ -205,3 +217,27 @@ def test_a_line_that_a_kill_has_cut_is_left_out(office: Office) -> None:
     assert marks == outcome.marks[:-1]
     assert last_baseline(marks, least=1_000) == WELL
     assert last_baseline(marks, least=1_001) is None
+
+
+def test_a_full_disk_and_a_terminal_that_is_gone_end_no_rollout(
+    registry: Registry, tmp_path: Path
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(text)
+
+    office = Office(registry, tmp_path / "here")
+    office.desk = replace(office.desk, console=Console(file=Gone(), width=120))
+
+    def fill(sleeps: int) -> None:
+        if sleeps == 3:  # nothing can be opened for writing any more
+            (folder,) = (tmp_path / "here/rollouts/sentiment.production").iterdir()
+            shutil.rmtree(folder)
+            folder.write_text("no folder")
+
+    office.time.on_sleep = fill
+    outcome = office.begin(GOOD)
+    assert (outcome.ending.kind, shares(registry)) == ("finished", {2: 10_000})
+    assert outcome.plot is None
+    assert [mark.percent for mark in outcome.marks if mark.kind == "advanced"] == [10, 100]
+    assert len(office.friend.notices) == 1

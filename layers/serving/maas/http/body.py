@@ -8,6 +8,7 @@ without end, values without end.
     value = parse_json(data)
 """
 
+import functools
 import json
 import math
 import re
@@ -174,7 +175,18 @@ def parse_json(data: bytes, *, limits: Limits = LIMITS) -> object:
     if not data.strip():
         raise BadRequestError("The body is empty; send a JSON object.")
     _check_size(data, limits)
+    try:
+        return _decoder(limits).decode(data.decode())
+    except UnicodeDecodeError:
+        raise BadRequestError("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise BadRequestError(
+            f"The body is not JSON: {error.msg} at character {error.pos}."
+        ) from None
 
+
+@functools.cache
+def _decoder(limits: Limits) -> json.JSONDecoder:
     def number(text: str) -> int | float:
         # The shortest text of a double has 17 digits at the most, and 3 of the exponent.
         if len(text) > limits.number_digits and _digits(text) > limits.number_digits:
@@ -184,20 +196,12 @@ def parse_json(data: bytes, *, limits: Limits = LIMITS) -> object:
             raise BadRequestError("A number is too large.")
         return value
 
-    try:
-        return json.loads(
-            data.decode(),
-            parse_int=number,
-            parse_float=number,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_unique_keys,
-        )
-    except UnicodeDecodeError:
-        raise BadRequestError("The body is not UTF-8.") from None
-    except json.JSONDecodeError as error:
-        raise BadRequestError(
-            f"The body is not JSON: {error.msg} at character {error.pos}."
-        ) from None
+    return json.JSONDecoder(
+        parse_int=number,
+        parse_float=number,
+        parse_constant=_refuse_constant,
+        object_pairs_hook=_unique_keys,
+    )
 
 
 def _check_size(data: bytes, limits: Limits) -> None:

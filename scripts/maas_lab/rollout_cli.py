@@ -23,7 +23,8 @@ from maas_lab.verbs import Alias, Json, Model, Reference, Why, verbs_of, version
 
 if TYPE_CHECKING:
     from maas_lab.rollout.notify import Channel
-    from maas_lab.rollout.release import Desk, Outcome
+    from maas_lab.rollout.outcome import Outcome
+    from maas_lab.rollout.release import Desk
     from maas_lab.rollout.sources import Source
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}

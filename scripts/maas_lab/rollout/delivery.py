@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from maas.registry.records import Owed, RolloutRecord
     from maas.registry.roller import Roller
-    from maas_lab.rollout.driver import Ending
     from maas_lab.rollout.notify import Answer, Channel
+    from maas_lab.rollout.outcome import Ending
     from maas_lab.rollout.timeline import Ended, Mark
 
 PAUSES = (1.0, 5.0)

@@ -8,7 +8,6 @@ a driver may be killed at any point and another go on. Times are told by the clo
     driver.drive(record).kind                # "finished", "stopped", "overtaken" or "stuck"
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,14 +15,15 @@ from maas.errors import ConflictError, MaasError, RefusedError
 from maas.registry.changes import TEXT_CHARACTERS
 from maas.registry.records import WEIGHT_TOTAL, RolloutRecord
 from maas_lab.rollout.judge import Figures, judge
-from maas_lab.rollout.timeline import Ended, Mark
+from maas_lab.rollout.outcome import Ending
+from maas_lab.rollout.timeline import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from maas.registry.roller import Roller, RolloutState
     from maas_lab.rollout.sources import Seen, Source
-    from maas_lab.rollout.timeline import Kind
+    from maas_lab.rollout.timeline import Ended, Kind
 
 PAUSE = 15.0
 """Seconds between two looks at the most."""
@@ -34,22 +34,6 @@ BLIND_SECONDS = 60.0
 """So long a driver may see no figures before it takes the version back: the longer of both."""
 TAKEN_BACK = "taken back: "
 """What the registry's reason of a driver's stop begins with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a rollout ended, or its driver.
-
-    Attributes:
-        kind: `finished`: the version answers all. `stopped`: what was before answers again.
-            `overtaken`: somebody else decided. `stuck`: neither could be done, and nobody watches.
-        record: The rollout as its driver saw it last.
-        reason: Why.
-    """
-
-    kind: Ended
-    record: RolloutRecord
-    reason: str
 
 
 class Driver:

@@ -18,7 +18,8 @@ from maas.registry.addresses import ByNumber
 from maas.registry.rollout_plans import Plan, named, running_text
 from maas_lab.files import lock_folder, write_file
 from maas_lab.rollout.delivery import deliver, news_of, own_end, tell
-from maas_lab.rollout.driver import PAUSE, TAKEN_BACK, Driver, Ending
+from maas_lab.rollout.driver import PAUSE, TAKEN_BACK, Driver
+from maas_lab.rollout.outcome import Ending, Outcome
 from maas_lab.rollout.plot import PLOT, draw_rollout
 from maas_lab.rollout.progress import Progress
 from maas_lab.rollout.timeline import Mark, Timeline, last_baseline
@@ -56,23 +57,6 @@ class Wish:
     steps: tuple[int, ...]
     gate: "Gate"
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How it went.
-
-    Attributes:
-        ending: How the rollout ended; its record says whether somebody is still to be told.
-        marks: Everything that happened, of former drivers on this machine too.
-        plot: Where it is drawn; None where it could not be, or nothing of it is known here.
-        notices: How each notification went.
-    """
-
-    ending: Ending
-    marks: list[Mark]
-    plot: Path | None
-    notices: list[str]
 
 
 @dataclass(frozen=True, slots=True)

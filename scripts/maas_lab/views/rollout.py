@@ -16,7 +16,7 @@ from maas_lab.views.states import routes_text
 if TYPE_CHECKING:
     from maas.registry.records import RolloutRecord
     from maas.registry.roller import RolloutState
-    from maas_lab.rollout.release import Outcome
+    from maas_lab.rollout.outcome import Outcome
 
 _MOVES = frozenset(("began", "resumed", "advanced", "finished", "stopped", "overtaken", "stuck"))
 

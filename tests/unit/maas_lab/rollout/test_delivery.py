@@ -26,7 +26,8 @@ from maas.registry.registry import Registry
 from maas.registry.rollout_plans import Plan
 from maas_lab.rollout.delivery import PAUSES, deliver
 from maas_lab.rollout.notify import Notice
-from maas_lab.rollout.release import Desk, Outcome, Wish
+from maas_lab.rollout.outcome import Outcome
+from maas_lab.rollout.release import Desk, Wish
 from maas_lab.rollout.sources import Seen
 
 GOOD, BAD = Seen(WELL, WELL), Seen(FAILS, WELL)

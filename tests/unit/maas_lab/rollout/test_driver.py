@@ -27,8 +27,9 @@ from maas.errors import ConflictError, RegistryUnavailableError, TryAgainError
 from maas.registry.addresses import ByNumber
 from maas.registry.records import RolloutRecord
 from maas.registry.registry import Registry
-from maas_lab.rollout.driver import Driver, Ending
+from maas_lab.rollout.driver import Driver
 from maas_lab.rollout.judge import Figures
+from maas_lab.rollout.outcome import Ending
 from maas_lab.rollout.sources import Seen
 
 if TYPE_CHECKING:

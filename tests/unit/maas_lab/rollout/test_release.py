@@ -27,7 +27,8 @@ from maas.errors import ConflictError, RefusedError, TryAgainError
 from maas.registry.addresses import ByNumber
 from maas.registry.registry import Registry
 from maas_lab.rollout.notify import Notice
-from maas_lab.rollout.release import Desk, Outcome, Wish
+from maas_lab.rollout.outcome import Outcome
+from maas_lab.rollout.release import Desk, Wish
 from maas_lab.rollout.sources import Seen
 from maas_lab.rollout.timeline import FILE, Timeline, last_baseline
 

@@ -143,8 +143,9 @@ def test_a_bad_version_is_taken_back_at_once(
     assert drive.marks[-1].percent == 0
 
 
-def test_with_too_few_requests_it_waits_however_long(drive: Drive) -> None:
-    few = Seen(Figures(99, 0, 40.0), WELL)
+@pytest.mark.parametrize("new", [NONE, Figures(99, 0, 40.0)], ids=["none", "too-few"])
+def test_with_too_few_requests_it_waits_however_long(drive: Drive, new: Figures) -> None:
+    few = Seen(new, WELL)
     ending = drive(FakeSource(*[few] * 1_000, GOOD))
     assert ending.kind == "finished"
     assert drive.kinds.count("wait") == 1_000

@@ -36,6 +36,8 @@ ACTS: dict[str, Act] = {
     "rollout": lambda registry: registry.begin_rollout("sentiment", ByNumber(1), plan=PLAN),
     "rollout step": lambda registry: registry.advance_rollout("sentiment", holder="a1"),
     "rollout stop": lambda registry: registry.stop_rollout("sentiment", reason="slow"),
+    "rollout block": lambda registry: registry.block("sentiment", ByNumber(1)),
+    "rollout shadow": lambda registry: registry.shadow("sentiment", ByNumber(2), sample=5),
 }
 """From version 1 at 40 % and version 2 at 60 % of production, which version 1 had alone before."""
 CASES = [
@@ -78,7 +80,7 @@ class Scene:
             registry.register(candidate(seed))
         registry.promote("sentiment", ByNumber(1))
         registry.promote("sentiment", ByNumber(2), weight=60)
-        if self._act in {"rollout step", "rollout stop"}:
+        if self._act.startswith("rollout "):
             registry.begin_rollout("sentiment", ByNumber(1), plan=PLAN)
         return self.items()
 

@@ -16,7 +16,13 @@ import pytest
 import transformers
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
-from support.sound_folders import RATE, make_sound_folder
+from support.sound_folders import (
+    MEL_RATE,
+    RATE,
+    extract_mel,
+    make_sound_folder,
+    make_spectrogram_folder,
+)
 from support.task_bundles import TaskHome, serving
 from support.tiny_audio import heard
 from support.wav import wav
@@ -150,6 +156,28 @@ def test_sounds_are_told_apart_as_the_pipeline_does(sounds: tuple[str, Path]) ->
         assert best[0].score == pytest.approx(logits[0]["score"], abs=1e-4)
 
 
+@pytest.mark.parametrize("more", [{}, {"do_normalize": False}], ids=["normalised", "plain"])
+def test_spectrograms_are_told_apart_as_the_pipeline_does(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    # Given a network of 64 frames of a spectrogram, which are 0.65 seconds
+    folder = make_spectrogram_folder(tmp_path / "words", labels=LABELS, **more)
+    clips = [
+        wav(noise(seed, 2 * seconds), rate=MEL_RATE)
+        for seed, seconds in enumerate((0.025, 0.2, 0.5, 1.1))  # of a frame, and of too many
+    ]
+    with served(tmp_path / "home", folder, SOUNDS) as url:
+        client = InferenceClient()
+        for clip in clips:
+            wanted = asked(folder, SOUNDS, clip, function_to_apply="none")
+            logits = {each["label"]: each["score"] for each in wanted}
+            answer = client.audio_classification(clip, model=url, function_to_apply="none")
+            assert {each.label: each.score for each in answer} == pytest.approx(logits, abs=1e-4)
+        # And less than one frame is too short
+        with pytest.raises(HfHubHTTPError, match="422"):
+            client.audio_classification(wav(noise(1, 0.04), rate=MEL_RATE), model=url)
+
+
 def test_a_clip_of_two_channels_is_heard_as_their_mean(sounds: tuple[str, Path]) -> None:
     url, _ = sounds
     both = noise(9, channels=2)
@@ -182,8 +210,16 @@ def test_what_is_no_wav_is_refused_with_the_remedy(
 
 
 def _other_extractor(folder: Path) -> None:
-    other: Any = transformers.ASTFeatureExtractor
-    other(sampling_rate=RATE).save_pretrained(folder)
+    extract_mel(sampling_rate=RATE).save_pretrained(folder)
+
+
+def _other_network(folder: Path) -> None:
+    extract_mel(sampling_rate=MEL_RATE).save_pretrained(folder)
+
+
+def _whispering(folder: Path) -> None:
+    other: Any = transformers.WhisperFeatureExtractor
+    other(feature_size=8).save_pretrained(folder)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +233,9 @@ def _other_extractor(folder: Path) -> None:
             lambda f: (f / "preprocessor_config.json").unlink(),
             (FieldError, "no preprocessor_config.json"),
         ),
-        (SOUNDS, "ForSequenceClassification", _other_extractor, (RefusedError, "ASTFeature")),
+        (SOUNDS, "ForSequenceClassification", _other_extractor, (RefusedError, "16000 samples")),
+        (SOUNDS, "ForSequenceClassification", _other_network, (RefusedError, "says nothing of")),
+        (SOUNDS, "ForSequenceClassification", _whispering, (RefusedError, "WhisperFeature")),
     ],
 )
 def test_a_folder_that_cannot_be_served_says_why(

@@ -2,9 +2,11 @@
 
 folder = make_sound_folder(path, "ForCTC", kind="Wav2Vec2")
 folder = make_sound_folder(path, "ForSequenceClassification", kind="Hubert", labels=("up", "down"))
+folder = make_spectrogram_folder(path, labels=("up", "down"))
 """
 
 import json
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RATE = 8_000
+MEL_RATE, MEL_FRAMES = 16_000, 64
+"""Of the network that reads spectrograms."""
 LETTERS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAOINSRHLDCU'")
 
 
@@ -67,3 +71,46 @@ def make_sound_folder(
         tokenizer(str(vocabulary), do_lower_case=lower).save_pretrained(folder)
         vocabulary.unlink()
     return folder
+
+
+def make_spectrogram_folder(
+    folder: "Path",
+    *,
+    labels: tuple[str, ...],
+    **more: Any,  # noqa: ANN401
+) -> "Path":
+    """Write a folder of a random audio spectrogram transformer.
+
+    Args:
+        folder: Where.
+        labels: Of the classifier.
+        more: What else its preprocessor_config.json says.
+    """
+    torch.manual_seed(5)
+    sizes = {"max_length": MEL_FRAMES, "num_mel_bins": 32}
+    config: Any = transformers.ASTConfig
+    network: Any = transformers.ASTForAudioClassification(
+        config(
+            hidden_size=24,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+            patch_size=8,
+            frequency_stride=6,
+            time_stride=6,
+            initializer_range=0.3,
+            id2label=dict(enumerate(labels)),
+            **sizes,
+        )
+    )
+    network.eval().save_pretrained(folder)
+    extract_mel(**{**sizes, "sampling_rate": MEL_RATE, **more}).save_pretrained(folder)
+    return folder
+
+
+def extract_mel(**options: Any) -> Any:  # noqa: ANN401
+    """Transformers' own extractor of spectrograms."""
+    kind: Any = transformers.ASTFeatureExtractor
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # with 128 bands, as it has, the lowest hear nothing
+        return kind(**options)

@@ -1,4 +1,4 @@
-"""Networks of Hugging Face's that listen to a raw waveform: traced, and proven.
+"""Networks of Hugging Face's that listen to a waveform, or to its spectrogram: traced, and proven.
 
 Imports numpy, torch, `maas` and the lab. The comparison is one from file to numbers: what serving
 makes of a WAV file, and the graph of that, against transformers' feature extractor and torch:
@@ -10,6 +10,7 @@ makes of a WAV file, and the graph of that, against transformers' feature extrac
 import base64
 import math
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from maas_lab.exporting.tracing import trace
 from maas_lab.graphs import strip_graph
 from maas_lab.importing.exported import Exported, Proof
 from maas_lab.importing.exporters.hub_folder import CONFIG, open_folder
+from maas_lab.importing.exporters.mel_front import EXTRACTOR, FRAME, open_front
 from maas_lab.importing.sounds import made_clips
 
 if TYPE_CHECKING:
@@ -59,31 +61,34 @@ class Listening:
 
     Attributes:
         hub: The folder that it came from.
-        network: From float32 `[batch, samples]` to what it says, as transformers has it.
+        network: From what the extractor makes to what it says, as transformers has it.
         extractor: transformers' own, from samples to the network's inputs.
         audio: The clip that it takes.
+        front: What makes a spectrogram of a waveform, for a network that reads one.
     """
 
     hub: "HubFolder"
     network: nn.Module
     extractor: Any
     audio: AudioInput
+    front: nn.Module | None = None
 
 
 class _Logits(nn.Module):
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, front: nn.Module | None) -> None:
         super().__init__()
+        self.front = front or nn.Identity()
         self.network = network
         self.eval()
 
     def forward(self, waveform: Tensor) -> Tensor:
         """What the network says of waveforms of one length."""
-        logits: Tensor = self.network(waveform).logits
+        logits: Tensor = self.network(self.front(waveform)).logits
         return logits
 
 
 def open_listening(folder: "Path", kind: str) -> Listening:
-    """Open a folder whose network reads a raw waveform.
+    """Open a folder whose network reads a raw waveform, or the spectrogram of one.
 
     Args:
         folder: With config.json, model.safetensors and preprocessor_config.json.
@@ -96,15 +101,16 @@ def open_listening(folder: "Path", kind: str) -> Listening:
     hub = open_folder(folder, files=(CONFIG,))
     network = hub.load(kind, needless=tuple(f"{family}.{_MASKED}" for family in _FAMILIES))
     extractor = _extractor(folder)
+    front = open_front(extractor)
     rate = int(extractor.sampling_rate)
     audio = AudioInput(
         rate=rate,
         samples=rate * LIMITS.clip_seconds,
-        shortest=_shortest(network, hub.config),
+        shortest=_shortest(_Logits(network, front), {} if front else hub.config),
         fixed=False,
-        normalise=bool(extractor.do_normalize),
+        normalise=bool(extractor.do_normalize) and not front,
     )
-    return Listening(hub, network, extractor, audio)
+    return Listening(hub, network, extractor, audio, front)
 
 
 def export_listening(
@@ -125,7 +131,7 @@ def export_listening(
     Raises:
         RefusedError: The graph does not answer what torch answers.
     """
-    audio, network = listening.audio, _Logits(listening.network)
+    audio, network = listening.audio, _Logits(listening.network, listening.front)
     size = audio.rate // 4 + audio.shortest
     examples = (torch.zeros(2, size),), (torch.zeros(3, size + audio.rate // 8),)
     names = {"waveform": {0: "batch", 1: "samples"}, "logits": axes}
@@ -157,14 +163,16 @@ def _extractor(folder: "Path") -> Any:  # noqa: ANN401 - transformers' own
 
     try:
         opened: Any = transformers.AutoFeatureExtractor
-        found = opened.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the lowest of a spectrogram's bands hear nothing
+            found = opened.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError):
         raise FieldError(
             "has no preprocessor_config.json, which says at which rate it listens"
             " (feature_extractor.save_pretrained writes it)",
             field="model",
         ) from None
-    if type(found).__name__ != _EXTRACTOR or found.feature_size != 1:
+    if type(found).__name__ not in (_EXTRACTOR, EXTRACTOR) or found.feature_size != 1:
         raise RefusedError(
             f"The model does not read a raw waveform but what {type(found).__name__} makes of it."
             " Export it to ONNX with that in the graph, and import the .onnx file."
@@ -172,13 +180,14 @@ def _extractor(folder: "Path") -> Any:  # noqa: ANN401 - transformers' own
     return found
 
 
-def _shortest(network: nn.Module, config: dict[str, Any]) -> int:
+def _shortest(network: _Logits, config: dict[str, Any]) -> int:
     """The fewest samples of which the network says something.
 
-    What its convolutions see at once is where to begin; some networks join frames behind them.
+    What its convolutions see at once is where to begin, or a frame of its spectrogram; some
+    networks join frames behind them.
     """
     kernels, strides = config.get("conv_kernel") or [], config.get("conv_stride") or []
-    field = step = 1
+    field, step = (1 if isinstance(network.front, nn.Identity) else FRAME), 1
     for kernel, stride in zip(kernels, strides, strict=False):
         field += (kernel - 1) * step
         step *= stride
@@ -186,7 +195,7 @@ def _shortest(network: nn.Module, config: dict[str, Any]) -> int:
         samples = field + more * step
         try:
             with torch.inference_mode():
-                said = network(torch.ones(1, samples)).logits
+                said = network(torch.ones(1, samples))
         except (RuntimeError, ValueError, IndexError):
             continue
         if 0 not in said.shape and bool(torch.isfinite(said).all()):

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_socket import socket_allow_hosts
 from support import effort
-from support.doors import event_loop
 from support.tiny import Client, Home, make_home, open_client
 
 from maas.observe import Observer
@@ -78,15 +77,8 @@ def pytest_runtest_setup() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith(("MAAS_", "POWERTOOLS_"))]:
+    for name in [name for name in os.environ if name.startswith("MAAS_")]:
         monkeypatch.delenv(name)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _event_loop() -> "Iterator[None]":
-    """For whichever test calls a Lambda handler in this process."""
-    with event_loop():
-        yield
 
 
 @pytest.fixture
@@ -97,7 +89,7 @@ def home(tmp_path: "Path") -> Home:
 
 @pytest.fixture(scope="session", autouse=True)
 def _observer() -> None:
-    """The first one, whose stream Powertools keeps for the process: none that a test closes."""
+    """The first one, whose stream the process keeps: none that a test closes."""
     Observer("INFO", metrics=False)
 
 

@@ -1,6 +1,6 @@
 """The laptop's server: what both functions answer on Lambda, as one app under uvicorn.
 
-Imports `maas`, starlette and uvicorn. It serves every model of the registry and every version whose
+Imports `maas` and uvicorn. It serves every model of the registry and every version whose
 bundle lies here; new ones are found without a restart.
 
     serve(settings, host="127.0.0.1", port=8080)

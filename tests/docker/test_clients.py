@@ -1,4 +1,4 @@
-"""Off-the-shelf clients, unmodified, against `sam local start-api`: API Gateway, Mangum, functions.
+"""Off-the-shelf clients, unmodified, against `sam local start-api`: API Gateway, functions.
 
 What each client can do is tried against `maas serve` in tests/integration; here it is shown that
 headers, bytes and errors come through the gateway and a Lambda event as they are.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.doors import LambdaContext, event_loop, rest_event
+from support.doors import LambdaContext, rest_event
 from support.dynamo_standin import StandIn
 from support.wire import Answer, Wire, answer, error
 
@@ -36,13 +36,6 @@ AWS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-
-
-@pytest.fixture(autouse=True)
-def _event_loop() -> "Iterator[None]":
-    """One for each test: reads that hang must not take the threads of the next one."""
-    with event_loop():
-        yield
 
 
 @pytest.fixture(autouse=True)

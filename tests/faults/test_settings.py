@@ -34,7 +34,6 @@ MALFORMED = (
     *(("MAAS_LOG_LEVEL", value) for value in ("info", "5", "TRACE")),
     *((name, "x") for name in ("MAAS_MODELL", "MAAS_TTL", "MAAS_policy_ttl", "MAAS_")),
     ("ORT_LOAD_CONFIG_FROM_MODEL", "1"),
-    ("POWERTOOLS_LOGGER_LOG_EVENT", "true"),
 )
 KNOWN = (
     *("MAAS_BASE_PATH", "MAAS_POLICY_TTL", "MAAS_THREADS", "MAAS_LOG_LEVEL"),

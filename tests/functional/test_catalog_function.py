@@ -12,8 +12,7 @@ from support.tiny import Home, make_home
 ROOT = Path(__file__).parents[2] / "functions"
 APP = ROOT / "catalog/app.py"
 EVENTS = ROOT / "catalog/events"
-# Mangum asks for the main thread's loop before there is one; from 3.12 on that is deprecated.
-WARNINGS = ("-W", "error", "-W", "ignore:There is no current event loop:DeprecationWarning")
+WARNINGS = ("-W", "error")
 DRIVER = """
 import json, runpy, sys
 from pathlib import Path

@@ -58,7 +58,7 @@ def test_p4_family_20_headers_of_others_are_ignored(doors: Doors, headers: dict[
 
 @pytest.mark.parametrize("host", HOSTS, ids=lambda host: host[:20])
 def test_p4_family_20_any_host_and_port_is_ignored(doors: Doors, host: str) -> None:
-    """Mangum would take them apart and raise; `http://[::1]:3000` is how some call sam local."""
+    """Nobody takes them apart; `http://[::1]:3000` is how some call sam local."""
     count("inputs")
     for headers in ({"host": host}, {"x-forwarded-port": host}, {"Host": host}):
         for event in (

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import httpx
-    from starlette.requests import Request
+    from maas.http.asgi import Request
 
     from maas.exchange import Exchange
     from maas.registry.reader import Listing

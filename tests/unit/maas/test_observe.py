@@ -193,7 +193,7 @@ def test_a_fault_is_a_metric_by_its_code(log: io.StringIO) -> None:
 
 
 def test_metrics_are_written_whatever_the_level(log: io.StringIO) -> None:
-    # Powertools keeps the first observer's level for the process
+    # The first observer's level is the process's
     logger = logging.getLogger("maas")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -118,7 +118,7 @@ def test_a_malformed_value_is_refused_by_its_variables_name(name: str, value: st
     assert refusal.value.field == name
 
 
-@pytest.mark.parametrize("name", ["ORT_LOAD_CONFIG_FROM_MODEL", "POWERTOOLS_LOGGER_LOG_EVENT"])
+@pytest.mark.parametrize("name", ["ORT_LOAD_CONFIG_FROM_MODEL"])
 @pytest.mark.parametrize(("value", "refused"), [("1", True), ("TRUE", True), ("0", False)])
 def test_a_variable_that_makes_a_library_unsafe_is_refused(
     name: str, value: str, *, refused: bool

@@ -1,1 +1,1 @@
-"""HTTP in front of a service: one ASGI app, on Lambda through Mangum and locally under uvicorn."""
+"""HTTP in front of a service: one ASGI app, behind events on Lambda and under uvicorn locally."""

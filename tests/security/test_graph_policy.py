@@ -6,12 +6,12 @@ for what ONNX Runtime's optimiser and quantiser make of it, is in test_graph_ope
 
 import random
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 import pytest
+from msgspec.structs import replace
 from onnx import TensorProto, helper
 from support.effort import count, examples
 from support.graphs import add_node, classifier_graph, edited, nested, save_external, slow_graph
@@ -331,6 +331,17 @@ def _attribute(**fields: object) -> "Change":
     return change
 
 
+def _constant(count: int, texts: list[bytes], **fields: Any) -> "Change":  # noqa: ANN401
+    """A constant of texts, of which there should be so many."""
+    tensor = TensorProto(name="texts", data_type=8, dims=[count], string_data=texts, **fields)
+    return lambda model: model.graph.initializer.append(tensor)
+
+
+def test_short_texts_may_be_constants() -> None:
+    data = edited(GRAPH, _constant(2, [b"a", "é".encode() * 512]))
+    assert check_graph(data, {}).nodes
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -351,7 +362,14 @@ def _attribute(**fields: object) -> "Change":
         (_attribute(type=3, s=b"\xff"), "text that is not UTF-8"),
         (_attribute(type=3, s=b"x" * 4097), "text of more than 4096 bytes"),
         (lambda m: setattr(m.graph.node[0], "name", "x" * 4097), "text of more than 4096 bytes"),
-        (lambda m: setattr(m.graph.initializer[0], "data_type", 8), "of type 8"),
+        (lambda m: setattr(m.graph.initializer[0], "data_type", 8), "has texts that are none"),
+        (_constant(2, [b"a"]), "another size"),
+        (_constant(1, [b"a"], raw_data=b"a"), "has texts that are none"),
+        (_constant(1, [b"a"], data_location=1), "has texts that are none"),
+        (_constant(1, [b"a" * 1_025]), "a text of more than 1024 bytes"),
+        (_constant(1, [b"\xff"]), "text that is not UTF-8"),
+        (_constant(65_537, [b""] * 65_537), "more than 65536 texts"),
+        (lambda m: setattr(m.graph.initializer[0], "data_type", 14), "of type 14"),
         (lambda m: setattr(m.graph.initializer[0], "data_type", 0), "of type 0"),
         (lambda m: setattr(m.graph.initializer[0], "raw_data", b"1"), "another size"),
         (lambda m: m.graph.initializer[0].float_data.append(1.0), "another size"),

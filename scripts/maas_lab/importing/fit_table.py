@@ -16,7 +16,6 @@ from maas.tasks.tensor import as_array
 from maas_lab.exporting.forms import GRAPH, PORTABLE
 from maas_lab.importing.fit_tensor import fit_tensor
 from maas_lab.importing.missing_cells import missing_columns
-from maas_lab.importing.surgery import Surgeon
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +40,6 @@ def fit_table(
     """
     notes = [*foreign.notes]
     labels = exported.labels or foreign.labels
-    _without_texts(foreign.model, notes)
     _score_labels(foreign.model, len(labels), notes)
     columns = _columns(foreign.model, wishes.columns)
     fitted = fit_tensor(foreign, exported, folder, wishes)
@@ -68,24 +66,6 @@ def _columns(model: onnx.ModelProto, given: tuple[str, ...]) -> tuple[str, ...]:
     if given or any(size[1:] != [1] for size in sizes):
         return given
     return tuple(value.name for value in model.graph.input)
-
-
-def _without_texts(model: onnx.ModelProto, notes: list[str]) -> None:
-    """Leave out an output of labels that are looked up in weights of texts, which no graph has.
-
-    The scores say the same: they are in the order of the labels.
-    """
-    reach = {each.name for each in model.graph.initializer if each.data_type == TensorProto.STRING}
-    for node in model.graph.node:
-        if reach.intersection(node.input):
-            reach.update(node.output)
-    texts = [value for value in model.graph.output if value.name in reach]
-    if not texts or len(texts) == len(model.graph.output):
-        return
-    for value in texts:
-        model.graph.output.remove(value)
-        notes.append(f"{value.name} was cut: the manifest holds the labels, the scores are theirs.")
-    Surgeon(model).finish()
 
 
 def _score_labels(model: onnx.ModelProto, labels: int, notes: list[str]) -> None:

@@ -27,9 +27,11 @@ _BITS = {
 }
 """Bits of an element by ONNX's number of its type: floats, integers, bool, bfloat16, 4-bit ones.
 
-Strings, complex numbers and 8-bit floats are not here: no weights of a model of ours are such."""
+Complex numbers and 8-bit floats are not here: no weights of a model of ours are such."""
 _STRING = 8
-"""ONNX's number of texts: they may pass through a graph, and are no weights."""
+"""ONNX's number of texts: they may pass through a graph, and short ones be its constants."""
+_TEXTS, TEXT_BYTES = 65_536, 1_024
+"""Texts of a tensor, and bytes of one of them."""
 TENSOR_TYPES = frozenset(_BITS)
 """ONNX's numbers of the admitted types of elements."""
 _TYPED_DATA = {
@@ -43,7 +45,7 @@ _RANK = 32
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _EXTERNAL, _EXTERNAL_KEYS = 1, frozenset(("location", "offset", "length", "checksum"))
-_UNUSED = frozenset(("segment", "string_data", "metadata_props"))
+_UNUSED = frozenset(("segment", "metadata_props"))
 
 
 @dataclass(slots=True)
@@ -103,8 +105,10 @@ def read_tensor(data: memoryview, budget: Budget) -> Tensor:
     if message.text("doc_string"):
         raise BundleError("it holds a tensor with a doc_string")
     kind = message.number("data_type")
-    if kind not in _BITS:
-        raise BundleError(f"it holds a tensor of type {kind}, which is not admitted (8 is text)")
+    if kind not in _BITS and kind != _STRING:
+        raise BundleError(f"it holds a tensor of type {kind}, which is not admitted")
+    if kind != _STRING and message.has("string_data"):
+        raise BundleError("it holds a tensor with string_data that is none of texts")
     dims = tuple(message.numbers("dims", most=_RANK))
     return Tensor(message.text("name"), dims, kind, message)
 
@@ -135,6 +139,9 @@ def check_tensor(tensor: Tensor, weights: WeightFiles | None, limits: "Limits", 
     """
     check_shape(tensor.dims, limits, what)
     message = tensor.message
+    if tensor.kind == _STRING:
+        _check_texts(tensor, what)
+        return
     location = message.number("data_location")
     if location == _EXTERNAL and weights is not None:
         _check_external(tensor, weights, what)
@@ -150,6 +157,19 @@ def check_tensor(tensor: Tensor, weights: WeightFiles | None, limits: "Limits", 
     stored = message.names() & {"raw_data", *_TYPED_DATA.values()}
     if len(stored) > 1 or size != tensor.bytes:
         raise BundleError(f"{what} has data of another size than its shape")
+
+
+def _check_texts(tensor: Tensor, what: str) -> None:
+    message = tensor.message
+    if message.names() & {"raw_data", "external_data", "data_location", *_TYPED_DATA.values()}:
+        raise BundleError(f"{what} has texts that are none")
+    texts = message.texts("string_data")
+    if len(texts) != tensor.elements:
+        raise BundleError(f"{what} has data of another size than its shape")
+    if len(texts) > _TEXTS:
+        raise BundleError(f"{what} has more than {_TEXTS} texts")
+    if any(len(text.encode()) > TEXT_BYTES for text in texts):
+        raise BundleError(f"{what} has a text of more than {TEXT_BYTES} bytes")
 
 
 def _check_external(tensor: Tensor, weights: WeightFiles, what: str) -> None:

@@ -120,7 +120,7 @@ def test_doubles_of_each_label_become_floats(tmp_path: "Path") -> None:
     assert (manifest.outputs[0].dtype, manifest.outputs[0].shape[1:]) == ("float32", (3,))
 
 
-def test_labels_that_are_looked_up_in_texts_are_cut(tmp_path: "Path") -> None:
+def test_labels_may_be_looked_up_in_texts(tmp_path: "Path") -> None:
     model = graph_of(
         [
             node("Softmax", ["x"], ["y"], axis=-1),
@@ -132,12 +132,16 @@ def test_labels_that_are_looked_up_in_texts_are_cut(tmp_path: "Path") -> None:
     )
     names = numpy_helper.from_array(np.array(["low", "mid", "high"], dtype=object), "names")
     model.graph.initializer.append(names)
-    manifest = imported(tmp_path, model, labels=()).made.bundle.manifest
-    assert manifest.labels == ("low", "mid", "high")
-    assert [spec.name for spec in manifest.outputs] == ["y"]
-    # As bare tensors it would need them, and is refused
-    with pytest.raises(RefusedError, match="a tensor with string_data"):
-        imported(tmp_path, model, task="tensor", columns=(), labels=())
+    for wishes in ({}, {"task": "tensor", "columns": ()}):
+        done = imported(tmp_path, model, labels=(), **wishes)
+        manifest = done.made.bundle.manifest
+        assert manifest.labels == ("low", "mid", "high")
+        assert [spec.name for spec in manifest.outputs] == ["label", "y"]
+        assert done.optimised.kept
+        for golden in read_golden(done.made.bundle):
+            label, scores = map(as_array, golden.answers)
+            best = [manifest.labels[at] for at in scores.argmax(axis=1).tolist()]
+            assert [text.decode() for text in label.ravel().tolist()] == best
 
 
 def test_trees_of_the_newest_version_are_served_as_they_are(tmp_path: "Path") -> None:

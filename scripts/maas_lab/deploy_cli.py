@@ -7,11 +7,11 @@ Joined to the `maas` command without a group name:
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from maas.errors import FieldError, RefusedError
 from maas.settings import Settings, read_settings

@@ -10,12 +10,13 @@ goes through the same app. What is sent depends on the model's task, which it is
 
 import asyncio
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 
 from maas.bundle.task_rules import FILED
 from maas.errors import FieldError, MaasError, TryAgainError

@@ -11,10 +11,11 @@ Lambda, in this process:
 import asyncio
 import base64
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from msgspec.structs import replace
 from PIL import Image
 from rich.console import Console
 

@@ -12,10 +12,10 @@ import socket
 import sys
 import uuid
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import uvicorn
+from msgspec.structs import replace
 
 from maas.assembly import Services, build_services
 from maas.errors import MaasError, TryAgainError

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from support.environments import python_of
 from support.task_bundles import TaskHome, home_with, serving
 from support.tiny import make_bundle, register_bundle
@@ -31,7 +32,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> TaskHome:
     with home.registry() as registry:
         register_bundle(registry, make_echo(home.settings.bundles))
         registry.promote("echo", ByNumber(1))
-    return replace(home, settings=replace(home.settings, model=None))
+    return replace(home, settings=structs.replace(home.settings, model=None))
 
 
 @pytest.fixture(scope="module")

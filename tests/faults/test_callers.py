@@ -4,10 +4,10 @@ import asyncio
 import io
 import json
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from support.tiny import Client, Home, make_home
 
 from maas.http.app import App

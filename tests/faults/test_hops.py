@@ -6,7 +6,6 @@ task, its session, the answer's encoding, the catalog's registry, and the log th
 
 import io
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import onnxruntime
@@ -83,7 +82,7 @@ class FaultyService:
         self._faults.reach("turn")
         turn = self._service.turn(address, caller=caller, deadline=deadline)
         task = cast("Task", FaultyTask(self._faults, turn.task))
-        return replace(turn, loaded=replace(turn.loaded, task=task))
+        return structs.replace(turn, loaded=structs.replace(turn.loaded, task=task))
 
 
 class FaultyTask:

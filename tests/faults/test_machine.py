@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from msgspec import structs
 from support import effort
 from support.doors import LambdaContext, rest_event
 from support.function import function_environ, pack, routed, run_function
@@ -79,7 +80,7 @@ def test_f15_a_machine_that_fails_stops_no_loaded_model(
     failing: "Callable[[], Any]",
 ) -> None:
     # Given a loaded version, and a policy that is read for every request
-    always = replace(home, settings=replace(home.settings, policy_ttl=0.0))
+    always = replace(home, settings=structs.replace(home.settings, policy_ttl=0.0))
     with open_client(always.services()) as client:
         assert client.predict("good").status_code == 200
         # When the machine can open or write no file
@@ -108,7 +109,7 @@ def test_a_version_that_cannot_be_opened_now_is_not_ready_and_is_later(home: Hom
 
 
 def test_a_registry_that_is_locked_or_lost_stops_no_answer(home: Home) -> None:
-    always = replace(home, settings=replace(home.settings, policy_ttl=0.0))
+    always = replace(home, settings=structs.replace(home.settings, policy_ttl=0.0))
     file = home.settings.home / "registry.sqlite"
     with open_client(always.services()) as client:
         client.predict("good")

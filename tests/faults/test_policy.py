@@ -10,10 +10,10 @@ import socket
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 from support.doors import LambdaContext, rest_event
 from support.dynamo import fresh_table, local_endpoint
 from support.dynamo_standin import StandIn

@@ -11,12 +11,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 import uvicorn
+from msgspec.structs import replace
 from support import effort
 from support.doors import LambdaContext, rest_event
 from support.kinds import KINDS, check_kind, home_of_kind

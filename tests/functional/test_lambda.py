@@ -3,10 +3,10 @@
 import base64
 import json
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from support.doors import REQUEST_ID, LambdaContext, http_event, rest_event
 from support.tiny import Home, make_home
 

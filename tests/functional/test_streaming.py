@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from support.doors import LambdaContext, rest_event
 from support.task_bundles import TaskHome, home_with, serving
 from support.tiny_generator import MAX_NEW_TOKENS, make_generator

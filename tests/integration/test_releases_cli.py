@@ -4,11 +4,11 @@ import json
 import re
 import shutil
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from support.counting import Statistics, counting
 from support.gateway import behind_http
 from support.task_bundles import TaskHome, home_with, serving

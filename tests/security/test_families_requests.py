@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from support.doors import http_event, rest_event
 from support.effort import count, examples
 from support.hostile import GOOD, JSON, MODEL, Doors, Sent, open_doors
@@ -284,7 +285,7 @@ def test_family_22_a_base_path_is_a_segment_of_what_the_path_decodes_to(
 ) -> None:
     """`MAAS_BASE_PATH` is what a custom domain puts before the path of REST events too."""
     count("inputs")
-    home = replace(doors.home, settings=replace(doors.home.settings, base_path="/prod"))
+    home = replace(doors.home, settings=structs.replace(doors.home.settings, base_path="/prod"))
     with open_doors(home, base_path="/prod") as based:
         for answer in based.send(Sent(BODY, "POST", path)):
             assert answer.status == status

@@ -8,13 +8,13 @@ import json
 import re
 import threading
 import time
-from dataclasses import fields, replace
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from msgspec.structs import fields, replace
 from PIL import Image
 from support.doors import LambdaContext, rest_event
 from support.effort import count
@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import httpx
-    from maas.http.asgi import Request
 
     from maas.exchange import Exchange
+    from maas.http.asgi import Request
     from maas.registry.reader import Listing
     from maas.registry.records import ModelRecord
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -124,7 +123,7 @@ def test_limit_loaded_versions(tmp_path: "Path") -> None:
 def test_limit_bundle_bytes(tmp_path: "Path", step: int) -> None:
     bundle = make_bundle(tmp_path)
     total = sum(entry.size for entry in bundle.manifest.entries())
-    limits = replace(LIMITS, bundle_bytes=total - step)
+    limits = structs.replace(LIMITS, bundle_bytes=total - step)
     check_bundle(bundle, step, f"larger than {limits.bundle_bytes} bytes", limits)
     # And the real one, of which a manifest can only tell
     entry = bundle.manifest.files[0]
@@ -182,7 +181,7 @@ def check_size(tmp_path: "Path", limit: str, names: tuple[str, ...], step: int) 
     """The limit is the size of the largest of these files, or one byte to either side."""
     bundle = make_bundle(tmp_path)
     size = max((bundle.folder / name).stat().st_size for name in names)
-    limits = replace(LIMITS, **{limit: size - step})
+    limits = structs.replace(LIMITS, **{limit: size - step})
     check_bundle(bundle, step, f"more than {size - step} bytes", limits)
 
 
@@ -214,7 +213,7 @@ def check_admitted(graph: bytes, step: int, said: str, limits: Limits = LIMITS) 
 @edge
 def test_limit_graph_nodes(step: int) -> None:
     nodes = check_graph(GRAPH, {}).nodes
-    limits = replace(LIMITS, graph_nodes=nodes - step)
+    limits = structs.replace(LIMITS, graph_nodes=nodes - step)
     check_admitted(GRAPH, step, f"more than {nodes - step} nodes", limits)
 
 
@@ -228,7 +227,7 @@ def test_limit_graph_depth(step: int) -> None:
 def test_limit_graph_fields(step: int) -> None:
     def admitted(fields: int) -> bool:
         try:
-            check_graph(GRAPH, {}, limits=replace(LIMITS, graph_fields=fields))
+            check_graph(GRAPH, {}, limits=structs.replace(LIMITS, graph_fields=fields))
         except BundleError:
             return False
         return True
@@ -239,7 +238,7 @@ def test_limit_graph_fields(step: int) -> None:
         middle = (few + enough) // 2
         few, enough = (few, middle) if admitted(middle) else (middle, enough)
     assert 50 < enough < 1_000
-    check_admitted(GRAPH, step, "fields", replace(LIMITS, graph_fields=enough - step))
+    check_admitted(GRAPH, step, "fields", structs.replace(LIMITS, graph_fields=enough - step))
 
 
 @edge
@@ -253,7 +252,7 @@ def test_limit_graph_elements(step: int) -> None:
 
 @edge
 def test_limit_tree_nodes(step: int) -> None:
-    limits = replace(LIMITS, tree_nodes=4 - step)
+    limits = structs.replace(LIMITS, tree_nodes=4 - step)
     check_admitted(classic("TreeEnsembleRegressor"), step, f"{4 - step} are admitted", limits)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
+from msgspec import structs
 from support.effort import count
 from support.signing import (
     KEY,
@@ -54,7 +55,7 @@ def signed(tmp_path: Path) -> Home:
 
 
 def requiring(home: Home, key: PublicKey) -> Home:
-    return replace(home, settings=replace(home.settings, require_signature=key.line))
+    return replace(home, settings=structs.replace(home.settings, require_signature=key.line))
 
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
@@ -325,7 +326,7 @@ def test_a_signed_version_answers(signed: Home, *, full: bool) -> None:
 
 def test_where_no_signature_is_required_none_is_read(signed: Home) -> None:
     signature_path(signed.bundles[1].folder).write_bytes(b"no JSON")
-    home = replace(signed, settings=replace(signed.settings, require_signature=""))
+    home = replace(signed, settings=structs.replace(signed.settings, require_signature=""))
     with open_client(home.services()) as client:
         assert client.predict("good").status_code == 200
 
@@ -437,7 +438,7 @@ def test_the_key_may_be_a_pem_a_line_or_a_file(signed: Home, tmp_path: Path) -> 
     file = tmp_path / "key.pub"
     file.write_text(KEY.public.pem)
     for said in (KEY.public.pem, KEY.public.line, f" {KEY.public.line}\n", str(file)):
-        settings = replace(signed.settings, require_signature=said)
+        settings = structs.replace(signed.settings, require_signature=said)
         with open_client(replace(signed, settings=settings).services()) as client:
             assert client.predict("good").status_code == 200
 
@@ -447,14 +448,14 @@ def test_the_key_may_be_a_pem_a_line_or_a_file(signed: Home, tmp_path: Path) -> 
     ["on", "true", "no/such/file", ".", "-----BEGIN PUBLIC KEY-----", "MFkwEwYHKoZIzj0C", "\0"],
 )
 def test_a_required_key_that_is_none_lets_nothing_start(signed: Home, said: str) -> None:
-    home = replace(signed, settings=replace(signed.settings, require_signature=said))
+    home = replace(signed, settings=structs.replace(signed.settings, require_signature=said))
     with pytest.raises(SettingsError, match="MAAS_REQUIRE_SIGNATURE must be a public key"):
         home.services()
 
 
 def test_a_private_key_is_not_taken_for_a_public_one(signed: Home, tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_bytes(pem_of(PRIVATE))
-    settings = replace(signed.settings, require_signature=str(tmp_path / "key.pem"))
+    settings = structs.replace(signed.settings, require_signature=str(tmp_path / "key.pem"))
     with pytest.raises(SettingsError, match="no public key") as refusal:
         replace(signed, settings=settings).services()
     assert "PRIVATE" not in str(refusal.value)

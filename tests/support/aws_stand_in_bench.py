@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from msgspec import structs
 from support.aws_stand_in import REGION, AwsStandIn
 from support.sam_stand_in import SamStandIn, install_sam
 from support.shipping import make_project, package_into
@@ -92,7 +93,7 @@ class Bench:
     def package(self, wishes: Wishes | None = None) -> None:
         """As `maas package` does, from the registry that MAAS_REGISTRY names."""
         url = self._address(self.registry) if self.registry else self.home.settings.registry
-        home = replace(self.home, settings=replace(self.home.settings, registry=url))
+        home = replace(self.home, settings=structs.replace(self.home.settings, registry=url))
         package_into(self.project, home, wishes)
 
     def look(self) -> Result:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from PIL import Image
 from support.task_bundles import TaskHome, home_with
 from support.tiny import FOREVER_WORD, NAN_WORD, Home, make_bundle, register_bundle
@@ -205,7 +206,7 @@ def beside(home: Home, *kinds: str) -> Home:
             bundle = KINDS[kind].make(home.settings.bundles)
             register_bundle(registry, bundle)
             registry.promote(bundle.manifest.name, ByNumber(1))
-    return replace(home, settings=replace(home.settings, model=None))
+    return replace(home, settings=structs.replace(home.settings, model=None))
 
 
 def check_kind(kind: str, bundle: Any, answer: object) -> None:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""Every limit on callers and on bundles, in one frozen value. Imports nothing.
+"""Every limit on callers and on bundles, in one frozen value. Imports msgspec alone.
 
 How patient this side is with a disk, a registry or AWS is written where it waits; what the
 registry's records may hold is `maas.registry.records`'.
@@ -7,11 +7,10 @@ LIMITS.texts          # 32
 replace(LIMITS, texts=4)   # a test's own
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What a request, an answer and a bundle may be at the most (inclusive)."""
 
     body_bytes: int = 1_048_576

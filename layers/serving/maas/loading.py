@@ -10,8 +10,9 @@ import math
 import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from maas.bundle.golden import read_golden, tolerance_of
 from maas.engine.session import open_session
@@ -31,8 +32,7 @@ _WORD = 3  # characters
 _ARCHITECTURES = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm64", "arm64": "arm64"}
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(Struct, frozen=True):
     """What the golden requests showed.
 
     Attributes:
@@ -46,8 +46,7 @@ class Replay:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedVersion:
+class LoadedVersion(Struct, frozen=True):
     """A bundle in memory, ready to answer. Safe to share between threads."""
 
     bundle: "Bundle"

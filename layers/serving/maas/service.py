@@ -11,9 +11,10 @@ May import everything of `maas` but `maas.http`.
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from maas.errors import MaasError, NotFoundError, NotReadyError, VersionNotServedError
 from maas.following import FollowedPolicy
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
     from maas.tasks.task import Task
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """Who answers one request.
 
     Attributes:

@@ -1,6 +1,6 @@
 """The only reader of the environment.
 
-Imports `maas.errors` alone. Built once per process and passed down:
+Imports `maas.errors` and msgspec. Built once per process and passed down:
 
     settings = read_settings()            # os.environ, read here and nowhere else
     settings = Settings.parse({"MAAS_MODEL": "sentiment"})
@@ -13,9 +13,9 @@ import getpass
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from maas.errors import SettingsError
 
@@ -66,11 +66,11 @@ class AwsSettings(Struct, frozen=True):
 
     region: str
     dynamodb_endpoint: str
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-    session_token: str = field(repr=False)
+    access_key: str
+    secret_key: str
+    session_token: str
     credentials_url: str
-    credentials_token: str = field(repr=False)
+    credentials_token: str
 
     @classmethod
     def parse(cls, environ: "Mapping[str, str]") -> "AwsSettings":
@@ -88,6 +88,15 @@ class AwsSettings(Struct, frozen=True):
             credentials_url=first("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
             credentials_token=first("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
         )
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={said!r}" for name, said in self.__rich_repr__())
+        return f"AwsSettings({shown})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """What may be shown: nothing that a request could be signed with."""
+        shown = ("region", "dynamodb_endpoint", "credentials_url")
+        return [(name, getattr(self, name)) for name in shown]
 
 
 class NodeSettings(Struct, frozen=True):

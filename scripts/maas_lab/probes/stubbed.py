@@ -8,8 +8,9 @@ import functools
 import json
 import sys
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from maas.assembly import build_services
 from maas.http.app import App

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from msgspec.structs import replace as replaced
+from msgspec import structs
 from support.function import pack, routed
 from support.tiny import Home, make_home, register_bundle
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def services_of(home: Home, model: str | None) -> Services:
     registry = home.registry()
-    settings = replace(home.settings, model=model)
+    settings = structs.replace(home.settings, model=model)
     return Services(settings, registry.policy, full=True, registry=registry)
 
 
@@ -73,10 +73,10 @@ def test_a_model_whose_first_policy_is_slow_holds_up_no_other_and_has_one_servic
         if model == "slow":
             reading.wait(5)
             assert go_on.wait(5)
-            return replaced(registry.policy("sentiment"), model=model)
+            return structs.replace(registry.policy("sentiment"), model=model)
         return registry.policy(model)
 
-    services = Services(replace(home.settings, model=None), read_policy, full=True)
+    services = Services(structs.replace(home.settings, model=None), read_policy, full=True)
     with ThreadPoolExecutor(2) as pool:
         # Given two requests that wait for the first policy of a model
         waiting = [pool.submit(services, "slow") for _ in range(2)]
@@ -94,7 +94,7 @@ def test_a_function_names_its_model_and_a_laptop_all_of_them(home: Home) -> None
     bundle = home.bundles[1]
     with home.registry() as registry:
         for number in range(101):
-            manifest = replaced(bundle.manifest, name=f"model-{number:03}")
+            manifest = structs.replace(bundle.manifest, name=f"model-{number:03}")
             register_bundle(registry, replace(bundle, manifest=manifest))
     assert services_of(home, "sentiment").models() == ["sentiment"]
     names = services_of(home, None).models()
@@ -110,7 +110,7 @@ def test_settings_become_services_and_a_registry(home: Home) -> None:
 
 def test_a_registry_that_is_none_is_refused(home: Home) -> None:
     with pytest.raises(SettingsError, match="MAAS_REGISTRY"):
-        build_services(replace(home.settings, registry="mysql://x"), full=False)
+        build_services(structs.replace(home.settings, registry="mysql://x"), full=False)
 
 
 def test_a_registry_that_does_not_answer_is_not_ready(home: Home) -> None:
@@ -172,7 +172,7 @@ def test_a_packed_function_needs_no_registry_to_know_its_model(
     models = pack(home, tmp_path / "models", routed(home, 4, v2=100))
     told: list[tuple[str, str]] = []
     services = Services(
-        replace(home.settings, bundles=models),
+        structs.replace(home.settings, bundles=models),
         read_policy,
         full=False,
         notice=lambda model, error: told.append((model, str(error))),
@@ -192,7 +192,7 @@ def test_a_served_set_that_cannot_be_read_is_our_fault_and_not_the_callers(
     file = models / "sentiment" / SERVED
     other = file.read_bytes().partition(b'"served":')[2][:-1].replace(b"sentiment", b"other")
     file.write_bytes(seal_served(other) if text == "other" else text.encode())
-    services = build_services(replace(home.settings, bundles=models), full=False)
+    services = build_services(structs.replace(home.settings, bundles=models), full=False)
     with pytest.raises(NotReadyError, match="carries of sentiment cannot be read") as refused:
         services("sentiment")
     assert isinstance(refused.value.__cause__, BundleError)
@@ -203,7 +203,7 @@ def test_a_snapshot_is_made_of_what_was_hashed_as_a_whole(
     home: Home, tmp_path: "Path", *, snapshot: bool
 ) -> None:
     models = pack(home, tmp_path / "models", routed(home, 4, v1=100))
-    settings = replace(home.settings, bundles=models, snapshot=snapshot)
+    settings = structs.replace(home.settings, bundles=models, snapshot=snapshot)
     loaded = build_services(settings, full=False)("sentiment").turn(None).loaded
     assert loaded.bundle.full is snapshot
     assert loaded.replay.requests == (3 if snapshot else 1)
@@ -228,7 +228,10 @@ def test_a_restore_renews_the_reader_and_every_service(home: Home) -> None:
 
 def test_without_a_model_and_a_registry_there_is_nothing_to_list(home: Home) -> None:
     services = Services(
-        replace(home.settings, model=None), home.registry().policy, full=False, registry=None
+        structs.replace(home.settings, model=None),
+        home.registry().policy,
+        full=False,
+        registry=None,
     )
     with pytest.raises(SettingsError, match="MAAS_MODEL"):
         services.models()

@@ -16,8 +16,9 @@ import hashlib
 import os
 import stat
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from maas.bundle.manifest import MANIFEST, FileEntry, Form, Manifest, bundle_digest, parse_manifest
 from maas.errors import BundleError
@@ -31,8 +32,7 @@ SMALL_FILE_BYTES = 1_048_576
 """Files up to this size are hashed even when `full` is off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(Struct, frozen=True):
     """A folder that was verified.
 
     Attributes:
@@ -48,7 +48,7 @@ class Bundle:
     digest: str
     full: bool
     form: str | None = None
-    states: "Mapping[Path, tuple[int, ...]]" = field(default_factory=dict, repr=False)
+    states: "Mapping[Path, tuple[int, ...]]" = field(default_factory=dict)
     """What the file system said of each file and folder before it was read."""
 
     def check_unchanged(self) -> None:

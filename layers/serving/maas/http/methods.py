@@ -5,8 +5,9 @@ May import `maas.errors`, `maas.exchange`, `maas.http.problems` and `maas.http.a
     await Methods({"GET": health}, observer)(scope, receive, send, path)
 """
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from maas.errors import MaasError, MethodNotAllowedError
 from maas.http.asgi import Request, begin, respond
@@ -27,8 +28,7 @@ EVENTS = "text/event-stream"
 """The media type of a `Stream` of server-sent events."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A 200 that is not just JSON.
 
     Attributes:
@@ -42,8 +42,7 @@ class Answer:
     headers: "Mapping[str, str]" = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """A 200 whose bytes come one part after the other; on a local server only.
 
     Attributes:

@@ -1,6 +1,6 @@
 """AWS's signature, version 4, of one POST to the root of an endpoint.
 
-Imports the standard library. Pure: time and keys are passed in, and nothing is sent.
+Imports the standard library and msgspec. Pure: time and keys are passed in, and nothing is sent.
 
     headers = signed_headers(Request(host, body, {"x-amz-target": …}), credentials,
                              region="eu-west-1", service="dynamodb", at=datetime.now(UTC))
@@ -11,14 +11,15 @@ The path is always `/` and there is no query, which leaves out everything that i
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Struct, frozen=True):
     """Keys of an AWS principal; none of them is ever shown.
 
     Attributes:
@@ -27,13 +28,19 @@ class Credentials:
         session_token: Sent along where the keys are temporary; else empty.
     """
 
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-    session_token: str = field(default="", repr=False)
+    access_key: str
+    secret_key: str
+    session_token: str = ""
+
+    def __repr__(self) -> str:
+        return "Credentials()"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Nothing: by default a struct shows all of its fields."""
+        return []
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A POST to `/`.
 
     Attributes:

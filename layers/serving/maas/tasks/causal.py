@@ -9,10 +9,10 @@ some graphs, position_ids → logits, present.<n>.key|value.
     logits, read = graph.read((number,), read, deadline=deadline)
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from maas.bundle.task_rules import PAST, POSITIONS, PRESENT
 from maas.engine.session import begin
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from maas.registry.records import TensorSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """What the graph keeps of a text that it has read so far.
 
     Attributes:

@@ -1,18 +1,18 @@
 """Entities of a text, from what a model says of each of its tokens.
 
-Imports `maas.text` for types alone, and numpy. The rules are those of Hugging Face's pipeline, so
-that its users get what they know:
+Imports `maas.text` for types alone, msgspec and numpy. The rules are those of Hugging Face's
+pipeline, so that its users get what they know:
 
     pieces = pieces_of(text, window, logits, tokenizer)
     entities = entities_of(pieces, labels, "first", tokenizer)
     entities[0]                # Entity(label="PER", score=0.99, word="wolfgang", start=11, end=19)
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,8 +29,7 @@ OUTSIDE = "O"
 _SCORE_DIGITS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A token of a text.
 
     Attributes:
@@ -48,8 +47,7 @@ class Piece:
     continues: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(Struct, frozen=True):
     """A token, or several that belong together.
 
     Attributes:

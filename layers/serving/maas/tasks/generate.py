@@ -14,8 +14,9 @@ there is so far (infra/decisions/0018).
 
 import random
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from maas.bundle.golden import GOLDEN_TOKENS
 from maas.errors import BundleError, DeadlineError, FieldError
@@ -41,8 +42,7 @@ if TYPE_CHECKING:
 _SEEDS = 2**32
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
+class _Task(Struct, frozen=True):
     """A text that is to be gone on with."""
 
     text: str

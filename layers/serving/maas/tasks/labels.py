@@ -1,15 +1,15 @@
 """Logits to labels with scores, best first; the same for texts and images.
 
-May import `maas.errors`, `maas.limits` and numpy.
+May import `maas.errors`, `maas.limits`, msgspec and numpy.
 
     rows = ranked(logits, labels, top_k=1, function="softmax")
     rows[0][0]                            # LabelScore(label="positive", score=0.94)
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from msgspec import Struct
 
 from maas.errors import FieldError
 from maas.limits import LIMITS
@@ -25,8 +25,7 @@ ScoreFunction = Literal["softmax", "sigmoid", "none"]
 _SCORE_DIGITS = 6  # fewer bits for whoever copies the model by asking it
 
 
-@dataclass(frozen=True, slots=True)
-class LabelScore:
+class LabelScore(Struct, frozen=True):
     """A label and its score, rounded to six digits."""
 
     label: str

@@ -10,11 +10,11 @@ A text that is too long is read in parts that overlap.
 """
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from maas.errors import FieldError
 from maas.limits import LIMITS

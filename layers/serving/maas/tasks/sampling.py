@@ -1,6 +1,6 @@
 """Which token comes next: the likeliest one, or one that is drawn.
 
-Imports numpy alone. What is drawn depends on nothing but the logits, the options and `draw`:
+Imports msgspec and numpy. What is drawn depends on nothing but the logits, the options and `draw`:
 
     draw = random.Random(seed).random
     number, logprob = next_token(logits, seen, Sampling(temperature=0.7, top_p=0.9), draw)
@@ -8,10 +8,10 @@ Imports numpy alone. What is drawn depends on nothing but the logits, the option
 The order is that of the library transformers: repetition_penalty, temperature, top_k, top_p.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
+class Sampling(Struct, frozen=True):
     """How a token is chosen.
 
     Attributes:

@@ -1,17 +1,17 @@
 """The likeliest answers in a text, from how likely each token is to begin and to end one.
 
-Imports `maas.text` for types alone, and numpy. The rules are those of Hugging Face's pipeline, so
-that its users get what they know:
+Imports `maas.text` for types alone, msgspec and numpy. The rules are those of Hugging Face's
+pipeline, so that its users get what they know:
 
     found = Spans(context, most_tokens=15, words=True)
     found.read(window, start_logits, end_logits, count=12)
     found.best(1)                           # [Span(start=11, end=17, score=0.93)]
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,8 +24,7 @@ _SCORE_DIGITS = 6
 _NEVER = np.float32(-10_000.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A piece of a text.
 
     Attributes:

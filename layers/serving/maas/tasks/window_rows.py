@@ -8,10 +8,10 @@ May import `maas.bundle`, `maas.engine`, `maas.text`, `maas.errors`, `maas.tasks
     answers = rows.all(cut.windows, deadline=deadline)       # in the windows' order
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from maas.bundle.task_rules import PAIRED, TYPES
 from maas.errors import BundleError, ModelError, ModelOutputError
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """Windows as the graph takes them: int64 `[batch, sequence]`, padded on the right.
 
     Attributes:

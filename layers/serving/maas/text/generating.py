@@ -9,9 +9,9 @@ token, and a character may be made of several: `Detokeniser` hands out whole one
     pieces.add(5)                         # " film", or nothing yet
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from tokenizers import Tokenizer as NativeTokenizer
 
 from maas.text.tokenizer import panics_as
@@ -26,8 +26,7 @@ _BEFORE = 6
 """Tokens of the prompt that are decoded with what follows: its first space depends on them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """A text to go on with.
 
     Attributes:

@@ -10,9 +10,9 @@ a text, or that put two texts into one row:
     cut.windows[0].spans[1]                                          # (0, 1): its characters
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from tokenizers import Encoding, processors
 from tokenizers import Tokenizer as NativeTokenizer
 
@@ -28,8 +28,7 @@ _UNKNOWN = ("<unk>", "[UNK]")
 """What the token for anything else is called, by custom, where the model does not say it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """What a model reads at once, token by token.
 
     Attributes:
@@ -48,8 +47,7 @@ class Window:
     own: tuple[bool, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """A text in windows.
 
     Attributes:

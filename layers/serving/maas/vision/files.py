@@ -1,16 +1,18 @@
 """PNG and JPEG files, taken apart before any library sees them: their size, and nothing but pixels.
 
-May import `maas.errors` and `maas.limits`. What stands in a file beside the picture (EXIF, colour
-profiles, texts, thumbnails, further pictures) is left out, so that no library reads it; and what
-would make one work for long is refused, because a file of a few bytes may say that it is large:
+May import `maas.errors`, `maas.limits` and msgspec. What stands in a file beside the picture (EXIF,
+colour profiles, texts, thumbnails, further pictures) is left out, so that no library reads it; and
+what would make one work for long is refused, because a file of a few bytes may say that it is
+large:
 
     file = read_file(data, field="inputs")
     file.width, file.height              # 4032, 3024
 """
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from maas.errors import FieldError
 from maas.limits import LIMITS, Limits
@@ -29,8 +31,7 @@ _BARE = frozenset((0x01, *range(0xD0, 0xD8)))  # markers without a length
 _KEPT_SEGMENTS = _FRAMES | {0xC4, 0xCC, 0xDB, 0xDD, 0xE0, 0xEE}
 
 
-@dataclass(frozen=True, slots=True)
-class PictureFile:
+class PictureFile(Struct, frozen=True):
     """A file that holds one picture.
 
     Attributes:

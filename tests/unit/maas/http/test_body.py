@@ -4,12 +4,12 @@ import asyncio
 import json
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.families import BODIES, each_of, nested
 
 from maas.errors import BadRequestError, MediaTypeError, TooLargeError

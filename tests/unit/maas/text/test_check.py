@@ -1,8 +1,7 @@
 """The caps on texts, each at its edge: one below, at the limit, one above."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from maas.errors import FieldError
 from maas.limits import LIMITS

@@ -4,12 +4,12 @@ import struct
 import time
 import zlib
 from contextlib import suppress
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from PIL import Image
 from support.tiny_image import chunk, encoded, jpeg, picture, png, png_of
 

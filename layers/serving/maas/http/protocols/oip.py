@@ -8,10 +8,11 @@ May import `maas.errors`, `maas.tasks`, `maas.http.{body,fields,problems}` and `
 `oip_answer` turns tensors into answers.
 """
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from maas.errors import BadRequestError, FieldError
 from maas.http.body import parse_json
@@ -32,8 +33,7 @@ _DATATYPES = f"must be one of {', '.join(DATATYPES.values())}"
 _JSON_LIMITS = replace(LIMITS, json_values=LIMITS.tensor_values)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A request.
 
     Attributes:

@@ -11,8 +11,9 @@ it. A model that knows its columns is asked about a table, any other by tensors:
 import csv
 import io
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from maas.errors import BadRequestError, FieldError
 from maas.http.fields import convert_fields
@@ -36,8 +37,7 @@ _WHOLE = re.compile(r"\s*[-+]?[0-9]{1,20}\s*")
 _NUMBER = re.compile(r"\s*[-+]?([0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})([eE][-+]?[0-9]{1,3})?\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Reads:
+class Reads(Struct, frozen=True):
     """What a model reads.
 
     Attributes:
@@ -49,8 +49,7 @@ class Reads:
     columns: "Sequence[str]" = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TableAsked:
+class TableAsked(Struct, frozen=True):
     """A request of a model that knows its columns.
 
     Attributes:

@@ -8,8 +8,10 @@ May import `maas.errors`, `maas.http.{body,fields,problems}`, `nested` and `tfs_
 An output that was a list of tensors or of maps is one again here.
 """
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from maas.errors import FieldError
 from maas.http.body import parse_json
@@ -37,8 +39,7 @@ JSON_LIMITS = replace(LIMITS, json_values=LIMITS.tensor_values)
 """What a body of tensors may be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A request.
 
     Attributes:

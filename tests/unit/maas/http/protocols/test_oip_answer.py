@@ -1,7 +1,6 @@
 """Tensors to answers of the Open Inference Protocol, as Triton's client reads them."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import tritonclient.http as triton
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from msgspec.structs import replace
 from support.effort import examples
 
 from maas.errors import FieldError, ModelOutputError

@@ -103,7 +103,11 @@ def test_labels_are_those_of_the_original(served: Served, name: str) -> None:
 
 @pytest.mark.parametrize("name", MIXED)
 def test_it_is_known_where_a_cell_may_be_missing(served: Served, name: str) -> None:
-    assert served.bundles[name].manifest.missing == READING_GAPS.get(name, ())
+    wanted = READING_GAPS.get(name, ())
+    assert served.bundles[name].manifest.missing == wanted
+    # And whoever asks is told
+    described = httpx.get(f"{served.url}/models/{name}").json()
+    assert tuple(described.get("missing", ())) == wanted
 
 
 def test_numbers_are_those_of_the_original_with_missing_cells(tmp_path: Path) -> None:

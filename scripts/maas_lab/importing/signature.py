@@ -34,6 +34,12 @@ def input_specs(model: onnx.ModelProto) -> tuple[TensorSpec, ...]:
     """
     specs = []
     for value in model.graph.input:
+        kind = str(value.type.WhichOneof("value")).removesuffix("_type")
+        if kind in ("map", "sequence", "optional"):
+            raise RefusedError(
+                f"The input {value.name} is a {kind}, no tensor. Export what comes behind it (of a"
+                " DictVectorizer, say), and send what that makes of it."
+            )
         if not value.type.tensor_type.HasField("shape"):
             raise RefusedError(
                 f"The input {value.name} says nothing of its shape. Export the model with one;"

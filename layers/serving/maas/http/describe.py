@@ -75,6 +75,7 @@ class ModelDescription(Struct, frozen=True, omit_defaults=True):
         image: What an image model looks at.
         columns: What a row has, for a model that reads tables.
         audio: What a model of sounds listens to.
+        missing: The columns in which a cell may be null.
     """
 
     name: ModelName
@@ -92,6 +93,7 @@ class ModelDescription(Struct, frozen=True, omit_defaults=True):
     image: ImageSize | None = None
     columns: tuple[str, ...] = ()
     audio: ClipLength | None = None
+    missing: tuple[str, ...] = ()
 
 
 def describe(model: str, turn: "Turn", policy: "Policy") -> ModelDescription:
@@ -124,4 +126,5 @@ def describe(model: str, turn: "Turn", policy: "Policy") -> ModelDescription:
         image=ImageSize(image.width, image.height, image.channels) if image else None,
         columns=manifest.columns,
         audio=ClipLength(audio.rate, audio.samples / audio.rate, audio.fixed) if audio else None,
+        missing=manifest.missing,
     )

@@ -240,6 +240,21 @@ def test_what_has_no_fixed_length_is_refused_with_a_remedy(
     assert "Export the model so that it answers tensors" in str(refusal.value)
 
 
+@pytest.mark.parametrize("kind", ["map_type", "sequence_type", "optional_type"])
+def test_an_input_that_is_no_tensor_is_refused_with_a_remedy(tmp_path: "Path", kind: str) -> None:
+    # Given a graph that reads a map of words and counts, or another thing than a tensor
+    model = graph_of(
+        [node("DictVectorizer", ["x"], ["y"], domain="ai.onnx.ml", string_vocabulary=["a"])],
+        {"x": FLOATS},
+        {"y": FLOATS},
+    )
+    value = model.graph.input[0]
+    value.type.Clear()
+    getattr(value.type, kind).SetInParent()
+    with pytest.raises(RefusedError, match=r"no tensor\. Export what comes"):
+        imported(tmp_path, model)
+
+
 def test_a_sequence_that_is_read_and_not_followed_is_refused(tmp_path: "Path") -> None:
     nodes = [
         node("SplitToSequence", ["x", "size"], ["s"]),

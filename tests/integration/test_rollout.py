@@ -5,11 +5,12 @@ models, which are tiny.
 """
 
 import json
+import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -87,12 +88,16 @@ def serving(home: Home) -> Iterator[str]:
 
 
 @contextmanager
-def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def hook(
+    before: Callable[[], object] = lambda: None,
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A webhook, what it has heard, and what it does before it answers."""
     got: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             got.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            before()
             self.send_response(204)
             self.end_headers()
 
@@ -121,6 +126,21 @@ def maas(home: Home, *arguments: str) -> tuple[int, dict[str, Any], str]:
     return done.returncode, said, done.stderr
 
 
+@contextmanager
+def driving(home: Home, *words: str) -> "Iterator[subprocess.Popen[bytes]]":
+    """A verb in a process of its own, which ends with the test that wants it no longer."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "maas_lab.cli", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=_environ(home),
+    ) as driver:
+        try:
+            yield driver
+        finally:
+            driver.kill()
+
+
 def _environ(home: Home) -> dict[str, str]:
     return {"PATH": "", "MAAS_HOME": str(home.settings.home), "MAAS_ACTOR": "ada"}
 
@@ -132,10 +152,13 @@ def add(home: Home, graph_of: Any, *, seed: int) -> int:  # noqa: ANN401 - see `
 
 
 def roll_out(home: Home, version: int, url: str, notify: str, *limits: str) -> tuple[int, Any, str]:
-    return maas(
-        home,
+    return maas(home, *command(version, url, notify), *limits)
+
+
+def command(version: int, url: str, notify: str) -> tuple[str, ...]:
+    return (
         *("rollout", f"{MODEL}@{version}", "--steps", "20,50,100", "--interval", "1s"),
-        *("--min-requests", "40", "--url", url, "--notify", notify, *limits),
+        *("--min-requests", "40", "--url", url, "--notify", notify),
     )
 
 
@@ -206,3 +229,26 @@ def test_a_failing_version_fails_none_but_its_own_few_callers(home: Home) -> Non
     assert sum(failed.values()) < 0.2 * callers.ended.total()
     assert set(after) == {(200, "1")}
     assert told[0]["text"].startswith("sentiment@2 was taken back from production by itself")
+
+
+def test_a_driver_that_is_killed_while_it_tells_the_end_is_followed_by_one_who_tells_it(
+    home: Home,
+) -> None:
+    good = add(home, None, seed=2)
+    drivers: list[subprocess.Popen[bytes]] = []
+    with serving(home) as url, hook(lambda: drivers[0].kill()) as (deadly, heard):
+        callers = Callers(url, DULL)
+        words = (*command(good, url, deadly), "--max-p99-ratio", "100")
+        with callers.calling(), driving(home, *words) as driver:
+            drivers.append(driver)
+            assert driver.wait(timeout=60) == -signal.SIGKILL
+    assert routed(home) == [good]
+    # When somebody resumes it, nothing is watched any more, and the same end is told
+    with hook() as (notify, told):
+        code, said, _ = maas(home, "rollout", "resume", MODEL, "--notify", notify)
+        assert (code, said["outcome"], told) == (0, "finished", heard)
+        # and only once more: it is owed to nobody then
+        assert maas(home, "rollout", "resume", MODEL, "--notify", notify)[0] == 4
+    assert told == heard
+    assert len(told) == 1
+    assert {status for status, _ in callers.ended} == {200}

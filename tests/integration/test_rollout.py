@@ -236,7 +236,12 @@ def test_a_driver_that_is_killed_while_it_tells_the_end_is_followed_by_one_who_t
 ) -> None:
     good = add(home, None, seed=2)
     drivers: list[subprocess.Popen[bytes]] = []
-    with serving(home) as url, hook(lambda: drivers[0].kill()) as (deadly, heard):
+
+    def kill() -> None:
+        for driver in drivers:
+            driver.kill()
+
+    with serving(home) as url, hook(kill) as (deadly, heard):
         callers = Callers(url, DULL)
         words = (*command(good, url, deadly), "--max-p99-ratio", "100")
         with callers.calling(), driving(home, *words) as driver:

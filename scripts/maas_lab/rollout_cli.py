@@ -16,7 +16,8 @@ from typer.core import TyperGroup
 from maas.assembly import build_registry
 from maas.errors import FieldError, TryAgainError
 from maas.registry.addresses import parse_alias, parse_model
-from maas.registry.records import DEFAULT_ALIAS, Gate
+from maas.registry.records import DEFAULT_ALIAS
+from maas.registry.rollout_records import Gate
 from maas.settings import Settings, read_settings
 from maas_lab.output import Output
 from maas_lab.verbs import Alias, Json, Model, Reference, Why, verbs_of, version_of

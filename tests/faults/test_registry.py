@@ -15,7 +15,7 @@ from support.registries import NOW, STORES, Watched, store_opener
 from support.rollouts import MODEL, candidate, shares
 
 from maas.errors import ConflictError, RefusedError, VersionNotServedError
-from maas.registry import layout, registrations
+from maas.registry import registrations
 from maas.registry.addresses import ByNumber
 from maas.registry.changes import Current, Stamp
 from maas.registry.dynamo_store import DynamoStore
@@ -24,6 +24,7 @@ from maas.registry.records import Route, Verification
 from maas.registry.registry import Registry
 from maas.registry.sqlite import SqliteStore
 from maas.registry.store import Store
+from maas.registry.writes import writes_of
 from maas_lab.registry.checks import contradictions
 from maas_lab.registry.copies import copy_model
 
@@ -62,11 +63,11 @@ def test_f7_another_digest_under_the_same_version_is_a_conflict(open_store: Open
     stamp = Stamp(at="2030-01-02T03:04:05.678Z", by="ada", reason="")
     one, other = (registrations.register(current, candidate(digit), stamp) for digit in "34")
     assert one.version.number == other.version.number == 3
-    store.transact(layout.writes_of(one))
+    store.transact(writes_of(one))
     before = copy_model(store, MODEL)
     # When the second one writes
     with pytest.raises(ConflictError, match="nothing was written") as conflict:
-        store.transact(layout.writes_of(other))
+        store.transact(writes_of(other))
     # Then version 3 is what it was, and at the door the second one's is version 4
     assert (conflict.value.status, conflict.value.exit_code) == (409, 4)
     assert copy_model(store, MODEL) == before

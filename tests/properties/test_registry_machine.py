@@ -16,8 +16,8 @@ from maas.registry.addresses import ByNumber
 from maas.registry.dynamo import Table
 from maas.registry.dynamo_store import DynamoStore
 from maas.registry.historian import AtRevision
-from maas.registry.records import Gate
 from maas.registry.rollout_plans import Plan
+from maas.registry.rollout_records import Gate
 from maas.registry.sqlite import SqliteStore
 from maas.registry.store import Store
 

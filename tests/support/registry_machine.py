@@ -32,16 +32,10 @@ from support.registry_oracle import (
 
 from maas.errors import FieldError, NotFoundError, RefusedError
 from maas.registry.addresses import ByNumber
-from maas.registry.records import (
-    WEIGHT_TOTAL,
-    Candidate,
-    RolloutRecord,
-    Route,
-    Shadow,
-    Verification,
-)
+from maas.registry.records import WEIGHT_TOTAL, Candidate, Route, Shadow, Verification
 from maas.registry.registry import Registry
 from maas.registry.rollout_plans import running
+from maas.registry.rollout_records import RolloutRecord
 from maas.registry.store import Store
 from maas_lab.registry.checks import contradictions
 from maas_lab.registry.copies import copy_model

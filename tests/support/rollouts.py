@@ -11,9 +11,10 @@ from pathlib import Path
 
 from maas.errors import MaasError
 from maas.registry.addresses import ByNumber
-from maas.registry.records import Candidate, Gate, TensorSpec, Verification
+from maas.registry.records import Candidate, TensorSpec, Verification
 from maas.registry.registry import Registry
 from maas.registry.rollout_plans import Plan
+from maas.registry.rollout_records import Gate
 from maas.registry.sqlite import SqliteStore
 from maas.registry.store import Store
 from maas_lab.rollout.judge import Figures

@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from maas.registry import layout
+from maas.registry.deployment_records import DeploymentRecord
+from maas.registry.event_records import EventRecord
 from maas.registry.policies import in_use
 from maas.registry.records import (
     WEIGHT_TOTAL,
     AliasRecord,
-    DeploymentRecord,
     DigestRecord,
-    EventRecord,
     ModelRecord,
     Policy,
-    RolloutRecord,
     VersionRecord,
 )
+from maas.registry.rollout_records import RolloutRecord
 from maas_lab.registry.copies import ModelCopy, kind_of
 from maas_lab.registry.past import Records, untold
 

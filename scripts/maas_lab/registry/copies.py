@@ -15,16 +15,10 @@ from msgspec import Struct
 
 from maas.errors import ConflictError, ModelNotFoundError, SettingsError
 from maas.registry import layout
-from maas.registry.records import (
-    AliasRecord,
-    DeploymentRecord,
-    DigestRecord,
-    EventRecord,
-    ModelRecord,
-    Policy,
-    RolloutRecord,
-    VersionRecord,
-)
+from maas.registry.deployment_records import DeploymentRecord
+from maas.registry.event_records import EventRecord
+from maas.registry.records import AliasRecord, DigestRecord, ModelRecord, Policy, VersionRecord
+from maas.registry.rollout_records import RolloutRecord
 from maas.registry.store import Item, Store
 
 TRIES = 20

@@ -8,15 +8,10 @@ Imports `maas`. Pure; a part of `checks`:
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from maas.registry.records import (
-    AliasRecord,
-    DeploymentRecord,
-    EventRecord,
-    ModelRecord,
-    Policy,
-    RolloutRecord,
-    VersionRecord,
-)
+from maas.registry.deployment_records import DeploymentRecord
+from maas.registry.event_records import EventRecord
+from maas.registry.records import AliasRecord, ModelRecord, Policy, VersionRecord
+from maas.registry.rollout_records import RolloutRecord
 from maas.registry.timeline import AliasState, alias_states, rollout_statuses
 
 

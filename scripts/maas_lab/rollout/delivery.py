@@ -19,8 +19,8 @@ from maas_lab.rollout.notify import Notice, notify
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from maas.registry.records import Owed, RolloutRecord
     from maas.registry.roller import Roller
+    from maas.registry.rollout_records import Owed, RolloutRecord
     from maas_lab.rollout.notify import Answer, Channel
     from maas_lab.rollout.outcome import Ending
     from maas_lab.rollout.timeline import Ended, Mark

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from maas.errors import ConflictError, MaasError, RefusedError
 from maas.registry.changes import TEXT_CHARACTERS
-from maas.registry.records import WEIGHT_TOTAL, RolloutRecord
+from maas.registry.records import WEIGHT_TOTAL
+from maas.registry.rollout_records import RolloutRecord
 from maas_lab.rollout.judge import Figures, judge
 from maas_lab.rollout.outcome import Ending
 from maas_lab.rollout.timeline import Mark

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from maas.registry.records import Gate
+    from maas.registry.rollout_records import Gate
 
 WORSE = 2.0
 """So many times the baseline's error rate stop a rollout below its limit, if it is not chance."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from maas.registry.records import RolloutRecord
+    from maas.registry.rollout_records import RolloutRecord
     from maas_lab.rollout.timeline import Ended, Mark
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from maas.registry.records import Gate
+    from maas.registry.rollout_records import Gate
     from maas_lab.rollout.timeline import Mark
 
 PLOT = "rollout.png"

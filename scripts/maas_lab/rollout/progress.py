@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from maas.registry.records import RolloutRecord
+    from maas.registry.rollout_records import RolloutRecord
     from maas_lab.rollout.judge import Figures
     from maas_lab.rollout.timeline import Mark
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from maas.registry.addresses import VersionAddress
-    from maas.registry.records import Gate, RolloutRecord
     from maas.registry.registry import Registry
     from maas.registry.roller import RolloutState
+    from maas.registry.rollout_records import Gate, RolloutRecord
     from maas_lab.rollout.notify import Channel
     from maas_lab.rollout.sources import Source
 

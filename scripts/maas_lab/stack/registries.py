@@ -17,8 +17,8 @@ from maas_lab.registry.moves import export_lines, import_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from maas.registry.event_records import EventRecord
     from maas.registry.reader import Reader
-    from maas.registry.records import EventRecord
     from maas.registry.store import Store
 
 

@@ -14,8 +14,8 @@ from maas_lab.rollout.progress import line_of
 from maas_lab.views.states import routes_text
 
 if TYPE_CHECKING:
-    from maas.registry.records import RolloutRecord
     from maas.registry.roller import RolloutState
+    from maas.registry.rollout_records import RolloutRecord
     from maas_lab.rollout.outcome import Outcome
 
 _MOVES = frozenset(("began", "resumed", "advanced", "finished", "stopped", "overtaken", "stuck"))

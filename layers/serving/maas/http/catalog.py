@@ -20,7 +20,7 @@ from maas.http.reading import Reading
 from maas.http.versions import requested_model, unknown_model
 from maas.limits import LIMITS
 from maas.registry.addresses import parse_address
-from maas.registry.records import DEPLOYMENTS_MAX
+from maas.registry.deployment_records import DEPLOYMENTS_MAX
 from maas.registry.store import ITEM_BYTES
 
 if TYPE_CHECKING:

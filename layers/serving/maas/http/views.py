@@ -13,16 +13,14 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from maas.registry.deployment_records import DeploymentRecord, TargetName
+from maas.registry.event_records import Action, EventRecord
 from maas.registry.records import (
-    Action,
     AliasRecord,
-    DeploymentRecord,
     Digest,
-    EventRecord,
     ModelName,
     ModelRecord,
     Revision,
-    TargetName,
     VersionNumber,
     VersionRecord,
 )

@@ -6,11 +6,14 @@ Imports nothing:
 
 The rooms, each group knowing only those above it:
 
-- what is said: `records` (what is stored), `addresses` (how versions are named);
+- what is said: `records` (what is stored) with `rollout_records`, `deployment_records` and
+  `event_records`; `addresses` (how versions are named);
 - what a change does, pure: `rules` (aliases) with `weights`, `shadows`, `rollouts` after
-  `rollout_plans`; `states` and `words` (versions) with `registrations`; `deployments`. They answer
-  with `changes`, with the policy that `policies` makes and with what `timeline` says of it;
-- where it lies: `store` (the protocol), `layout` (records as items);
+  `rollout_plans`; `states`, `blocks` and `words` (versions) with `registrations`; `deployments`.
+  They answer with `changes`, with the policy that `policies` makes and with what `timeline` says of
+  it;
+- where it lies: `store` (the protocol), `layout` (records as items), `writes` (changes as
+  transactions);
 - the door: `reader`, then `historian` (what was), `deployer` (deployments too),
   `roller` (rollouts), `curator` (what versions are), `registry` (all of it);
 - a file: `sqlite` over `sqlite_connections` and `sqlite_file`;

@@ -14,18 +14,12 @@ from msgspec.structs import replace
 
 from maas.errors import RefusedError
 from maas.registry.changes import Current, NewState, Stamp
+from maas.registry.deployment_records import DeploymentRecord
 from maas.registry.deployments import require_carried
 from maas.registry.policies import in_use
-from maas.registry.records import (
-    DEFAULT_ALIAS,
-    AliasRecord,
-    DeploymentRecord,
-    Policy,
-    RolloutRecord,
-    Route,
-    VersionRecord,
-)
+from maas.registry.records import DEFAULT_ALIAS, AliasRecord, Policy, Route, VersionRecord
 from maas.registry.rollout_plans import carried_on, named, needs, routes_of, running
+from maas.registry.rollout_records import RolloutRecord
 from maas.registry.rules import require_answering
 from maas.registry.states import changed
 from maas.registry.timeline import seen, told

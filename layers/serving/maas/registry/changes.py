@@ -8,16 +8,10 @@ Imports `maas.errors`, the records and msgspec. Values only; `rules` makes one f
 from msgspec import Struct
 
 from maas.errors import FieldError
-from maas.registry.records import (
-    Action,
-    AliasRecord,
-    DeploymentRecord,
-    EventRecord,
-    ModelRecord,
-    Policy,
-    RolloutRecord,
-    VersionRecord,
-)
+from maas.registry.deployment_records import DeploymentRecord
+from maas.registry.event_records import Action, EventRecord
+from maas.registry.records import AliasRecord, ModelRecord, Policy, VersionRecord
+from maas.registry.rollout_records import RolloutRecord
 
 TEXT_CHARACTERS = 500
 

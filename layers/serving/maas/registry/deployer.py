@@ -18,11 +18,13 @@ from maas.errors import ConflictError, RefusedError
 from maas.registry import deployments, layout
 from maas.registry.addresses import ByNumber, parse_model, parse_target
 from maas.registry.changes import Change, Current, NewDeployment, Stamp
+from maas.registry.deployment_records import DeploymentRecord
 from maas.registry.deployments import Seen
 from maas.registry.historian import Historian
 from maas.registry.reader import no_model
-from maas.registry.records import DeploymentRecord, ModelRecord, Policy
+from maas.registry.records import ModelRecord, Policy
 from maas.registry.store import Item, Store
+from maas.registry.writes import subject_of, writes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +171,10 @@ class Deployer(Historian):
     def _commit(self, change: Change) -> None:
         """Write a change, or say where what it is of is now."""
         try:
-            self._store.transact(layout.writes_of(change))
+            self._store.transact(writes_of(change))
         except ConflictError as error:
             model = change.model.name
-            subject, key = layout.subject_of(change)
+            subject, key = subject_of(change)
             (item,) = self._store.read([key])
             raise ConflictError(
                 f"{model} was changed by somebody else meanwhile and nothing was written; "

@@ -17,16 +17,10 @@ from msgspec.structs import replace
 
 from maas.errors import FieldError, RefusedError
 from maas.registry.changes import Current, NewDeployment, Stamp, new_event
+from maas.registry.deployment_records import DEPLOYMENTS_MAX, DeploymentRecord
+from maas.registry.event_records import Action
 from maas.registry.policies import in_use, users
-from maas.registry.records import (
-    DEPLOYMENTS_MAX,
-    Action,
-    DeploymentRecord,
-    Policy,
-    VersionRecord,
-    decode,
-    encode,
-)
+from maas.registry.records import Policy, VersionRecord, decode, encode
 
 
 @dataclass(frozen=True, slots=True)

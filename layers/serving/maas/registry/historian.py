@@ -18,8 +18,9 @@ from msgspec import Struct
 from maas.errors import FieldError, VersionNotServedError
 from maas.limits import LIMITS
 from maas.registry.addresses import parse_alias
+from maas.registry.event_records import EventRecord
 from maas.registry.reader import Reader
-from maas.registry.records import VERSIONS_MAX, EventRecord
+from maas.registry.records import VERSIONS_MAX
 from maas.registry.timeline import AliasState, alias_states
 
 

@@ -30,14 +30,13 @@ from maas.registry.addresses import (
     parse_alias,
     parse_model,
 )
+from maas.registry.deployment_records import DEPLOYMENTS_MAX, DeploymentRecord
+from maas.registry.event_records import EventRecord
 from maas.registry.records import (
     ALIASES_MAX,
-    DEPLOYMENTS_MAX,
     VERSIONS_MAX,
     AliasRecord,
-    DeploymentRecord,
     DigestRecord,
-    EventRecord,
     ModelRecord,
     Policy,
     VersionRecord,

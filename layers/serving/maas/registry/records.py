@@ -1,4 +1,4 @@
-"""What the registry stores, as frozen structs that refuse what they do not know.
+"""What the registry stores of models, versions and aliases: structs that refuse the unknown.
 
 Imports msgspec alone. `encode` and `decode` go between a struct and the JSON-able dict that a store
 keeps; a struct made in code is checked only there, so decode what you did not make yourself:
@@ -22,8 +22,6 @@ ALIASES_MAX = 16
 """Aliases of one model."""
 ROUTES_MAX = 8
 """Versions that share one alias."""
-DEPLOYMENTS_MAX = 16
-"""Places that one model is deployed to at a time; those that it was removed from do not count."""
 POLICY_VERSIONS = 256
 """Digests in a policy: the routed versions, the shadows, the blocked, then the newest (86 bytes
 each)."""
@@ -33,43 +31,15 @@ POLICY_BYTES = 32_768
 """Bytes of an encoded policy; the four limits above keep every policy below it."""
 TAGS_MAX = 16
 """Tags of one version."""
-STEPS_MAX = 32
-"""Steps of one rollout."""
-OWED_MAX = 8
-"""Ends of rollouts to one alias that somebody is still to be told of, the newest of them."""
 
 # `$` alone would let a last line feed pass.
 ModelName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$(?!\n)")]
 AliasName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,31}$(?!\n)")]
-# The name of a CloudFormation stack.
-TargetName = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,127}$(?!\n)")]
 Digest = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)")]
 VersionNumber = Annotated[int, Meta(ge=1, le=VERSIONS_MAX)]
 Revision = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
-# A function's name and alias, and a published version of it, as Lambda writes them.
-FunctionName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_:-]{1,160}$(?!\n)")]
-FunctionVersion = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,15}$(?!\n)")]
 Tag = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$(?!\n)")]
-Action = Literal[
-    "register",
-    "verify",
-    "tag",
-    "describe",
-    "retire",
-    "block",
-    "unblock",
-    "promote",
-    "rollback",
-    "shadow",
-    "rollout",
-    "deploy",
-    "narrow",
-    "leave",
-    "remove",
-]
-"""What history calls a change."""
-
 RecordT = TypeVar("RecordT", bound=Struct)
 
 
@@ -249,116 +219,6 @@ class AliasRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     shadow: Shadow | None = None
 
 
-class Gate(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a version must keep to at each step of a rollout.
-
-    Attributes:
-        interval: Seconds that a step lasts at the least.
-        max_error_rate: The share of its requests that may fail by a fault of ours.
-        max_p99_ratio: Its p99 latency may be so many times that of the other versions.
-        min_requests: Requests of a step without which nothing is said of it.
-    """
-
-    interval: Annotated[float, Meta(gt=0)]
-    max_error_rate: Annotated[float, Meta(ge=0, le=1)]
-    max_p99_ratio: Annotated[float, Meta(ge=1)]
-    min_requests: Annotated[int, Meta(ge=1)]
-
-
-class Owed(Struct, frozen=True, forbid_unknown_fields=True):
-    """The end of a rollout that somebody is still to be told of.
-
-    Attributes:
-        version: The version that was rolled out.
-        event: How it ended.
-        weight: The version's share from then on, in hundredths of a percent.
-        reason: Why.
-        at: When (ISO 8601, UTC).
-        revision: The record's revision that ended it: no two ends to an alias have the same.
-    """
-
-    version: VersionNumber
-    event: Literal["finished", "stopped"]
-    weight: Annotated[int, Meta(ge=0, le=WEIGHT_TOTAL)]
-    reason: str
-    at: str
-    revision: Revision
-
-
-class RolloutRecord(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The newest rollout to an alias: a version's share grows step by step (`ROLLOUT#<alias>`).
-
-    Attributes:
-        model: The model's name.
-        alias: The alias.
-        version: The version that is rolled out.
-        steps: Its shares in percent, ascending; the last is 100.
-        step: Which of them it has, counted from 0.
-        status: `running` until it is `finished`, or `stopped` by its driver or by somebody.
-        baseline: What the alias routed to before, which a stop restores.
-        started_at: When it began (ISO 8601, UTC).
-        step_at: When the present step began.
-        by: Who began it.
-        reason: Why; of one that was stopped, why that.
-        alias_revision: The alias's revision that the rollout wrote last. Where the alias is at
-            another, somebody else has changed it, and that wins.
-        revision: The record's own count of changes: 1, 2, 3 …
-        gate: What the version must keep to.
-        holder: The driver that moves it, by a word that no other driver has.
-        owed: Ends that somebody is still to be told of, oldest first: this rollout's, and those of
-            former ones to the same alias. Written with the end itself, taken out after delivery.
-    """
-
-    model: ModelName
-    alias: AliasName
-    version: VersionNumber
-    steps: Annotated[
-        tuple[Annotated[int, Meta(ge=1, le=100)], ...], Meta(min_length=1, max_length=STEPS_MAX)
-    ]
-    step: Count
-    status: Literal["running", "finished", "stopped"]
-    baseline: tuple[Route, ...]
-    started_at: str
-    step_at: str
-    by: str
-    reason: str
-    alias_revision: Revision
-    revision: Revision
-    gate: Gate
-    holder: Annotated[str, Meta(pattern=r"^[0-9a-f]{1,32}$(?!\n)")]
-    owed: tuple[Owed, ...] = ()
-
-
-class DeploymentRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a deployed function carries (`DEPLOYMENT#<target>`), written after it was asked.
-
-    Every version that the policy routes to is among the digests of each live record.
-
-    Attributes:
-        model: The model's name.
-        target: Where: the stack's name.
-        status: `live` while it answers requests; `leaving` from before its stack is destroyed
-            until that has been seen to be gone; then `removed`.
-        function: The function's name and alias, such as `maas-sentiment:live`.
-        function_version: The function version that the alias points at with all of its traffic.
-        digests: Full digest by number of each version that it answered for; while a deployment is
-            under way, of those only that the new function carries too.
-        revision: The record's own count of changes: 1, 2, 3 …
-        at: When (ISO 8601, UTC).
-        by: Who.
-    """
-
-    model: ModelName
-    target: TargetName
-    status: Literal["live", "leaving", "removed"]
-    function: FunctionName
-    function_version: FunctionVersion
-    digests: dict[VersionNumber, Digest]
-    revision: Revision
-    at: str
-    by: str
-
-
 class Policy(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """All that a function needs to choose a version, in one read (`POLICY`).
 
@@ -386,33 +246,6 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     def numbers(self) -> tuple[int, ...]:
         """The versions that can be asked for by number, ascending."""
         return tuple(sorted(self.digests.keys() - set(self.blocked)))
-
-
-class EventRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """One change, kept for ever (`EVENT#<revision, 12 digits>`).
-
-    Attributes:
-        model: The model's name.
-        revision: The model's revision that the change made; orders history, never the clock.
-        at: When (ISO 8601, UTC).
-        by: Who.
-        action: What was done.
-        subject: What it was done to: a version's number, an alias or a target.
-        before: The subject before: an alias's routes, a target's versions, or None for what is new.
-            What a change does to aliases by the way is in `aliases`, by name.
-        after: The subject after.
-        reason: Why.
-    """
-
-    model: ModelName
-    revision: Revision
-    at: str
-    by: str
-    action: Action
-    subject: str
-    before: dict[str, object] | None
-    after: dict[str, object]
-    reason: str
 
 
 def encode(record: Struct) -> dict[str, object]:

@@ -27,6 +27,7 @@ from maas.registry.records import (
     Route,
     VersionRecord,
 )
+from maas.registry.writes import writes_of
 
 REGISTER_TRIES = 100
 """Each try is lost only to somebody else's success, so many writers need many."""
@@ -184,7 +185,7 @@ class Registry(Curator):
             number = layout.record_of(digest, DigestRecord).number
             return Registered(self.version(model, ByNumber(number)), created=False)
         change = registrations.register(current_of(meta, policy), candidate, stamp)
-        self._store.transact(layout.writes_of(change))  # who lost a race tries again at once
+        self._store.transact(writes_of(change))  # who lost a race tries again at once
         return Registered(change.version, created=True)
 
     def _snapshot(self, model: str, alias: str) -> tuple[Current, AliasRecord | None]:

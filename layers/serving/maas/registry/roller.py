@@ -16,8 +16,9 @@ from maas.registry.addresses import ByNumber, VersionAddress, parse_alias, parse
 from maas.registry.changes import Current, NewRollout
 from maas.registry.deployer import Deployer, current_of
 from maas.registry.reader import no_model
-from maas.registry.records import ALIASES_MAX, DEFAULT_ALIAS, AliasRecord, Owed, RolloutRecord
+from maas.registry.records import ALIASES_MAX, DEFAULT_ALIAS, AliasRecord
 from maas.registry.rollout_plans import Plan, is_running
+from maas.registry.rollout_records import Owed, RolloutRecord
 
 
 @dataclass(frozen=True, slots=True)

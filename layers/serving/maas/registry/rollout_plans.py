@@ -14,15 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from maas.errors import FieldError
-from maas.registry.records import (
-    DEFAULT_ALIAS,
-    STEPS_MAX,
-    WEIGHT_TOTAL,
-    AliasRecord,
-    Gate,
-    RolloutRecord,
-    Route,
-)
+from maas.registry.records import DEFAULT_ALIAS, WEIGHT_TOTAL, AliasRecord, Route
+from maas.registry.rollout_records import STEPS_MAX, Gate, RolloutRecord
 from maas.registry.weights import share
 
 

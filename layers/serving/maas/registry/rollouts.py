@@ -20,18 +20,10 @@ from msgspec.structs import replace
 
 from maas.errors import ConflictError, RefusedError
 from maas.registry.changes import Current, NewRollout, Stamp, new_event
+from maas.registry.deployment_records import DeploymentRecord
 from maas.registry.deployments import require_carried
 from maas.registry.policies import next_policy
-from maas.registry.records import (
-    OWED_MAX,
-    WEIGHT_TOTAL,
-    AliasRecord,
-    DeploymentRecord,
-    Owed,
-    RolloutRecord,
-    Route,
-    VersionRecord,
-)
+from maas.registry.records import WEIGHT_TOTAL, AliasRecord, Route, VersionRecord
 from maas.registry.rollout_plans import (
     Plan,
     is_overtaken,
@@ -40,6 +32,7 @@ from maas.registry.rollout_plans import (
     routes_of,
     running_text,
 )
+from maas.registry.rollout_records import OWED_MAX, Owed, RolloutRecord
 from maas.registry.rules import require_answering, require_verified
 from maas.registry.timeline import seen, told
 

@@ -15,16 +15,10 @@ from msgspec.structs import replace
 
 from maas.errors import FieldError, RefusedError
 from maas.registry.changes import Current, NewRoutes, Stamp, new_event
+from maas.registry.deployment_records import DeploymentRecord
 from maas.registry.deployments import require_carried
 from maas.registry.policies import next_policy
-from maas.registry.records import (
-    ALIASES_MAX,
-    WEIGHT_TOTAL,
-    AliasRecord,
-    DeploymentRecord,
-    Route,
-    VersionRecord,
-)
+from maas.registry.records import ALIASES_MAX, WEIGHT_TOTAL, AliasRecord, Route, VersionRecord
 from maas.registry.timeline import seen
 from maas.registry.weights import share
 

@@ -14,17 +14,12 @@ from msgspec.structs import replace
 
 from maas.errors import FieldError, RefusedError
 from maas.registry.changes import Current, NewRoutes, Stamp, new_event
+from maas.registry.deployment_records import DeploymentRecord
 from maas.registry.deployments import require_carried
 from maas.registry.policies import next_policy
-from maas.registry.records import (
-    WEIGHT_TOTAL,
-    AliasRecord,
-    DeploymentRecord,
-    RolloutRecord,
-    Shadow,
-    VersionRecord,
-)
+from maas.registry.records import WEIGHT_TOTAL, AliasRecord, Shadow, VersionRecord
 from maas.registry.rollout_plans import carried_on, is_running
+from maas.registry.rollout_records import RolloutRecord
 from maas.registry.rules import require_verified
 from maas.registry.timeline import seen, told
 

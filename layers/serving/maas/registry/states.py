@@ -18,15 +18,11 @@ from msgspec.structs import replace
 
 from maas.errors import RefusedError
 from maas.registry.changes import Current, NewState, Stamp, new_event
+from maas.registry.event_records import Action
 from maas.registry.policies import next_policy, users
-from maas.registry.records import (
-    Action,
-    AliasRecord,
-    RolloutRecord,
-    Verification,
-    VersionRecord,
-)
+from maas.registry.records import AliasRecord, Verification, VersionRecord
 from maas.registry.rollout_plans import command, named, needs
+from maas.registry.rollout_records import RolloutRecord
 
 Status = Literal["registered", "verified"]
 

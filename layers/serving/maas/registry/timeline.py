@@ -10,14 +10,9 @@ Imports the records and msgspec. Pure:
 import msgspec
 from msgspec import Struct
 
-from maas.registry.records import (
-    AliasRecord,
-    EventRecord,
-    RolloutRecord,
-    Route,
-    Shadow,
-    encode,
-)
+from maas.registry.event_records import EventRecord
+from maas.registry.records import AliasRecord, Route, Shadow, encode
+from maas.registry.rollout_records import RolloutRecord
 
 
 class AliasState(Struct, frozen=True, omit_defaults=True):

@@ -3,14 +3,8 @@
 import pytest
 
 from maas.http.views import HIDDEN, seen_alias, seen_event, seen_version
-from maas.registry.records import (
-    AliasRecord,
-    EventRecord,
-    Route,
-    TensorSpec,
-    Verification,
-    VersionRecord,
-)
+from maas.registry.event_records import EventRecord
+from maas.registry.records import AliasRecord, Route, TensorSpec, Verification, VersionRecord
 
 ALL = (Route(1, 10_000),)
 SPEC = (TensorSpec("x", "int64", ("batch",)),)

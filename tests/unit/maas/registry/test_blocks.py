@@ -10,9 +10,10 @@ from support.rollouts import GATE, HOLDER, MODEL, PLAN, candidate, shares
 
 from maas.errors import ConflictError, RefusedError
 from maas.registry.addresses import ByNumber
-from maas.registry.records import RolloutRecord, Route, Shadow, Verification
+from maas.registry.records import Route, Shadow, Verification
 from maas.registry.registry import Registry
 from maas.registry.rollout_plans import Plan
+from maas.registry.rollout_records import RolloutRecord
 from maas.registry.store import Store
 from maas_lab.registry.checks import contradictions
 from maas_lab.registry.copies import copy_model

@@ -15,7 +15,8 @@ from maas.errors import (
     VersionNotServedError,
 )
 from maas.registry.addresses import ByNumber
-from maas.registry.records import DEPLOYMENTS_MAX, Candidate, DeploymentRecord, Route
+from maas.registry.deployment_records import DEPLOYMENTS_MAX, DeploymentRecord
+from maas.registry.records import Candidate, Route
 from maas.registry.registry import Registry
 
 MakeCandidate = Callable[..., Candidate]

@@ -15,9 +15,10 @@ from support.registries import NOW, store_opener
 
 from maas.registry.addresses import ByNumber
 from maas.registry.historian import AtRevision
-from maas.registry.records import Candidate, Gate, TensorSpec, Verification
+from maas.registry.records import Candidate, TensorSpec, Verification
 from maas.registry.registry import Registry
 from maas.registry.rollout_plans import Plan
+from maas.registry.rollout_records import Gate
 from maas.registry.store import Item, Store
 from maas_lab.registry.checks import contradictions
 from maas_lab.registry.copies import copy_model

@@ -8,9 +8,10 @@ from support.registries import NOW, Watched
 
 from maas.errors import ConflictError
 from maas.registry.addresses import ByNumber
-from maas.registry.records import Candidate, Gate, Verification
+from maas.registry.records import Candidate, Verification
 from maas.registry.registry import REGISTER_TRIES, Registry
 from maas.registry.rollout_plans import Plan
+from maas.registry.rollout_records import Gate
 from maas.registry.sqlite import SqliteStore
 
 MakeCandidate = Callable[..., Candidate]

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from maas.registry.deployment_records import DeploymentRecord
 from maas.registry.records import (
     ALIASES_MAX,
     BLOCKED_MAX,
@@ -16,9 +17,7 @@ from maas.registry.records import (
     VERSIONS_MAX,
     WEIGHT_TOTAL,
     AliasRecord,
-    DeploymentRecord,
     Policy,
-    RolloutRecord,
     Route,
     Shadow,
     TensorSpec,
@@ -26,6 +25,7 @@ from maas.registry.records import (
     decode,
     encode,
 )
+from maas.registry.rollout_records import RolloutRecord
 
 NOW = "2030-01-02T03:04:05.678Z"
 DIGEST = "sha256:" + "0" * 64

@@ -13,9 +13,10 @@ from support.rollouts import GATE, HOLDER, MODEL, PLAN, STEPS, candidate, shares
 
 from maas.errors import ConflictError, FieldError, MaasError, RefusedError
 from maas.registry.addresses import ByNumber
-from maas.registry.records import OWED_MAX, RolloutRecord, decode, encode
+from maas.registry.records import decode, encode
 from maas.registry.registry import Registry
 from maas.registry.rollout_plans import Plan
+from maas.registry.rollout_records import OWED_MAX, RolloutRecord
 from maas.registry.sqlite import SqliteStore
 from maas.registry.store import Store
 from maas_lab.registry.checks import contradictions

@@ -19,9 +19,10 @@ from maas.errors import ConflictError, MaasError, ModelNotFoundError, RefusedErr
 from maas.registry import layout
 from maas.registry.addresses import ByNumber
 from maas.registry.dynamo_store import DynamoStore
-from maas.registry.records import Candidate, Gate, TensorSpec, Verification, encode
+from maas.registry.records import Candidate, TensorSpec, Verification, encode
 from maas.registry.registry import Registry
 from maas.registry.rollout_plans import Plan
+from maas.registry.rollout_records import Gate
 from maas.registry.sqlite import SqliteStore
 from maas.registry.store import Item, Key, Page, Store, Write
 from maas_lab.registry.checks import contradictions

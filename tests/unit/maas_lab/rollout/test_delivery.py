@@ -21,9 +21,9 @@ from support.rollouts import (
 
 from maas.errors import ConflictError, RegistryUnavailableError, TryAgainError
 from maas.registry.addresses import ByNumber
-from maas.registry.records import RolloutRecord
 from maas.registry.registry import Registry
 from maas.registry.rollout_plans import Plan
+from maas.registry.rollout_records import RolloutRecord
 from maas_lab.rollout.delivery import PAUSES, deliver
 from maas_lab.rollout.notify import Notice
 from maas_lab.rollout.outcome import Outcome

@@ -25,8 +25,8 @@ from support.rollouts import (
 
 from maas.errors import ConflictError, RegistryUnavailableError, TryAgainError
 from maas.registry.addresses import ByNumber
-from maas.registry.records import RolloutRecord
 from maas.registry.registry import Registry
+from maas.registry.rollout_records import RolloutRecord
 from maas_lab.rollout.driver import Driver
 from maas_lab.rollout.judge import Figures
 from maas_lab.rollout.outcome import Ending

@@ -3,7 +3,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from maas.registry.records import Gate
+from maas.registry.rollout_records import Gate
 from maas_lab.rollout.judge import Figures, judge
 
 GATE = Gate(interval=600, max_error_rate=0.01, max_p99_ratio=1.5, min_requests=100)

@@ -4,6 +4,7 @@ Each hop of a request fails in turn: finding the service, choosing and opening t
 task, its session, the answer's encoding, the catalog's registry, and the log that is written of it.
 """
 
+import asyncio
 import io
 import json
 from typing import TYPE_CHECKING, Any, cast
@@ -220,7 +221,7 @@ def test_f21_f22_the_catalogs_function_survives_it_too(
         reader = FaultyReader(registry)
         observer = Observer("INFO", metrics=False)
         app = App(catalog_routes(cast("Reader", reader)), observer=observer, new_id=new_id)
-        handler = guarded(app, observer)
+        handler = guarded(app, observer, run=asyncio.run)
         event = rest_event("GET", "/catalog/models")
         assert handler(event, LambdaContext())["statusCode"] == 200
         reader.fault = fault

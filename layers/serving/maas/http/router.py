@@ -4,7 +4,8 @@
     router.find("/models/sentiment")          # (endpoint, {"model": "sentiment"}), or None
 
 Imports nothing. Paths are a tree of segments, so that the time to find one does not grow with the
-number of routes; where a segment could be either, a written one goes before one that is left open.
+number of routes; where a segment could be either, a written one goes before one that is left open,
+and one whose end is written between them.
 """
 
 from typing import Generic, TypeVar
@@ -15,10 +16,11 @@ EndpointT = TypeVar("EndpointT")
 class _Place(Generic[EndpointT]):
     """A node of the tree."""
 
-    __slots__ = ("end", "names", "open", "written")
+    __slots__ = ("end", "ending", "names", "open", "written")
 
     def __init__(self) -> None:
         self.written: dict[str, _Place[EndpointT]] = {}
+        self.ending: dict[str, _Place[EndpointT]] = {}
         self.open: _Place[EndpointT] | None = None
         self.end: EndpointT | None = None
         self.names: tuple[str, ...] = ()
@@ -28,7 +30,8 @@ class Router(Generic[EndpointT]):
     """The routes.
 
     Args:
-        routes: Endpoints by path. `{name}` stands for one whole segment that is not empty.
+        routes: Endpoints by path. `{name}` stands for one whole segment that is not empty; in
+            `{name}:predict`, for what is before that.
     """
 
     def __init__(self, routes: "dict[str, EndpointT]") -> None:
@@ -40,8 +43,12 @@ class Router(Generic[EndpointT]):
         place, names = self._root, []
         for segment in path.split("/")[1:]:
             if segment.startswith("{"):
-                names.append(segment[1:-1])
-                place.open = place = place.open or _Place()
+                name, _, ending = segment[1:].partition("}")
+                names.append(name)
+                if ending:
+                    place = place.ending.setdefault(ending, _Place())
+                else:
+                    place.open = place = place.open or _Place()
             else:
                 place = place.written.setdefault(segment, _Place())
         place.end, place.names = endpoint, tuple(names)
@@ -65,6 +72,10 @@ def _find(
     segment = segments[at]
     below = place.written.get(segment)
     found = None if below is None else _find(below, segments, at + 1, values)
+    for ending, ended in place.ending.items():
+        value = segment.removesuffix(ending)
+        if found is None and value and value != segment:
+            found = _find(ended, segments, at + 1, (*values, value))
     if found is None and place.open is not None and segment:
         found = _find(place.open, segments, at + 1, (*values, segment))
     return found

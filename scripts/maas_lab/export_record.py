@@ -60,7 +60,7 @@ class Quantisation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """The optimised form beside the same with 8-bit weights."""
 
     metric: str
-    """What is compared: accuracy, bleu or rouge_l (0 to 100), or the lowest cosine to torch."""
+    """What is compared, 0 to 100: accuracy, bleu, rouge_l, or the mean cosine to torch."""
     metric_before: float
     metric_after: float
     bytes_before: int

@@ -156,14 +156,14 @@ def _weigh(subject: "Subject", sessions: "list[Session]", sizes: list[int]) -> Q
     slow, fast = median_milliseconds(sessions, subject.request())
     speed, size = slow / fast, sizes[1] / sizes[0]
     lost = was - now
-    good = now >= subject.floor if subject.floor is not None else lost <= _MOST_POINTS
+    good = lost <= _MOST_POINTS
     worth = speed >= _LEAST_SPEED or size <= _MOST_SIZE
-    kept = f"{now - was:+.2f} points" if subject.floor is None else f"{subject.metric} {now:.4f}"
     verdict = "accepted" if good and worth else "left out"
-    reason = f"{verdict}: {kept}, {speed:.2f} times as fast, {size:.2f} of the size"
+    reason = (
+        f"{verdict}: {now - was:+.2f} points, {speed:.2f} times as fast, {size:.2f} of the size"
+    )
     if not good:
-        least = f"{subject.floor:g} is needed" if subject.floor else "one point may be lost"
-        reason += f"; {least}"
+        reason += "; one point may be lost"
     elif not worth:
         reason += f"; {_LEAST_SPEED:g} times as fast or {_MOST_SIZE:g} of the size is needed"
     return Quantisation(

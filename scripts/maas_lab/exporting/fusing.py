@@ -3,6 +3,7 @@
 Imports onnx and onnxruntime's own tools, which know the graphs of BERT:
 
     fused = fuse(model)         # None where nothing was found that they know
+    fused = fuse_attention(model)
 """
 
 import io
@@ -20,7 +21,7 @@ from maas_lab.graphs import strip_graph
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_DOMAIN, _NORMS = "com.microsoft", "SkipLayerNormalization"
+_DOMAIN, _ATTENTION, _NORMS = "com.microsoft", "Attention", "SkipLayerNormalization"
 
 
 def fuse(model: onnx.ModelProto) -> onnx.ModelProto | None:
@@ -32,15 +33,35 @@ def fuse(model: onnx.ModelProto) -> onnx.ModelProto | None:
     Returns:
         The same function with fewer nodes, or None where it is no such graph.
     """
+    return _fused(model, FusionOptions("bert"), _NORMS)
+
+
+def fuse_attention(model: onnx.ModelProto) -> onnx.ModelProto | None:
+    """Fuse the attentions alone: what a graph of 8-bit weights gains by, and no more (0028).
+
+    Args:
+        model: A traced graph; it is not changed.
+
+    Returns:
+        The same function with fewer nodes, or None where it has no attention that they know.
+    """
+    options = FusionOptions("bert")
+    options.enable_gelu = options.enable_bias_gelu = False
+    options.enable_skip_layer_norm = options.enable_bias_skip_layer_norm = False
+    options.enable_embed_layer_norm = False
+    return _fused(model, options, _ATTENTION)
+
+
+def _fused(model: onnx.ModelProto, options: FusionOptions, wanted: str) -> onnx.ModelProto | None:
     work = onnx.ModelProto()
     work.CopyFrom(model)
     _late_mask(work.graph)
     with _quiet():
         fused = BertOnnxModel(work, num_heads=0, hidden_size=0)  # found in the graph itself
-        fused.optimize(FusionOptions("bert"))
+        fused.optimize(options)
         found = fused.get_fused_operator_statistics()
         fused.topological_sort()
-    if not found[_NORMS]:
+    if not found[wanted]:
         return None
     if all(entry.domain != _DOMAIN for entry in fused.model.opset_import):
         fused.model.opset_import.append(helper.make_opsetid(_DOMAIN, 1))

@@ -23,7 +23,7 @@ from maas_lab.exporting.composing import Parts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_OPERATORS = ["MatMul", "Gemm", "Gather", "LSTM"]
+_OPERATORS = ["MatMul", "Gemm", "Gather", "LSTM", "Attention"]
 
 
 def quantise(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -64,9 +64,7 @@ class Subject(Protocol):
     """A trained network and its rows."""
 
     metric: str
-    """The figure that a quantised form must keep: accuracy, cosine, bleu or rouge_l."""
-    floor: float | None
-    """The least that is accepted of it; None where it may fall by a point."""
+    """The figure of which a quantised form may lose a point: accuracy, cosine, bleu or rouge_l."""
     counts: Counts
 
     def graph(self) -> "onnx.ModelProto":
@@ -89,7 +87,7 @@ class Subject(Protocol):
         """
 
     def measure(self, session: "Session") -> float:
-        """The figure of a form on the test rows; 0 to 100, but for a cosine."""
+        """The figure of a form on the test rows; 0 to 100, a cosine too."""
 
     def request(self) -> "Feeds":
         """One ordinary request, to take its time."""

@@ -9,7 +9,7 @@ Imports numpy, torch, onnx, Pillow, `maas` and the lab:
 import base64
 import io
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ from PIL import Image
 from maas.bundle.golden import Golden
 from maas.text.tokenizer import load_tokenizer
 from maas_lab.checkpoint import load_best
-from maas_lab.exporting.fusing import fuse
+from maas_lab.exporting.fusing import fuse, fuse_attention
 from maas_lab.exporting.quantising import quantise
+from maas_lab.exporting.smoothing import smooth
 from maas_lab.exporting.subject import (
     GOLDEN_ROWS,
     ROWS,
@@ -35,7 +36,7 @@ from maas_lab.recipes.recipe import FeatureExtraction
 from maas_lab.runs import PictureRow, TextRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
     import onnx
@@ -47,16 +48,17 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Inputs = tuple[torch.Tensor, ...]
 
+RowT = TypeVar("RowT")
+
 _MEASURED = 2_000  # test rows that a quantised form is measured on
 _TEXT = {0: "batch", 1: "sequence"}
-_LEAST_COSINE = 0.98
+_SHOWN = 20  # every so many-th test row shows how large activations become; the others measure
 
 
 class NumberSubject:
     """What the kinds have in common. A request is whatever `inputs_of` can turn into tensors."""
 
     metric = "accuracy"
-    floor: float | None = None
     counts: Counts
     inputs: tuple[str, ...]
     output = "logits"
@@ -82,7 +84,14 @@ class NumberSubject:
 
     def quantised(self) -> "onnx.ModelProto":
         """The same with 8-bit weights."""
-        return strip_graph(quantise(self.graph()))
+        fewer = fuse_attention(self.graph()) or self.graph()
+        shown = ({name: part.numpy() for name, part in zip(self.inputs, inputs, strict=True)}
+                 for inputs in self.shown())  # fmt: skip
+        return strip_graph(quantise(smooth(fewer, shown)))
+
+    def shown(self) -> "Iterable[Inputs]":
+        """Test rows by which a form is not measured."""
+        raise NotImplementedError
 
     def examples(self) -> "tuple[Inputs, Inputs]":
         """Two inputs that differ in all that varies."""
@@ -126,7 +135,7 @@ class TextNumbers(NumberSubject):
         self._tokenizer = load_tokenizer(run.tokenizer_file, max_tokens=longest)
         self._rows = [row for row in run.test_rows() if isinstance(row, TextRow)]
         if isinstance(recipe, FeatureExtraction):
-            self.metric, self.output, self.floor = "cosine", "embedding", _LEAST_COSINE
+            self.metric, self.output = "cosine", "embedding"
         self._labels = tuple(run.data_card().labels)
         tested = [row.text for row in self._rows][:ROWS]
         self._texts = tested + joined_rows(tested, ROWS - len(tested))
@@ -161,14 +170,18 @@ class TextNumbers(NumberSubject):
             if session is None or len(texts) == 1
         ]
 
+    def shown(self) -> "Iterable[Inputs]":
+        """One text at a time."""
+        return (self.encode([row.text]) for row in self._rows[:_MEASURED:_SHOWN])
+
     def measure(self, session: "Session") -> float:
-        """Accuracy on the test rows, or the lowest cosine to torch's vectors on them."""
-        rows = self._rows[:_MEASURED]
+        """Accuracy on the test rows, or a hundred times the mean cosine to torch's vectors."""
+        rows = measured(self._rows)
         batches = [self.encode(texts) for texts in cut([row.text for row in rows], ROWS_AT_ONCE)]
         answers = np.concatenate([self.ask(session, inputs) for inputs in batches])
         if self.metric == "cosine":
             expected = np.concatenate([self.ask_torch(inputs) for inputs in batches])
-            return lowest_cosine(answers, expected)
+            return 100 * mean_cosine(answers, expected)
         return accuracy(answers, [self._labels.index(row.label) for row in rows])
 
     def request(self) -> "Feeds":
@@ -222,9 +235,13 @@ class PictureNumbers(NumberSubject):
             if session is None or len(pictures) == 1
         ]
 
+    def shown(self) -> "Iterable[Inputs]":
+        """One picture at a time."""
+        return (self.encode([row.pixels()]) for row in self._rows[:_MEASURED:_SHOWN])
+
     def measure(self, session: "Session") -> float:
         """Accuracy on the test rows."""
-        rows = self._rows[:_MEASURED]
+        rows = measured(self._rows)
         batches = [rows[at : at + ROWS_AT_ONCE] for at in range(0, len(rows), ROWS_AT_ONCE)]
         inputs = [self.encode([row.pixels() for row in batch]) for batch in batches]
         answers = np.concatenate([self.ask(session, each) for each in inputs])
@@ -240,10 +257,15 @@ def accuracy(logits: "Floats", truth: "Sequence[int]") -> float:
     return 100.0 * float((logits.argmax(axis=1) == np.asarray(truth)).mean())
 
 
-def lowest_cosine(ours: "Floats", theirs: "Floats") -> float:
-    """The lowest cosine of two vectors of one row; both float32 `[rows, width]`."""
+def measured(rows: "list[RowT]") -> "list[RowT]":
+    """The rows that a form of 8-bit weights is measured on: those that it was not fitted by."""
+    return [row for at, row in enumerate(rows[:_MEASURED]) if at % _SHOWN] or rows
+
+
+def mean_cosine(ours: "Floats", theirs: "Floats") -> float:
+    """The mean cosine of two vectors of one row; both float32 `[rows, width]`."""
     lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
-    return float(((ours * theirs).sum(axis=1) / np.maximum(lengths, 1e-12)).min())
+    return float(((ours * theirs).sum(axis=1) / np.maximum(lengths, 1e-12)).mean())
 
 
 def png(picture: "npt.NDArray[np.uint8]") -> str:

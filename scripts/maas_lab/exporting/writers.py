@@ -75,8 +75,6 @@ class Expected:
 class WriterSubject:
     """A network that writes, its tokenizer and its test pairs."""
 
-    floor: float | None = None
-
     def __init__(self, run: "Run") -> None:
         recipe = run.recipe()
         assert isinstance(recipe, Seq2SeqRecipe)  # noqa: S101 - as `open_subject` has it

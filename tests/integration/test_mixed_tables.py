@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 READING_GAPS = {
     **{"filled": ("age",), "lightgbmgaps": ("a", "b", "c", "d")},
     **{"xgboostgaps": ("a", "b", "c", "d"), "histogramgaps": ("a", "b", "c", "d")},
+    **{"neighboursgaps": ("a", "b", "c", "d")},
 }
 
 

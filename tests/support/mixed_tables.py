@@ -146,6 +146,13 @@ def _extreme() -> Any:  # noqa: ANN401
     return XGBClassifier(n_estimators=4, max_depth=3, n_jobs=1).fit(_FLOATS, _ABOVE)
 
 
+def _neighbours() -> Any:  # noqa: ANN401
+    from sklearn.impute import KNNImputer
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(KNNImputer(n_neighbors=2), _logistic()).fit(_FLOATS, _ABOVE)
+
+
 def _histogram(*, numbers: bool = False) -> Any:  # noqa: ANN401
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -164,6 +171,7 @@ MIXED: "dict[str, Callable[[], Any]]" = {
     "lightgbmgaps": _light,
     "xgboostgaps": _extreme,
     "histogramgaps": _histogram,
+    "neighboursgaps": _neighbours,
 }
 """By name, how each is fitted."""
 
@@ -195,6 +203,10 @@ def histogram_of_numbers() -> MixedTable:
 def _converted(name: str, model: Any) -> bytes:  # noqa: ANN401
     if name == "histogramgaps":
         return unpacked(CLASSIFIER)
+    if name == "neighboursgaps":
+        from skl2onnx import to_onnx
+
+        return bytes(to_onnx(model, _FLOATS[:1]).SerializeToString())
     if name.endswith("gaps"):
         import onnxmltools
         from onnxmltools.convert.common.data_types import FloatTensorType as Floats

@@ -20,7 +20,7 @@ from maas.tasks.tensor import as_array
 from maas_lab.importing.table_values import KEEPING, followed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     import onnx
@@ -56,9 +56,7 @@ def missing_columns(
     }
     session = open_session(graph, optimised=True, threads=1)
     feeds = {each.name: as_array(each) for each in fitted.goldens[0].tensors}
-    found = [name for name, cell in cells.items() if _answers(session, feeds, [cell])]
-    # And all of them at once
-    return tuple(found) if _answers(session, feeds, [cells[name] for name in found]) else ()
+    return tuple(name for name, cell in cells.items() if _answers(session, feeds, cell))
 
 
 def _filled(model: "onnx.ModelProto") -> "set[Cell]":
@@ -74,11 +72,11 @@ def _filled(model: "onnx.ModelProto") -> "set[Cell]":
     return found
 
 
-def _answers(session: "Session", feeds: "Mapping[str, Array]", missing: "Collection[Cell]") -> bool:
-    """Whether rows without these cells are answered by numbers."""
-    tried = {name: array.copy() for name, array in feeds.items()}
-    for name, at in missing:
-        tried[name][:, at] = np.nan
+def _answers(session: "Session", feeds: "Mapping[str, Array]", missing: "Cell") -> bool:
+    """Whether rows without this cell are answered by numbers."""
+    name, at = missing
+    tried = {**feeds, name: feeds[name].copy()}
+    tried[name][:, at] = np.nan
     try:
         outputs = session.run(tried, deadline=time.monotonic() + _RUN_SECONDS)
     except (ModelError, DeadlineError):

@@ -72,6 +72,12 @@ def read_foreign(path: "Path") -> Foreign:
     if model.functions:
         model = inliner.inline_local_functions(model)
         notes.append("Functions of the model's own are written out.")
+    if model.functions:
+        raise RefusedError(
+            "The model has functions by another version of ONNX's operators than its graph's."
+            " Convert it: onnx.inliner.inline_local_functions(onnx.load(file),"
+            " convert_version=True)"
+        )
     lists = unroll_sequences(model, notes)
     maps = cut_zip_maps(model, notes)
     labels = maps[0].keys if len(maps) == 1 else ()

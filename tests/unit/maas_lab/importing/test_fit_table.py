@@ -112,6 +112,26 @@ def test_one_score_of_doubles_becomes_two_of_floats(tmp_path: "Path") -> None:
     assert "two scores now" in done.fitted.notes[0]
 
 
+def test_one_score_is_two_though_the_graph_says_that_there_are_two(tmp_path: "Path") -> None:
+    # Given a converted RidgeClassifier, whose shape is not what it answers
+    model = graph_of(
+        [node("ReduceSum", ["x", "axis"], ["y"], keepdims=1)],
+        {"x": FLOATS},
+        {"y": (FLOAT, ["batch", 2])},
+        axis=np.array([1]),
+    )
+    (spec,) = imported(tmp_path, model).made.bundle.manifest.outputs
+    assert spec.shape[1:] == (2,)
+    # And what answers no score per label is refused, with the remedy
+    whole = graph_of(
+        [node("Cast", ["x"], ["y"], to=TensorProto.INT64)],
+        {"x": FLOATS},
+        {"y": (TensorProto.INT64, ["batch", 3])},
+    )
+    with pytest.raises(RefusedError, match=r"a score per label.*--task tensor"):
+        imported(tmp_path, whole, labels=("a", "b", "c"))
+
+
 def test_doubles_of_each_label_become_floats(tmp_path: "Path") -> None:
     model = graph_of(
         [node("Cast", ["x"], ["y"], to=DOUBLE)], {"x": FLOATS}, {"y": (DOUBLE, ["batch", 3])}

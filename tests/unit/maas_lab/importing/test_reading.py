@@ -101,6 +101,28 @@ def test_functions_of_the_models_own_are_written_out(tmp_path: "Path") -> None:
     assert np.array_equal(answer(foreign.model), X * 2)
 
 
+def _calling(operator: str, version: int) -> onnx.ModelProto:
+    """A graph of version 17 that calls a function of another."""
+    model = relu()
+    model.graph.node[0].CopyFrom(node("Own", ["x"], ["y"], domain="mine"))
+    model.opset_import.append(helper.make_opsetid("mine", 1))
+    opsets = [helper.make_opsetid("", version)]
+    body = [node(operator, ["a"], ["b"])]
+    model.functions.append(helper.make_function("mine", "Own", ["a"], ["b"], body, opsets))
+    return model
+
+
+def test_functions_of_another_version_are_written_out_where_that_is_the_same(
+    tmp_path: "Path",
+) -> None:
+    for version in (14, 17, 20):
+        foreign = read_foreign(saved(tmp_path, _calling("Relu", version)))
+        assert not foreign.model.functions
+        assert np.array_equal(answer(foreign.model), np.maximum(X, 0))
+    with pytest.raises(RefusedError, match="convert_version=True"):
+        read_foreign(saved(tmp_path, _calling("ReduceMean", 18)))
+
+
 @pytest.mark.parametrize(
     ("labels", "names"),
     [

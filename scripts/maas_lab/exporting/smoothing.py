@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MULTIPLIES = ("MatMul", "Attention")
 _MAKES = ("LayerNormalization", "Gelu")
 _USUAL, _TIMES = 0.98, 1.5
+_WORTH = 2.0  # below it a multiplication costs more than the digits that it brings
 
 
 def smooth(model: onnx.ModelProto, feeds: "Iterable[Feeds]") -> onnx.ModelProto:
@@ -46,7 +47,7 @@ def smooth(model: onnx.ModelProto, feeds: "Iterable[Feeds]") -> onnx.ModelProto:
         return work
     for name, largest in _largest(work, list(readers), feeds).items():
         scale = outlying(largest)
-        if scale.max() > 1:
+        if scale.max() > _WORTH:
             _scale(work.graph, name, readers[name], scale)
     return work
 

@@ -133,8 +133,9 @@ def _measure(program: "Program") -> dict[str, float]:
     count = str(program.requests)
     module = f"maas_lab.probes.{program.probe}"
     try:
+        # No site-packages: what a program may import is in its environment.
         done = subprocess.run(  # noqa: S603 - our own interpreter and files
-            [sys.executable, "-m", module, started, count, *program.arguments],
+            [sys.executable, "-S", "-m", module, started, count, *program.arguments],
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_SECONDS,

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from maas.bundle.manifest import digest16
 from maas.loading import TOKENIZER
+from maas_lab.benching.packages import REQUIREMENTS, ROOT, link_packages
 from maas_lab.benching.packed import pack_version
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ STUBBED = "handler, model stubbed"
 CHECKED = "handler, hashed and replayed"
 CHECKS = "checks"
 INT8 = "int8"
-APP = Path(__file__).parents[3] / "functions" / "inference" / "app.py"
+APP = ROOT / "functions" / "inference" / "app.py"
 
 
 class Program(Struct, frozen=True):
@@ -78,7 +79,8 @@ def make_programs(
         scratch: A folder to write into.
         registry: The address that stands in for DynamoDB.
         own: The form that a function on this machine opens.
-        environment: What all of them get; numpy's threads are one everywhere, as for the reference.
+        environment: What all of them get, beside the packages that a function has; numpy's threads
+            are one everywhere, as for the reference.
         requests: Warm requests of each.
     """
     asked = {"one": texts.one, "batch": texts.batch, "mixed": texts.mixed}
@@ -86,7 +88,9 @@ def make_programs(
     text_file.write_text(json.dumps(asked))
     path = f"/models/{bundle.manifest.name}/versions/{number}"
     event_file.write_text(json.dumps({name: _event(path, batch) for name, batch in asked.items()}))
-    shared = {**environment, "OPENBLAS_NUM_THREADS": "1"}
+    packages = scratch / "packages"
+    link_packages(REQUIREMENTS, packages)
+    shared = {**environment, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(packages)}
     made: dict[str, Program] = {}
     for form in bundle.manifest.forms:
         flag = "yes" if form.optimised else "no"

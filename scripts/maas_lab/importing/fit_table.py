@@ -15,7 +15,7 @@ from maas.errors import RefusedError
 from maas.tasks.table import is_scores
 from maas.tasks.tensor import as_array
 from maas_lab.exporting.forms import GRAPH, PORTABLE
-from maas_lab.importing.fit_tensor import fit_tensor
+from maas_lab.importing.fit_tensor import fit_tensor, labels_among
 from maas_lab.importing.missing_cells import missing_columns
 
 if TYPE_CHECKING:
@@ -43,9 +43,15 @@ def fit_table(
     labels = exported.labels or foreign.labels
     _score_labels(foreign.model, len(labels), notes)
     columns = _columns(foreign.model, wishes.columns)
-    fitted = fit_tensor(foreign, exported, folder, wishes)
+    fitted = fit_tensor(foreign, replace(exported, labels=()), folder, wishes)
     if _settle_scores(foreign.model, fitted, len(labels), notes):
         fitted = fit_tensor(foreign, exported, folder, wishes)
+    fitted = replace(fitted, labels=labels_among(foreign, exported, fitted.outputs))
+    if not any(is_scores(spec, len(labels)) for spec in fitted.outputs):
+        raise RefusedError(
+            f"No output is float32 [rows, {len(labels)}], a score per label. Export the model with"
+            " its probabilities, or serve it as it is: --task tensor."
+        )
     agreeing, rows = _agreement(fitted, foreign.labels)
     if rows and not agreeing and _swap_scores(foreign.model, notes):
         fitted = fit_tensor(foreign, exported, folder, wishes)
@@ -69,32 +75,6 @@ def _columns(model: onnx.ModelProto, given: tuple[str, ...]) -> tuple[str, ...]:
     if given or any(size[1:] != [1] for size in sizes):
         return given
     return tuple(value.name for value in model.graph.input)
-
-
-def _settle_scores(model: onnx.ModelProto, fitted: "Fitted", labels: int, notes: list[str]) -> bool:
-    """Do that where the graph says that there are two scores, and answers one.
-
-    Raises:
-        RefusedError: There is no score per label.
-    """
-    if any(is_scores(spec, labels) for spec in fitted.outputs):
-        return False
-    single = {
-        each.name
-        for golden in fitted.goldens
-        for each in golden.answers
-        if each.dtype == "float32" and each.shape[1:] == (1,)
-    }
-    if labels != 2 or len(single) != 1:
-        raise RefusedError(
-            f"No output is float32 [rows, {labels}], a score per label. Export the model with its"
-            " probabilities, or serve it as it is: --task tensor."
-        )
-    for value in model.graph.output:
-        if value.name in single:
-            value.CopyFrom(helper.make_tensor_value_info(value.name, TensorProto.FLOAT, ["n", 1]))
-    _score_labels(model, labels, notes)
-    return True
 
 
 def _score_labels(model: onnx.ModelProto, labels: int, notes: list[str]) -> None:
@@ -125,6 +105,19 @@ def _score_labels(model: onnx.ModelProto, labels: int, notes: list[str]) -> None
     width = labels if single or not sizes[1:] else sizes[1]
     batch = f"{name}_0"
     value.CopyFrom(helper.make_tensor_value_info(name, TensorProto.FLOAT, (batch, width)))
+
+
+def _settle_scores(model: onnx.ModelProto, fitted: "Fitted", labels: int, notes: list[str]) -> bool:
+    """Do that where the graph says that there are two scores, and answers one."""
+    answers = [each for golden in fitted.goldens for each in golden.answers]
+    single = list({e.name for e in answers if e.dtype == "float32" and e.shape[1:] == (1,)})
+    if labels != 2 or len(single) != 1 or any(is_scores(spec, 2) for spec in fitted.outputs):
+        return False
+    for value in model.graph.output:
+        if value.name == single[0]:
+            value.CopyFrom(helper.make_tensor_value_info(value.name, TensorProto.FLOAT, ["n", 1]))
+    _score_labels(model, labels, notes)
+    return True
 
 
 def _agreement(fitted: "Fitted", own: tuple[str, ...]) -> tuple[int, int]:

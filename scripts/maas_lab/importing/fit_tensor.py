@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from maas.registry.records import TensorSpec
     from maas_lab.importing.exported import Exported
     from maas_lab.importing.reading import Foreign
+    from maas_lab.importing.recording import Recording
     from maas_lab.importing.wishes import Wishes
 
 
@@ -66,10 +67,8 @@ def fit_tensor(
             values=table_values(model),
         )
         recording = record_invented(graph, inputs, requests)
-    model = onnx.load(graph)  # its weights may have moved to a file
-    outputs = output_specs(model, recording.answers, _sessions(graph))
-    write_portable(model, folder)
-    labels = _labels(foreign, exported, outputs)
+    outputs = _settled(folder, recording)
+    labels = labels_among(foreign, exported, outputs)
     return Fitted(
         inputs=inputs,
         outputs=outputs,
@@ -79,6 +78,28 @@ def fit_tensor(
         states=tuple(states.items()),
         notes=foreign.notes,
         manifest={"composites": _composites(foreign, outputs, labels)},
+    )
+
+
+def _settled(folder: "Path", recording: "Recording") -> "tuple[TensorSpec, ...]":
+    """The outputs as they are, and the portable form with a graph that says so."""
+    graph = folder / PORTABLE / GRAPH
+    model = onnx.load(graph)  # its weights may have moved to a file
+    said = [declared(value).shape for value in model.graph.output]
+    outputs = output_specs(model, recording.answers, _sessions(graph))
+    write_portable(model, folder)
+    if any(map(_contradicts, said, outputs)):
+        # What else follows from the graph is told once it no longer says what is wrong.
+        outputs = output_specs(model, recording.answers, _sessions(graph))
+        write_portable(model, folder)
+    return outputs
+
+
+def _contradicts(said: tuple[int | str, ...], spec: "TensorSpec") -> bool:
+    """Whether a size that is said to be fixed is another one."""
+    return len(said) == len(spec.shape) and any(
+        isinstance(size, int) and size != found
+        for size, found in zip(said, spec.shape, strict=True)
     )
 
 
@@ -105,10 +126,14 @@ def _composites(
     )
 
 
-def _labels(
+def labels_among(
     foreign: "Foreign", exported: "Exported", outputs: "tuple[TensorSpec, ...]"
 ) -> tuple[str, ...]:
-    """Those that are given; else the graph's own, where they can be labels."""
+    """Those that are given; else the graph's own, where they can be labels.
+
+    Raises:
+        FieldError: Those that are given are of no output.
+    """
     ends = [spec.shape[-1] for spec in outputs if spec.shape]
     if exported.labels:
         if not any(isinstance(end, str) or end == len(exported.labels) for end in ends):

@@ -172,9 +172,9 @@ def _settled(name: str, told: "Sequence[Shape]", shapes: "Sequence[tuple[int, ..
 
 def _size(free: str, told: "Sequence[int | str]", seen: set[int]) -> int | str:
     """A size that somebody says is fixed, and is; else the first name that it has."""
-    fixed = [size for size in told if isinstance(size, int)]
-    if fixed and seen == {fixed[0]}:
-        return fixed[0]
+    fixed = seen.intersection(size for size in told if isinstance(size, int))
+    if len(seen) == 1 and fixed:
+        return fixed.pop()
     return next((size for size in told if isinstance(size, str)), free)
 
 

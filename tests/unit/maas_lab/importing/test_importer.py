@@ -102,6 +102,17 @@ def test_what_lies_beside_the_bundle_says_what_it_is(tmp_path: "Path") -> None:
             ["batch", 3],
             ["batch", 3],
         ),
+        # by what follows from the graph, where it says something else
+        (
+            graph_of(
+                [node("MatMul", ["x", "w"], ["y"])],
+                {"x": FLOATS},
+                {"y": (TensorProto.FLOAT, ["batch", 4])},
+                w=np.ones((3, 1), dtype=np.float32),
+            ),
+            ["batch", 3],
+            ["batch", 1],
+        ),
         # scalars
         (
             graph_of([node("Neg", ["x"], ["y"])], {"x": (WHOLE, [])}, {"y": (WHOLE, [])}),

@@ -8,15 +8,14 @@ waits for, so arming it costs a few microseconds:
         work()
 """
 
-import heapq
 import itertools
+import math
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 class Watchdog:
@@ -25,47 +24,65 @@ class Watchdog:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._order = itertools.count()
-        self._entries: list[tuple[float, int]] = []
-        self._stops: dict[int, Callable[[], None]] = {}
+        self._armed: dict[int, tuple[float, Callable[[], None]]] = {}
+        self._awaited = math.inf
         self._thread: threading.Thread | None = None
 
-    @contextmanager
-    def armed(self, deadline: float, stop: "Callable[[], None]") -> "Iterator[None]":
+    def armed(self, deadline: float, stop: "Callable[[], None]") -> "Armed":
         """Call `stop` from another thread if the block still runs at `deadline`.
 
         Args:
             deadline: Seconds on `time.monotonic`'s clock.
             stop: Must return at once and not raise.
         """
+        return Armed(self, deadline, stop)
+
+    def arm(self, deadline: float, stop: "Callable[[], None]") -> int:
+        """Begin to watch; the answer is what `disarm` is told."""
         key = next(self._order)
         with self._condition:
-            self._stops[key] = stop
-            heapq.heappush(self._entries, (deadline, key))
+            self._armed[key] = (deadline, stop)
             if self._thread is None or not self._thread.is_alive():  # first use, or after a fork
+                self._awaited = deadline
                 self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
                 self._thread.start()
-            elif self._entries[0] == (deadline, key):
+            elif deadline < self._awaited:
                 # All: after a fork the condition still counts the parent's thread as waiting, and a
                 # single notification would go to it.
+                self._awaited = deadline
                 self._condition.notify_all()
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._stops.pop(key, None)
+        return key
+
+    def disarm(self, key: int) -> None:
+        """Watch no longer. The thread finds out when it next wakes, which costs nobody anything."""
+        with self._condition:
+            self._armed.pop(key, None)
 
     def _watch(self) -> None:
         with self._condition:
             while True:
-                while self._entries and self._entries[0][1] not in self._stops:
-                    heapq.heappop(self._entries)  # its block has ended
-                if not self._entries:
-                    self._condition.wait()
-                    continue
-                deadline, key = self._entries[0]
-                left = deadline - time.monotonic()
-                if left > 0:
-                    self._condition.wait(min(left, threading.TIMEOUT_MAX))
-                else:
-                    heapq.heappop(self._entries)
-                    self._stops.pop(key)()
+                now = time.monotonic()
+                for deadline, key in sorted((at, key) for key, (at, _) in self._armed.items()):
+                    if deadline > now:
+                        break
+                    self._armed.pop(key)[1]()
+                self._awaited = min((at for at, _ in self._armed.values()), default=math.inf)
+                self._condition.wait(min(self._awaited - now, threading.TIMEOUT_MAX))
+
+
+class Armed:
+    """A block that is watched while it runs."""
+
+    __slots__ = ("_deadline", "_key", "_stop", "_watchdog")
+
+    def __init__(self, watchdog: Watchdog, deadline: float, stop: "Callable[[], None]") -> None:
+        self._watchdog = watchdog
+        self._deadline = deadline
+        self._stop = stop
+        self._key = -1
+
+    def __enter__(self) -> None:
+        self._key = self._watchdog.arm(self._deadline, self._stop)
+
+    def __exit__(self, *_: object) -> None:
+        self._watchdog.disarm(self._key)

@@ -160,8 +160,9 @@ def _check_framing(scope: "Scope") -> None:
 
 def _is_framed_twice(scope: "Scope") -> bool:
     """Never behind Lambda, whose events hold a body that is whole."""
-    names = {name for name, _ in scope["headers"]}
-    return "aws.event" not in scope and {b"content-length", b"transfer-encoding"} <= names
+    if "aws.event" in scope:
+        return False
+    return {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}
 
 
 def _limit_to_remaining(exchange: Exchange, context: object) -> None:

@@ -7,7 +7,6 @@ text has the same ids in both:
     encoded = tokenizer.encode(["a fine film"])
 """
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,7 @@ from tokenizers import Tokenizer as NativeTokenizer
 from maas.errors import TokenizerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -66,15 +65,20 @@ class Tokenizer:
         Raises:
             TokenizerError: The native library panicked or refused a text.
         """
-        with panics_as("The tokenizer failed on a text."):
+        with _ENCODING:
             rows = self._native.encode_batch_fast(list(texts))
-        tokens = tuple(len(row.ids) for row in rows)
-        shape = (len(rows), max((1, *tokens)))
-        input_ids = np.full(shape, self._pad_id, dtype=np.int64)
-        attention_mask = np.zeros(shape, dtype=np.int64)
-        for index, row in enumerate(rows):
-            input_ids[index, : tokens[index]] = row.ids
-            attention_mask[index, : tokens[index]] = 1
+            found = [row.ids for row in rows]
+        tokens = tuple(map(len, found))
+        longest = max((1, *tokens))
+        if min(tokens, default=0) == longest:  # as one text is, as a rule
+            input_ids = np.array(found, dtype=np.int64)
+            attention_mask = np.ones_like(input_ids)
+        else:
+            input_ids = np.full((len(rows), longest), self._pad_id, dtype=np.int64)
+            attention_mask = np.zeros_like(input_ids)
+            for index, ids in enumerate(found):
+                input_ids[index, : len(ids)] = ids
+                attention_mask[index, : len(ids)] = 1
         return Encoded(input_ids, attention_mask, tokens, tuple(bool(r.overflowing) for r in rows))
 
     def decode(self, ids: "Sequence[int]") -> str:
@@ -108,12 +112,21 @@ def load_tokenizer(path: "Path", *, max_tokens: int) -> Tokenizer:
     return Tokenizer(native, pad_id=pad_id)
 
 
-@contextmanager
-def panics_as(message: str) -> "Iterator[None]":
-    """Turn whatever the native library raises into a TokenizerError."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException:  # noqa: BLE001 - a Rust panic is no Exception
-        raise TokenizerError(message) from None
+class panics_as:  # noqa: N801 - read where it is used: with panics_as("…")
+    """Turns whatever the native library raises into a TokenizerError."""
+
+    __slots__ = ("_message",)
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __enter__(self) -> None:
+        """Nothing begins."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Whatever was raised; a Rust panic is no Exception."""
+        if error is not None and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise TokenizerError(self._message) from None
+
+
+_ENCODING = panics_as("The tokenizer failed on a text.")

@@ -23,7 +23,7 @@ from maas.settings import Settings
 from maas_lab.importing.importer import import_model
 from maas_lab.importing.wishes import Wishes
 
-NO_PROBABILITIES = ("svc", "linearsvc")
+NO_PROBABILITIES = ("svc", "linearsvc", "ridge")
 
 
 class Served:

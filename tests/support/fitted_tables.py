@@ -66,6 +66,12 @@ def _logistic() -> Any:  # noqa: ANN401
     return LogisticRegression()
 
 
+def _ridge() -> Any:  # noqa: ANN401
+    from sklearn.linear_model import RidgeClassifier
+
+    return RidgeClassifier()
+
+
 def _support(kind: str) -> Any:  # noqa: ANN401
     from sklearn.svm import SVC, SVR, LinearSVC
 
@@ -123,8 +129,9 @@ CLASSIFIERS: "dict[str, Callable[[], Any]]" = {
     "xgboost": _extreme,
     "svc": lambda: _support("SVC"),
     "linearsvc": lambda: _support("LinearSVC"),
+    "ridge": lambda: _pipeline(_ridge()),
 }
-"""By name, how each is fitted; the last two have no probabilities."""
+"""By name, how each is fitted; the last three have no probabilities."""
 SEVERAL: "dict[str, Callable[[], Any]]" = {"several": _several}
 """Classifiers that tell labels of two kinds at once, two and three of them."""
 REGRESSORS: "dict[str, Callable[[], Any]]" = {

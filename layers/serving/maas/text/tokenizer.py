@@ -72,7 +72,8 @@ class Tokenizer:
         longest = max((1, *tokens))
         if min(tokens, default=0) == longest:  # as one text is, as a rule
             input_ids = np.array(found, dtype=np.int64)
-            attention_mask = np.ones_like(input_ids)
+            attention_mask = np.empty(input_ids.shape, dtype=np.int64)
+            attention_mask.fill(1)
         else:
             input_ids = np.full((len(rows), longest), self._pad_id, dtype=np.int64)
             attention_mask = np.zeros_like(input_ids)

@@ -8,18 +8,26 @@ import pytest
 from unit.maas_lab.exporting.made_runs import make_run
 
 from maas.bundle.graph_policy import check_graph
-from maas_lab.exporting.fusing import fuse
+from maas_lab.exporting.fusing import fuse, fuse_attention
 from maas_lab.exporting.subjects import open_subject
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    import onnx
 
-@pytest.mark.parametrize("architecture", ["bert", "transformer"])
-def test_a_fused_encoder_answers_the_same(tmp_path: "Path", architecture: str) -> None:
+
+@pytest.mark.parametrize(
+    ("architecture", "fused_by"),
+    [("bert", fuse), ("transformer", fuse), ("bert", fuse_attention)],
+)
+def test_a_fused_encoder_answers_the_same(
+    tmp_path: "Path", architecture: str, fused_by: "Callable[[onnx.ModelProto], onnx.ModelProto]"
+) -> None:
     plain = open_subject(make_run(tmp_path, "text-classification", architecture)).graph()
     before = plain.SerializeToString()
-    fused = fuse(plain)
+    fused = fused_by(plain)
     assert fused is not None
     assert plain.SerializeToString() == before
     assert len(fused.graph.node) < len(plain.graph.node)

@@ -1,4 +1,4 @@
-"""Outlying channels: the same answers in float32, better ones in bytes, no node that does not pay."""
+"""Outlying channels: the same answers in float32, better ones in bytes, no node without use."""
 
 from typing import Any
 

@@ -65,7 +65,7 @@ def outlying(largest: "Floats") -> "Floats":
 
 def _readers(graph: onnx.GraphProto) -> "dict[str, list[onnx.NodeProto]]":
     """By activation what multiplies it by weights."""
-    weights = {each.name for each in graph.initializer}
+    weights = {each.name for each in graph.initializer if len(each.dims) == 2}
     made = {name for node in graph.node if node.op_type in _MAKES for name in node.output}
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
@@ -106,12 +106,20 @@ def _scale(
     nodes = list(graph.node)
     graph.node.insert(min(nodes.index(each) for each in readers), node)
     weights = {each.name: each for each in graph.initializer}
+    read = {reader.input[1] for reader in readers}  # two of them may share one
+    for weight in sorted(read):
+        array = numpy_helper.to_array(weights[weight]) * scale[:, None]
+        graph.initializer.append(numpy_helper.from_array(array, f"{name}/{weight}"))
     for reader in readers:
-        held = weights[reader.input[1]]
-        array = numpy_helper.to_array(held) * scale[:, None]
-        reader.input[0] = smaller
-        reader.input[1] = f"{name}/{held.name}"
-        graph.initializer.append(numpy_helper.from_array(array, reader.input[1]))
-    used = {each for node in graph.node for each in node.input}
-    for held in [each for each in graph.initializer if each.name not in used]:
-        graph.initializer.remove(held)
+        reader.input[:2] = smaller, f"{name}/{reader.input[1]}"
+    for weight in read - _used(graph):
+        graph.initializer.remove(weights[weight])
+
+
+def _used(graph: onnx.GraphProto) -> set[str]:
+    """What is read or answered, also by the graphs within nodes."""
+    used = {each.name for each in graph.output}
+    for node in graph.node:
+        used.update(node.input)
+        used.update(*(_used(each.g) for each in node.attribute if each.HasField("g")))
+    return used

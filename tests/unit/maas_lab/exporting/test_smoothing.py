@@ -57,6 +57,7 @@ def test_it_answers_the_same_and_is_better_in_bytes(*, shared: bool) -> None:
     before = plain.SerializeToString()
     smoothed = smooth(plain, feeds())
     assert plain.SerializeToString() == before
+    onnx.checker.check_model(smoothed)  # no name twice, which the runtime would only warn of
     assert [node.op_type for node in smoothed.graph.node].count("Mul") == 1
     x = RNG.normal(size=(ROWS, WIDTH)).astype(np.float32)
     wanted = ask(plain, x)
@@ -77,6 +78,34 @@ def test_a_graph_without_outliers_is_let_alone() -> None:
     bare.graph.node[0].input[0] = bare.graph.node[1].input[0] = "x"
     bare.graph.node[3].input[0] = "x"
     assert smooth(bare, feeds()).SerializeToString() == bare.SerializeToString()
+
+
+def test_what_a_graph_within_a_node_reads_stays() -> None:
+    plain = graph(20.0)
+    branches = {}
+    for name, operator in (("then_branch", "Add"), ("else_branch", "Sub")):
+        out = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", 8])
+        node = helper.make_node(operator, ["product", "inside"], [name])
+        branches[name] = helper.make_graph([node], name, [], [out])
+    values = {"inside": np.ones(8, dtype=np.float32), "yes": np.array(True)}
+    plain.graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in values.items())
+    plain.graph.node.append(helper.make_node("If", ["yes"], ["chosen"], **branches))
+    plain.graph.output[0].name = "chosen"
+    smoothed = smooth(plain, feeds())
+    assert [node.op_type for node in smoothed.graph.node].count("Mul") == 1
+    x = RNG.normal(size=(ROWS, WIDTH)).astype(np.float32)
+    np.testing.assert_allclose(ask(smoothed, x)[0], ask(plain, x)[0], rtol=1e-5, atol=1e-5)
+
+
+def test_a_product_with_a_vector_is_let_alone() -> None:
+    plain = graph(20.0)
+    vector = numpy_helper.from_array(RNG.normal(size=WIDTH).astype(np.float32), "vector")
+    plain.graph.initializer.append(vector)
+    plain.graph.node.append(helper.make_node("MatMul", ["normed", "vector"], ["dot"]))
+    plain.graph.output.append(helper.make_tensor_value_info("dot", TensorProto.FLOAT, ["rows"]))
+    x = RNG.normal(size=(ROWS, WIDTH)).astype(np.float32)
+    for one, other in zip(ask(smooth(plain, feeds()), x), ask(plain, x), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_channels_are_made_smaller_down_to_one_and_a_half_times_the_usual() -> None:

@@ -42,7 +42,7 @@ class Exchange(Struct):
     tokens: int = 0
     truncated: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
-    failure: Exception | None = None
+    failure: BaseException | None = None
 
     def headers(self) -> dict[str, str]:
         """The headers that every answer carries, as far as they are known."""

@@ -176,7 +176,7 @@ class Answering:
         return answer
 
 
-def is_ours(failure: Exception) -> bool:
+def is_ours(failure: BaseException) -> bool:
     """Whether a failure is a fault of ours, and not of who asked."""
     return getattr(failure, "status", 500) >= 500
 

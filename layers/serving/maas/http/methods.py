@@ -98,7 +98,10 @@ class Methods:
     async def _stream(
         self, stream: Stream, exchange: "Exchange", receive: "Receive", send: "Send"
     ) -> None:
-        """Send the parts as they come; one that nobody reads any more is given up."""
+        """Send the parts as they come; one that nobody reads any more is given up.
+
+        What fails is not raised: the head is sent, and the guard could answer no more.
+        """
         from maas.http.parts import send_parts  # noqa: PLC0415 - on a server alone
 
         headers = {
@@ -108,7 +111,8 @@ class Methods:
         }
         try:
             await begin(send, 200, headers)
-            await send_parts(send, receive, stream.parts)
+            broken = await send_parts(send, receive, stream.parts)
+            exchange.failure = exchange.failure or broken
         finally:
             await stream.parts.aclose()
             failure = exchange.failure

@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from maas.http.asgi import Receive, Send
 
 
-async def send_parts(send: "Send", receive: "Receive", parts: "AsyncIterable[bytes]") -> None:
+async def send_parts(
+    send: "Send", receive: "Receive", parts: "AsyncIterable[bytes]"
+) -> BaseException | None:
     """Send a body part by part; what nobody waits for any more is left.
 
     Args:
         send: Where the parts go; the head has been sent.
         receive: Says when the caller has gone.
         parts: The bytes.
+
+    Returns:
+        What broke the body off, if anything did. A Rust panic is no Exception.
     """
     sending = asyncio.ensure_future(_send(send, parts))
     gone = asyncio.ensure_future(_gone(receive))
@@ -30,9 +35,8 @@ async def send_parts(send: "Send", receive: "Receive", parts: "AsyncIterable[byt
         for each in (sending, gone):
             each.cancel()
         ends = await asyncio.gather(sending, gone, return_exceptions=True)
-    for end in ends:
-        if isinstance(end, Exception):
-            raise end
+    failures = (end for end in ends if end is not None)
+    return next((end for end in failures if not isinstance(end, asyncio.CancelledError)), None)
 
 
 async def _send(send: "Send", parts: "AsyncIterable[bytes]") -> None:

@@ -188,8 +188,8 @@ def test_a_promote_to_what_is_not_deployed_ends_with_3(machine: Machine) -> None
     machine.environ["MAAS_REGISTRY"] = machine.url
     result = CliRunner().invoke(cli.app, ["promote", "sentiment@3"], env=machine.environ)
     assert result.exit_code == 3
-    assert "Run maas package and maas deploy" in result.stderr
-    package = ["package", "--project", str(machine.project.root)]
+    assert "Run maas package --candidate sentiment@3 and maas deploy" in result.stderr
+    package = ["package", "--candidate", "sentiment@3", "--project", str(machine.project.root)]
     assert CliRunner().invoke(cli.app, package, env=machine.environ).exit_code == 0
     machine.ok("deploy")
     again = CliRunner().invoke(cli.app, ["promote", "sentiment@3"], env=machine.environ)

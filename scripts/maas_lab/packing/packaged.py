@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from maas.errors import BundleError, RefusedError
 from maas.registry.addresses import ByNumber
 from maas.registry.deployments import require_used
+from maas.registry.rollout_plans import running
 from maas.served import ServedSet, read_served
 from maas_lab.packing.layer_copies import is_current, is_ours, read_signatures, released
 from maas_lab.packing.release_digest import SERVED_SETS, release_digest
@@ -93,7 +94,8 @@ def check_served(reader: "Reader", stack: str, served: "ServedSet") -> None:
         RefusedError: With the remedy.
     """
     carried = served.digests()
-    require_used(reader.policy(served.model), stack, carried)
+    rollouts = running(reader.aliases(served.model), reader.rollouts(served.model))
+    require_used(reader.policy(served.model), tuple(rollouts.values()), stack, carried)
     for number, digest in carried.items():
         registered = reader.version(served.model, ByNumber(number)).digest
         if registered != digest:

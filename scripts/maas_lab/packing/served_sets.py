@@ -5,8 +5,9 @@ Imports `maas` and `registry_pages`; reads the registry, touches no file.
     chosen = choose_served(registry, "sentiment", parse_wishes(candidates=["sentiment@5"]))
     chosen.versions[0].reason            # "production"
 
-A set holds every version that an alias routes to or shadows, what each alias routed to before, so
-that a rollback finds it there, and candidates: the newest verified version and those named.
+A set holds every version that an alias routes to or shadows, what a running rollout would go back
+to, what each alias routed to before, so that a rollback finds it there, and candidates: the newest
+verified version and those named.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 
 from maas.errors import ConflictError, FieldError, RefusedError
 from maas.registry.addresses import ByNumber, VersionAddress, parse_model, parse_reference
+from maas.registry.rollout_plans import baselines, running
 from maas_lab.registry.pages import versions_of
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class Chosen:
 
     Attributes:
         record: The version.
-        routed: The aliases that route to it, or shadow it.
+        routed: The aliases that route to it, shadow it, or go back to it if their rollout stops.
         previous: The aliases that a rollback would route to it.
         candidate: `named`, `newest`, or empty where it is no candidate.
     """
@@ -167,6 +169,10 @@ def _choose(registry: "Reader", policy: "Policy", wishes: Wishes) -> ChosenSet:
     routed = _by_version(policy.aliases)
     for alias, shadow in policy.shadows.items():
         routed.setdefault(shadow.version, []).append(f"shadow of {alias}")
+    rollouts = running(aliases, registry.rollouts(model)).values()
+    for number, waiting in baselines(rollouts).items():
+        if number not in routed:
+            routed[number] = [f"baseline of {alias}'s rollout" for alias in waiting]
     previous = {} if "previous" in wishes.without else _by_version(_previous(aliases))
     named = {
         registry.version(model, address).number

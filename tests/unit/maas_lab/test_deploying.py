@@ -10,12 +10,14 @@ import botocore.exceptions
 import pytest
 from support.aws_stand_in import NO_MODULE, TIMED_OUT, Handler, RefusalError
 from support.aws_stand_in_bench import NOW, Bench, make_bench
+from support.rollouts import GATE, HOLDER
 from support.shipping import add_model
 from support.tiny import make_bundle, register_bundle
 
 from maas.errors import ConflictError, MaasError, RefusedError, TryAgainError
 from maas.registry.addresses import ByNumber
 from maas.registry.registry import Registry
+from maas.registry.rollout_plans import Plan
 from maas.registry.sqlite import SqliteStore
 from maas.registry.store import Write
 from maas_lab.deploying import deploy
@@ -396,6 +398,21 @@ def test_a_shadow_is_deployed_and_none_begins_of_what_is_leaving(
     bench.deploy()
     assert ["not deployed to maas" in text for text in refused] == [True]
     assert carried(bench) == [1, 3]
+
+
+def test_a_rollout_that_has_all_requests_can_be_stopped_after_a_deployment(bench: Bench) -> None:
+    # Given a rollout of version 2 at 100 %, and a package of what is needed alone
+    bench.deploy()
+    bench.registry = bench.target.registry
+    with bench.table() as table:
+        table.begin_rollout("sentiment", ByNumber(2), plan=Plan((100,), GATE, HOLDER))
+    bench.package(parse_wishes(without=["previous", "newest"]))
+    bench.deploy()
+    # Then what it goes back to is still there
+    assert carried(bench) == [1, 2]
+    with bench.table() as table:
+        table.stop_rollout("sentiment")
+        assert table.alias("sentiment", "production").routes[0].version == 1
 
 
 def test_a_promote_on_the_laptop_during_the_first_deployment_is_not_overlooked(

@@ -23,6 +23,8 @@ from maas.registry.deployments import Seen
 from maas.registry.historian import Historian
 from maas.registry.reader import no_model
 from maas.registry.records import ModelRecord, Policy
+from maas.registry.rollout_plans import running
+from maas.registry.rollout_records import RolloutRecord
 from maas.registry.store import Item, Store
 from maas.registry.writes import subject_of, writes_of
 
@@ -94,6 +96,7 @@ class Deployer(Historian):
             seen,
             versions=[self.version(model, ByNumber(number)) for number in digests],
             targets=self.deployments(model),
+            rollouts=self._running(model),
             stamp=stamp,
         )
         return self._written(change)
@@ -116,11 +119,14 @@ class Deployer(Historian):
             ConflictError: Somebody changed the model meanwhile; nothing was written.
         """
         current, before = self._deployed(model, target)
+        rollouts = self._running(model)
         if before is None:
-            deployments.require_used(current.policy, target, digests)
+            deployments.require_used(current.policy, rollouts, target, digests)
             return None
         stamp = self._stamp("what stays, before a deployment")
-        return self._written(deployments.narrow(current, before, digests, stamp=stamp))
+        return self._written(
+            deployments.narrow(current, before, digests, rollouts=rollouts, stamp=stamp)
+        )
 
     def leave_deployment(self, model: str, target: str) -> DeploymentChange:
         """Record that a target is about to be destroyed; promotes are refused until it is gone.
@@ -148,6 +154,9 @@ class Deployer(Historian):
         if before is None:
             raise RefusedError(f"{model} was never deployed to {target}.", field="target")
         return self._written(deployments.end(current, before, status=status, stamp=stamp))
+
+    def _running(self, model: str) -> tuple[RolloutRecord, ...]:
+        return tuple(running(self.aliases(model), self.rollouts(model)).values())
 
     def _deployed(self, model: str, target: str) -> tuple[Current, DeploymentRecord | None]:
         """What a deployment starts from; later reads are covered by the model's revision here."""

@@ -1,7 +1,7 @@
 """What a deployment changes in the registry, and what it asks of a promote or a shadow. Pure.
 
-Imports `maas.errors`, the records, `changes` and `policies`. A target's record only ever lists what
-its function surely carries, so a deployment first narrows it to what stays:
+Imports `maas.errors`, the records and the pure rooms beside it. A target's record only ever lists
+what its function surely carries, so a deployment first narrows it to what stays:
 
     change = narrow(current, before, {1: "sha256:…"}, stamp=stamp)            # before sam deploy
     change = deploy(current, before, seen, targets=targets, stamp=stamp)      # after it was asked
@@ -21,6 +21,8 @@ from maas.registry.deployment_records import DEPLOYMENTS_MAX, DeploymentRecord
 from maas.registry.event_records import Action
 from maas.registry.policies import in_use, users
 from maas.registry.records import Policy, VersionRecord, decode, encode
+from maas.registry.rollout_plans import baselines
+from maas.registry.rollout_records import RolloutRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ def deploy(
     *,
     versions: Sequence[VersionRecord],
     targets: Sequence[DeploymentRecord],
+    rollouts: Sequence[RolloutRecord] = (),
     stamp: Stamp,
 ) -> NewDeployment | DeploymentRecord:
     """Record what a target's function was seen to answer with.
@@ -57,6 +60,7 @@ def deploy(
         seen: What was seen.
         versions: The registry's records of the versions that were seen.
         targets: The records of all targets, read at `current`'s revision.
+        rollouts: Those that are running, read at `current`'s revision.
         stamp: When and who.
 
     Returns:
@@ -81,7 +85,7 @@ def deploy(
         )
     )
     _require_registered(record, versions)
-    require_used(current.policy, record.target, record.digests)
+    require_used(current.policy, rollouts, record.target, record.digests)
     elsewhere = [t for t in targets if t.status != "removed" and t.target != record.target]
     if len(elsewhere) >= DEPLOYMENTS_MAX:
         raise RefusedError(
@@ -94,7 +98,12 @@ def deploy(
 
 
 def narrow(
-    current: Current, before: DeploymentRecord, digests: Mapping[int, str], *, stamp: Stamp
+    current: Current,
+    before: DeploymentRecord,
+    digests: Mapping[int, str],
+    *,
+    rollouts: Sequence[RolloutRecord] = (),
+    stamp: Stamp,
 ) -> NewDeployment | DeploymentRecord:
     """Keep of a live target's versions those that its next function carries too.
 
@@ -104,6 +113,7 @@ def narrow(
         current: The model as it is.
         before: The target's record.
         digests: Digest by number of what the next function carries.
+        rollouts: Those that are running, read at `current`'s revision.
         stamp: When and who.
 
     Returns:
@@ -112,7 +122,7 @@ def narrow(
     Raises:
         RefusedError: A version that is in use would leave.
     """
-    require_used(current.policy, before.target, digests)
+    require_used(current.policy, rollouts, before.target, digests)
     kept = dict(before.digests.items() & digests.items())
     if before.status != "live" or kept == before.digests:
         return before
@@ -168,18 +178,31 @@ def require_carried(
                 )
 
 
-def require_used(policy: Policy, target: str, digests: Mapping[int, str]) -> None:
-    """Refuse a set of versions that lacks one which an alias routes to or shadows.
+def require_used(
+    policy: Policy, rollouts: Sequence[RolloutRecord], target: str, digests: Mapping[int, str]
+) -> None:
+    """Refuse a set that lacks a version which an alias routes to, shadows, or could go back to.
+
+    Args:
+        policy: The model's policy.
+        rollouts: Those that are running.
+        target: The stack's name.
+        digests: Digest by number of what the set holds.
 
     Raises:
         RefusedError: With the remedy.
     """
-    for number in sorted(in_use(policy)):
-        if digests.get(number) != policy.digests[number]:
+    waiting = baselines(rollouts)
+    for number in sorted(in_use(policy) | waiting.keys()):
+        # Of a baseline without traffic the policy may know no digest any more.
+        if number not in digests or digests[number] != policy.digests.get(number, digests[number]):
+            used_by = users(policy, number) or ", ".join(
+                f"{alias} as its rollout's baseline" for alias in waiting[number]
+            )
             raise RefusedError(
-                f"{target} would lack {policy.model}@{number}, which is in use by "
-                f"{users(policy, number)}. Run maas package and maas deploy, which carry it, or "
-                "promote another version or end the shadow."
+                f"{target} would lack {policy.model}@{number}, which is in use by {used_by}. "
+                "Run maas package and maas deploy, which carry it, or promote another version, "
+                "end the shadow or let the rollout end."
             )
 
 

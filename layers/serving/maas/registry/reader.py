@@ -41,6 +41,7 @@ from maas.registry.records import (
     Policy,
     VersionRecord,
 )
+from maas.registry.rollout_records import RolloutRecord
 from maas.registry.store import Key, Page, Store
 
 RecordT = TypeVar("RecordT", bound=Struct)
@@ -141,6 +142,12 @@ class Reader:
         if not records:
             self.model(model)
         return records
+
+    def rollouts(self, model: str) -> tuple[RolloutRecord, ...]:
+        """The newest rollout to each alias that ever had one, be it over or not."""
+        pk = layout.partition(parse_model(model))
+        page = self._store.query(pk, layout.ROLLOUT_PREFIX, limit=ALIASES_MAX)
+        return _listing(page, RolloutRecord).records
 
     def alias(self, model: str, name: str) -> AliasRecord:
         """One alias.

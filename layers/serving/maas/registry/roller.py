@@ -16,7 +16,7 @@ from maas.registry.addresses import ByNumber, VersionAddress, parse_alias, parse
 from maas.registry.changes import Current, NewRollout
 from maas.registry.deployer import Deployer, current_of
 from maas.registry.reader import no_model
-from maas.registry.records import ALIASES_MAX, DEFAULT_ALIAS, AliasRecord
+from maas.registry.records import DEFAULT_ALIAS, AliasRecord
 from maas.registry.rollout_plans import Plan, is_running
 from maas.registry.rollout_records import Owed, RolloutRecord
 
@@ -51,12 +51,6 @@ class Roller(Deployer):
         """How far the newest rollout to an alias is."""
         _, state = self._rolling(model, alias)
         return state
-
-    def rollouts(self, model: str) -> tuple[RolloutRecord, ...]:
-        """The newest rollout to each alias that ever had one, be it over or not."""
-        pk = layout.partition(parse_model(model))
-        page = self._store.query(pk, layout.ROLLOUT_PREFIX, limit=ALIASES_MAX)
-        return tuple(layout.record_of(item, RolloutRecord) for item in page.items)
 
     def begin_rollout(
         self,

@@ -7,7 +7,7 @@ Imports `maas.errors`, the records, the weights and msgspec. Pure; `rollouts` sa
     running(aliases, rollouts)        # {"production": rollout}
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from msgspec import Struct
@@ -69,6 +69,15 @@ def running(
 def needs(rollout: RolloutRecord, version: int) -> bool:
     """Whether a rollout gives a version traffic, or would when it is stopped."""
     return version in {rollout.version, *(route.version for route in rollout.baseline)}
+
+
+def baselines(rollouts: Iterable[RolloutRecord]) -> dict[int, list[str]]:
+    """The versions that running rollouts would go back to, with the aliases where they would."""
+    found: dict[int, list[str]] = {}
+    for rollout in rollouts:
+        for route in rollout.baseline:
+            found.setdefault(route.version, []).append(rollout.alias)
+    return found
 
 
 def routes_of(rollout: RolloutRecord) -> tuple[Route, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from support.rollouts import GATE, HOLDER
 
 from maas.errors import (
     ConflictError,
@@ -16,11 +17,13 @@ from maas.errors import (
 )
 from maas.registry.addresses import ByNumber
 from maas.registry.deployment_records import DEPLOYMENTS_MAX, DeploymentRecord
-from maas.registry.records import Candidate, Route
+from maas.registry.records import POLICY_VERSIONS, Candidate, Route
 from maas.registry.registry import Registry
+from maas.registry.rollout_plans import Plan
 
 MakeCandidate = Callable[..., Candidate]
 ALL_TO_1 = (Route(1, 10_000),)
+AT_ONCE = Plan((100,), GATE, HOLDER)
 
 
 def digests(*numbers: int) -> dict[int, str]:
@@ -293,6 +296,50 @@ def test_a_shadow_stays_carried_until_it_ends(three: Registry) -> None:
     # When it has ended, then the version may leave
     three.shadow("sentiment", None)
     assert deployed(three, 1, 2, function_version="8").digests == digests(1, 2)
+
+
+def test_what_a_rollout_goes_back_to_stays_carried_until_it_ends(three: Registry) -> None:
+    # Given a rollout that has given all requests to version 2, before anything was deployed
+    three.begin_rollout("sentiment", ByNumber(2), plan=AT_ONCE)
+    lacking = (
+        r"would lack sentiment@1, which is in use by production as its rollout's baseline\."
+        ".*let the rollout end"
+    )
+    for _ in range(2):
+        with pytest.raises(RefusedError, match=lacking):
+            three.narrow_deployment("sentiment", "maas", digests(2, 3))
+        with pytest.raises(RefusedError, match=lacking):
+            deployed(three, 2, 3, function_version="8")
+        # And so it is where there is a deployment
+        deployed(three, 1, 2)
+    with pytest.raises(RefusedError, match=lacking):
+        three.narrow_deployment("sentiment", "maas", digests(2) | {1: f"sha256:{7:064x}"})
+    assert three.deployments("sentiment")[0].digests == digests(1, 2)
+    # Then it can be stopped, and begin anew
+    three.stop_rollout("sentiment")
+    assert three.alias("sentiment", "production").routes == ALL_TO_1
+    three.begin_rollout("sentiment", ByNumber(2), plan=AT_ONCE)
+    # When it has ended, then the version may leave
+    three.advance_rollout("sentiment", holder=HOLDER)
+    assert deployed(three, 2, 3, function_version="8").digests == digests(2, 3)
+
+
+def test_what_a_rollout_goes_back_to_may_leave_when_a_person_has_decided(three: Registry) -> None:
+    three.begin_rollout("sentiment", ByNumber(2), plan=AT_ONCE)
+    three.promote("sentiment", ByNumber(3))
+    assert deployed(three, 3).digests == digests(3)
+
+
+def test_a_rollouts_baseline_is_known_however_many_versions_came_after_it(
+    three: Registry, candidate: MakeCandidate
+) -> None:
+    three.begin_rollout("sentiment", ByNumber(2), plan=AT_ONCE)
+    for seed in range(4, POLICY_VERSIONS + 4):
+        three.register(candidate(seed))
+    assert 1 not in three.policy("sentiment").digests
+    with pytest.raises(RefusedError, match="would lack sentiment@1"):
+        deployed(three, 2)
+    assert deployed(three, 1, 2).digests == digests(1, 2)
 
 
 def test_of_a_promote_and_a_deployment_at_once_exactly_one_wins(

@@ -175,11 +175,12 @@ def test_steps_ascend_to_a_hundred(steps: tuple[int, ...]) -> None:
 
 def test_what_was_before_and_may_answer_no_more_cannot_be_restored(registry: Registry) -> None:
     begin(registry, Plan((100,), GATE, HOLDER))
-    digests = {2: registry.version(MODEL, ByNumber(2)).digest}
+    digests = {number: registry.version(MODEL, ByNumber(number)).digest for number in (1, 2)}
     registry.record_deployment(
         MODEL, "maas", function="maas-sentiment:live", function_version="1", digests=digests
     )
-    with pytest.raises(RefusedError, match="maas"):
+    registry.leave_deployment(MODEL, "maas")
+    with pytest.raises(RefusedError, match="maas destroy"):
         registry.stop_rollout(MODEL)
     assert shares(registry) == {2: 10_000}
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import pytest
+from support.rollouts import GATE, HOLDER
 from support.shipping import add_model, set_status
 from support.tiny import Home, make_home
 
@@ -15,6 +16,8 @@ from maas.errors import (
 )
 from maas.registry.addresses import ByNumber
 from maas.registry.reader import Reader
+from maas.registry.records import Verification
+from maas.registry.rollout_plans import Plan
 from maas.registry.stores import open_store
 from maas_lab.packing.models import wish_models
 from maas_lab.packing.served_sets import ChosenSet, choose_served, parse_wishes
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from maas.registry.records import Policy
+
+
+FAILED = Verification(8, 0.5, 0.1, passed=False, problem="request 3 differs by 0.5")
 
 
 @pytest.fixture
@@ -58,6 +64,21 @@ def test_a_shadow_is_carried_and_what_is_blocked_is_not(home: Home) -> None:
     }
     # What changes neither routes nor blocks changes nothing that is baked
     assert picked.policy == policy
+
+
+def test_what_a_running_rollout_goes_back_to_is_carried_whatever_else_is_left_out(
+    home: Home,
+) -> None:
+    home.promote(1)
+    with home.registry() as registry:
+        registry.begin_rollout("sentiment", ByNumber(2), plan=Plan((100,), GATE, HOLDER))
+        registry.record_verification("sentiment", ByNumber(1), FAILED)
+        policy = registry.policy("sentiment")
+        picked = chosen(home, without=["newest", "previous"])
+        assert reasons(picked) == {1: "baseline of production's rollout", 2: "production"}
+        assert picked.policy.aliases == policy.aliases
+        registry.advance_rollout("sentiment", holder=HOLDER)
+    assert reasons(chosen(home, without=["newest", "previous"])) == {2: "production"}
 
 
 def test_what_is_routed_what_was_before_and_the_newest_are_carried(home: Home) -> None:

@@ -254,17 +254,19 @@ def test_a_registry_that_stays_away_leaves_the_weights_and_says_so(drive: Drive)
 
 
 def test_what_cannot_be_taken_back_is_said(drive: Drive) -> None:
-    # Given a version that has all requests, and a deployment without the one of before
+    # Given a version that has all requests, and a target that is being destroyed
     registry = drive.registry
     record = registry.begin_rollout(MODEL, ByNumber(2), plan=PLAN)
     while record.steps[record.step] != 100:
         record = registry.advance_rollout(MODEL, holder=HOLDER)
-    deploy(registry, 2)
+    deploy(registry, 1, 2)
+    registry.leave_deployment(MODEL, "maas")
     # When it fails
     ending = drive(FakeSource(Seen(FAILS, NONE)), record=record)
     # Then nothing is changed, and the reason says why
     assert ending.kind == "stuck"
     assert "cannot be taken back" in ending.reason
+    assert "maas destroy" in ending.reason
     assert shares(registry) == {2: 10_000}
 
 

@@ -7,10 +7,13 @@ import botocore.exceptions
 import pytest
 from support.aws_stand_in import RefusalError
 from support.aws_stand_in_bench import Bench, make_bench
+from support.rollouts import GATE, HOLDER
 from support.tiny import make_bundle, register_bundle
 
 from maas.registry.addresses import ByNumber
+from maas.registry.rollout_plans import Plan
 from maas_lab.packing import size_plan
+from maas_lab.packing.served_sets import parse_wishes
 
 
 @pytest.fixture
@@ -199,6 +202,21 @@ def test_a_shadowed_version_that_is_not_packaged_is_refused(
         here.shadow("sentiment", ByNumber(2), sample=500)
     said = failing(bench)["registry"]
     assert "would lack sentiment@2, which is in use by production as its shadow" in said
+    bench.package()
+    assert failing(bench) == {}
+
+
+def test_what_a_rollout_goes_back_to_and_is_not_packaged_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench(tmp_path, monkeypatch, versions=2)
+    with bench.home.registry() as here:
+        here.promote("sentiment", ByNumber(2))
+        bench.package(parse_wishes(without=["previous"]))
+        here.promote("sentiment", ByNumber(1))
+        here.begin_rollout("sentiment", ByNumber(2), plan=Plan((100,), GATE, HOLDER))
+    said = failing(bench)["registry"]
+    assert "lack sentiment@1, which is in use by production as its rollout's baseline" in said
     bench.package()
     assert failing(bench) == {}
 

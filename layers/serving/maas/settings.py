@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SNAPSHOT = "snap-start"
 _TRACE = "_X_AMZN_TRACE_ID"
+_ROOT = re.compile(r"(?<![^;])Root=([0-9a-f-]{1,64})(?![^;])")
 _PROCESSOR_MEGABYTES = 1769  # of memory, for one of Lambda's processors
 _MOST_PROCESSORS = 6
 MODEL_NAME = re.compile(r"[a-z][a-z0-9-]{1,31}")
@@ -213,8 +214,12 @@ def read_settings() -> Settings:
 
 
 def trace_id() -> str | None:
-    """The X-Ray trace of the request that Lambda has given this process; None elsewhere."""
-    return os.environ.get(_TRACE, "").partition(";")[0].removeprefix("Root=") or None
+    """The X-Ray trace of the request that Lambda has given this process; None elsewhere.
+
+    A caller may have named it, so that it is logged only where it looks like one.
+    """
+    root = _ROOT.search(os.environ.get(_TRACE, ""))
+    return root[1] if root else None
 
 
 def read_node() -> NodeSettings:

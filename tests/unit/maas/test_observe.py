@@ -74,6 +74,18 @@ def test_a_line_tells_its_time_and_its_trace(
     assert "xray_trace_id" not in untraced
 
 
+@pytest.mark.parametrize(
+    "said", ["Root=canary;Sampled=1", "Root=1-5759e988\udcff", "Root=1-57 59", "Root=", "canary"]
+)
+def test_a_trace_that_a_caller_made_up_is_not_logged_and_fails_nothing(
+    said: str, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", said)
+    Observer("INFO", metrics=False).answered(exchange(), status=200)
+    (line,) = lines(log.getvalue())
+    assert "xray_trace_id" not in line
+
+
 def test_a_start_is_one_line(log: io.StringIO) -> None:
     Observer("INFO", metrics=False).loaded(model="sentiment", milliseconds=12.345)
     (line,) = lines(log.getvalue())

@@ -50,7 +50,8 @@ def _is_http_api(event: "Event") -> bool:
 
 def _of_http(event: "Event") -> "tuple[str, str, str, Iterable[tuple[str, str]]]":
     asked = event["requestContext"]["http"]
-    return asked["method"], asked["path"], event.get("rawQueryString", ""), event["headers"].items()
+    headers = _named(event, "headers")
+    return asked["method"], asked["path"], event.get("rawQueryString", ""), headers
 
 
 def _of_rest(event: "Event") -> "tuple[str, str, str, Iterable[tuple[str, str]]]":

@@ -54,6 +54,13 @@ def test_a_header_that_was_sent_twice_is_joined_and_names_have_no_case() -> None
     assert headers.get("x-nothing", "else") == "else"
 
 
+@pytest.mark.parametrize("make", [rest_event, http_event])
+@pytest.mark.parametrize("headers", [{}, {"headers": None}], ids=["absent", "null"])
+def test_a_request_may_have_no_headers(make: Any, headers: dict[str, None]) -> None:  # noqa: ANN401
+    event = {name: value for name, value in make().items() if "eaders" not in name} | headers
+    assert request_of(event, CONTEXT)[0]["headers"] == []
+
+
 def test_a_query_of_single_values_is_read_where_there_are_no_lists() -> None:
     event = rest_event() | {"queryStringParameters": {"version": "2"}}
     assert request(event).query() == [("version", "2")]

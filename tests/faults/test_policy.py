@@ -395,6 +395,10 @@ def test_every_change_in_dynamodb_reaches_a_warm_function_within_the_ttl(
             assert pinned(handler, 2) == (200, None)
             registry.block("sentiment", ByNumber(2), reason="wrong language")
             within_the_ttl(lambda: pinned(handler, 2) == (403, "version_blocked"))
+            # Which holds in a function that starts only now, and keeps nobody else from an answer
+            cold = build_handler(settings)
+            within_the_ttl(lambda: pinned(cold, 2) == (403, "version_blocked"))
+            assert in_time(say(handler)).version == 1
             registry.unblock("sentiment", ByNumber(2))
             within_the_ttl(lambda: pinned(handler, 2) == (200, None))
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from maas.http.app import App
-    from maas.http.asgi import Message
+    from maas.http.asgi import Message, Scope
     from maas.observe import Observer
 
     Event = dict[str, Any]
@@ -61,21 +61,23 @@ def guarded(app: "App", observer: "Observer", run: "Run" = at_once) -> "Handler"
             return {"statusCode": 204} if _is_warm_up(event) else _refused(observer, context)
         try:
             _check_base64(event)
-            return _answered(app, event, context, run)
+            scope, body = request_of(event, context)
         except MaasError as error:
             return _refused(observer, context, error)
         except MemoryError as error:  # ours, while it was read
-            observer.failed(new_exchange(context), error)
-            return _refused(observer, context, MaasError("Something failed on our side."))
-        except Exception as error:  # noqa: BLE001 - the outer guard: an event of unknown shape
+            return _failed(observer, context, error)
+        except Exception as error:  # noqa: BLE001 - an event of unknown shape
             observer.failed(new_exchange(context), error)
             return _refused(observer, context)
+        try:
+            return answer_of(event, _sent(app, scope, body, run))
+        except Exception as error:  # noqa: BLE001 - the outer guard: the app has one of its own
+            return _failed(observer, context, error)
 
     return handler
 
 
-def _answered(app: "App", event: "Event", context: object, run: "Run") -> "Event":
-    scope, body = request_of(event, context)
+def _sent(app: "App", scope: "Scope", body: bytes, run: "Run") -> "list[Message]":
     sent: list[Message] = []
 
     async def receive() -> "Message":
@@ -85,7 +87,7 @@ def _answered(app: "App", event: "Event", context: object, run: "Run") -> "Event
         sent.append(message)
 
     run(app(scope, receive, send))
-    return answer_of(event, sent)
+    return sent
 
 
 def new_id() -> str:
@@ -118,6 +120,11 @@ def _check_base64(event: "Event") -> None:
         base64.b64decode(event.get("body") or "", validate=True)
     except (binascii.Error, ValueError, TypeError):
         raise BadRequestError("The body is marked as base64 and is not.") from None
+
+
+def _failed(observer: "Observer", context: object, error: Exception) -> "Event":
+    observer.failed(new_exchange(context), error)
+    return _refused(observer, context, MaasError("Something failed on our side."))
 
 
 def _refused(observer: "Observer", context: object, error: MaasError | None = None) -> "Event":

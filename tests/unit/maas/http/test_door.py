@@ -1,13 +1,17 @@
 """Lambda's events to ASGI and back, and headers and queries as endpoints read them."""
 
+import asyncio
 import base64
+import json
 from typing import Any
 
 import pytest
-from support.doors import http_event, rest_event
+from support.doors import LambdaContext, http_event, rest_event
 
-from maas.http.asgi import Headers, Request
+from maas.http.asgi import Headers, Request, respond
 from maas.http.events import answer_of, request_of
+from maas.http.gateway import guarded
+from maas.observe import Observer
 
 CONTEXT = object()
 
@@ -103,6 +107,20 @@ def test_text_goes_back_as_it_is_and_all_else_in_base64() -> None:
     )
     assert (packed["body"], packed["isBase64Encoded"]) == ("H4s=", True)
     assert answer_of(event, sent(b"", status=404))["isBase64Encoded"] is False
+
+
+@pytest.mark.parametrize("fault", ["waits", "no text"])
+def test_a_fault_of_ours_is_not_called_the_callers(fault: str) -> None:
+    class Broken:
+        async def __call__(self, _scope: object, _receive: object, send: Any) -> None:  # noqa: ANN401
+            if fault == "waits":
+                await asyncio.sleep(1)  # there is no loop
+            await respond(send, 200, b"\xff", {"content-type": "text/plain"})
+
+    handler = guarded(Broken(), Observer("INFO", metrics=False))  # type: ignore[arg-type]
+    answer = handler(rest_event(), LambdaContext())
+    assert answer["statusCode"] == 500
+    assert json.loads(answer["body"])["code"] == "internal"
 
 
 def test_headers_are_told_apart_by_their_whole_name() -> None:

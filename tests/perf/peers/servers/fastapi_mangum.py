@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 import uvicorn
 from fastapi import FastAPI  # type: ignore[import-not-found, unused-ignore]
-from mangum import Mangum
+from mangum import Mangum  # type: ignore[import-not-found, unused-ignore]
 from pydantic import BaseModel
 from transformers import AutoTokenizer
 

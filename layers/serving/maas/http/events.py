@@ -1,6 +1,6 @@
 """Lambda's HTTP events to ASGI and back: API Gateway's two payloads, and a load balancer's.
 
-Imports the standard library alone.
+May import `maas.errors`.
 
     scope, body = request_of(event, context)
     answer_of(event, messages)                # what Lambda hands back, of what an app has sent
@@ -9,8 +9,11 @@ A function can be invoked with anything; a field of a wrong type raises here, as
 """
 
 import base64
+import binascii
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus, urlencode
+
+from maas.errors import BadRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +29,7 @@ def request_of(event: "Event", context: object) -> tuple["Scope", bytes]:
     """The request in an event, as the scope and the body of an ASGI app.
 
     Raises:
+        BadRequestError: The body is marked as base64 and is not.
         ValueError, TypeError, KeyError, AttributeError: The event is none of the three.
     """
     method, path, query, headers = (_of_http if _is_http_api(event) else _of_rest)(event)
@@ -78,7 +82,12 @@ def _decoded(value: str | list[str]) -> str | list[str]:
 
 def _body_of(event: "Event") -> bytes:
     body: str = event.get("body") or ""
-    return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+    if not event.get("isBase64Encoded"):
+        return body.encode()
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError, TypeError):
+        raise BadRequestError("The body is marked as base64 and is not.") from None
 
 
 def answer_of(event: "Event", messages: "Iterable[Message]") -> "Event":

@@ -78,7 +78,9 @@ def test_f16_the_largest_request_takes_a_bounded_amount_of_memory(
     count("requests", 3)
 
 
-@pytest.mark.parametrize(("megabytes", "threads"), [(200, 1), (60, 2), (0, 1), (0, 2)])
+# With nothing left at all it is a lottery whether a tokenizer's own allocator ends the process,
+# which no Python code hears of: Rust aborts. 4 MB are enough for it, and not for any model.
+@pytest.mark.parametrize(("megabytes", "threads"), [(200, 1), (60, 2), (4, 1), (4, 2)])
 def test_f16_above_a_ceiling_it_says_so_and_answers_the_next_small_request(
     home: "Home", tmp_path: "Path", megabytes: int, threads: int
 ) -> None:

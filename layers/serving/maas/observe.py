@@ -101,10 +101,10 @@ class _Line(Struct, omit_defaults=True, kw_only=True):
         self.level, self.message, self.service = level, message, _SERVICE
         self.timestamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
         self.xray_trace_id = trace_id()
-        return _ENCODER.encode(self).decode()
+        # Not by an Encoder: msgspec 0.22's dies where there is no memory for what it writes into.
+        return msgspec.json.encode(self).decode()
 
 
-_ENCODER = msgspec.json.Encoder()
 METRIC_KEYS = frozenset({"_aws", "Requests", "Errors", "Latency", "Faults"})
 """The keys of a line's metrics."""
 LINE_KEYS = frozenset({"level", "message", "timestamp", "service", "xray_trace_id"})

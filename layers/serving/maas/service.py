@@ -179,7 +179,7 @@ class Service:
                 failed.append((number, digest))
                 number, digest = self._another(view.policy, address, caller, failed, error)
             else:
-                shadow = self._shadow(view.policy, address, number)
+                shadow = self._shadow(view.policy, address, number) if view.policy.shadows else None
                 return Turn(number, digest, view.source, loaded, tuple(failed), shadow)
 
     def open(self, digest: str, *, deadline: float = math.inf) -> "LoadedVersion":
@@ -194,8 +194,6 @@ class Service:
     def _shadow(
         self, policy: "Policy", address: "VersionAddress | None", number: int
     ) -> tuple[int, str] | None:
-        if not policy.shadows:
-            return None
         version = shadow_of(policy, address, number, draw=self._draw)
         return None if version is None else (version, policy.digests[version])
 

@@ -68,6 +68,7 @@ class Session:
         """In the graph's order."""
         self.outputs = tuple(map(_node, native.get_outputs()))
         """In the graph's order."""
+        self._names = [node.name for node in self.outputs]
 
     def run(
         self, feeds: "Mapping[str, npt.NDArray[np.generic]]", *, deadline: float
@@ -86,7 +87,7 @@ class Session:
             ModelError: The graph failed on these arrays.
         """
         outputs: list[npt.NDArray[np.generic]] = self._until(
-            deadline, lambda options: self._native.run(None, feeds, options)
+            deadline, lambda options: self._native.run(self._names, feeds, options)
         )
         return outputs
 
@@ -113,12 +114,11 @@ class Session:
             DeadlineError: The run was stopped; the session stays usable.
             ModelError: The graph failed on these arrays.
         """
-        asked = [node.name for node in self.outputs]
         given = {**state.values, **{name: _value(array) for name, array in feeds.items()}}
         outputs: list[onnxruntime.OrtValue] = self._until(
-            deadline, lambda options: self._native.run_with_ort_values(asked, given, options)
+            deadline, lambda options: self._native.run_with_ort_values(self._names, given, options)
         )
-        by_name = dict(zip(asked, outputs, strict=True))
+        by_name = dict(zip(self._names, outputs, strict=True))
         values = {state.read[name]: by_name.pop(name) for name in state.read}
         return [value.numpy() for value in by_name.values()], State(state.read, values)
 
@@ -134,13 +134,15 @@ class Session:
             nonlocal stopped
             stopped = options.terminate = True
 
+        key = _WATCHDOG.arm(deadline, stop)
         try:
-            with _WATCHDOG.armed(deadline, stop):
-                return work(options)
+            return work(options)
         except Exception:  # noqa: BLE001 - the library's errors share no base but Exception
             if stopped:
                 raise DeadlineError("The model did not finish before the deadline.") from None
             raise ModelError("The model failed on this input.") from None
+        finally:
+            _WATCHDOG.disarm(key)
 
 
 def begin(arrays: "Mapping[str, npt.NDArray[np.generic]]", read: "Mapping[str, str]") -> State:

@@ -7,6 +7,7 @@ May import everything of `maas` but the catalog and the layers above in `maas.ht
     answer = await answering.infer(turn, feeds, exchange)          # tensors
 """
 
+import functools
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -97,8 +98,8 @@ class Answering:
 
     async def predict(self, turn: "Turn", asked: "Asked", exchange: "Exchange") -> "Response":
         """Ask the task what was asked, and note what the log and headers may say of it."""
-        exchange.texts, exchange.images, exchange.clips = asked.counts
-        rows = sum(asked.counts) or 1  # a table, which is neither
+        exchange.texts, exchange.images, exchange.clips = counts = asked.counts
+        rows = sum(counts) or 1  # a table, which is neither
 
         def ask(task: "Task", deadline: float) -> "Response":
             answer: Response = task.predict(asked, deadline=deadline)
@@ -163,7 +164,7 @@ class Answering:
         started = time.perf_counter_ns()
         done = error = False
         try:
-            answer = await self.run(lambda: ask(turn.task, exchange.deadline))
+            answer = await self.run(functools.partial(ask, turn.loaded.task, exchange.deadline))
             done = True
         except Exception as failure:
             error = is_ours(failure)

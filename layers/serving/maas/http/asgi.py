@@ -28,23 +28,21 @@ class Headers:
         pairs: Names in lower case and values, as ASGI has them; a name may occur again.
     """
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_values",)
 
     def __init__(self, pairs: "Iterable[tuple[bytes, bytes]]") -> None:
-        self._pairs = tuple(pairs)
+        self._values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            self._values.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
 
     def all(self, name: str) -> list[str]:
         """Every value of a name in lower case, in the caller's order."""
-        wanted = name.encode()
-        return [value.decode("latin-1") for key, value in self._pairs if key == wanted]
+        return self._values.get(name, [])
 
     def get(self, name: str, default: str = "") -> str:
-        """The first value of a name in lower case."""
-        wanted = name.encode()
-        for key, value in self._pairs:
-            if key == wanted:
-                return value.decode("latin-1")
-        return default
+        """What was said by a name in lower case: all of it, joined as Lambda's events join it."""
+        values = self._values.get(name)
+        return default if values is None else ", ".join(values)
 
 
 class Request:

@@ -52,7 +52,7 @@ async def read_body(
         TooLargeError: The body is, or says that it is, above the limit.
         BadRequestError: `content-length` is no number, the caller went away or took too long.
     """
-    declared = _said(headers, "content-length", "0")
+    declared = headers.get("content-length", "0")
     if not (declared.isascii() and declared.isdigit()):
         raise BadRequestError("content-length is not a number.")
     if len(declared) > 15 or int(declared) > limit:
@@ -114,7 +114,7 @@ def check_encoding(headers: "Headers") -> str:
     Raises:
         MediaTypeError: It is packed otherwise.
     """
-    encoding = _said(headers, "content-encoding", "identity").strip().lower()
+    encoding = headers.get("content-encoding").strip().lower()
     if encoding in ("", "identity"):
         return ""
     if encoding not in _WINDOWS:
@@ -136,10 +136,10 @@ def check_type(headers: "Headers", others: "Collection[str]" = (), *, packed: bo
     Raises:
         MediaTypeError: With what is read instead.
     """
-    encoding = _said(headers, "content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity") and not packed:
+    encoding = headers.get("content-encoding")
+    if encoding.strip().lower() not in ("", "identity") and not packed:
         raise MediaTypeError("content-encoding is not supported here; send the body as it is.")
-    said, _, parameters = _said(headers, "content-type", "").partition(";")
+    said, _, parameters = headers.get("content-type").partition(";")
     media_type = said.strip().lower()
     if media_type not in ("", JSON, *others):
         raise MediaTypeError(f"content-type must be {' or '.join((JSON, *sorted(others)))}.")
@@ -157,12 +157,6 @@ def is_json(media_type: str, data: bytes) -> bool:
         data: The body.
     """
     return media_type == JSON or (not media_type and data.lstrip()[:1] in (b"{", b"["))
-
-
-def _said(headers: "Headers", name: str, default: str) -> str:
-    """A header that may be sent twice, as Lambda's events join it; so one is not read for both."""
-    said = headers.all(name)
-    return ", ".join(said) if said else default
 
 
 def parse_json(data: bytes, *, limits: Limits = LIMITS) -> object:

@@ -16,7 +16,7 @@ from urllib.parse import unquote, unquote_plus, urlencode
 from maas.errors import BadRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from maas.http.asgi import Message, Scope
 
@@ -54,26 +54,26 @@ def _is_http_api(event: "Event") -> bool:
 
 def _of_http(event: "Event") -> "tuple[str, str, str, Iterable[tuple[str, str]]]":
     asked = event["requestContext"]["http"]
-    headers = _named(event, "headers")
-    return asked["method"], asked["path"], event.get("rawQueryString", ""), headers
+    headers: dict[str, str] = event.get("headers") or {}
+    return asked["method"], asked["path"], event.get("rawQueryString", ""), headers.items()
 
 
 def _of_rest(event: "Event") -> "tuple[str, str, str, Iterable[tuple[str, str]]]":
-    headers: dict[str, str] = {name.lower(): value for name, value in _named(event, "headers")}
-    for name, values in _named(event, "multiValueHeaders"):
+    headers: dict[str, str] = {}
+    for name, value in (event.get("headers") or {}).items():
+        headers[name.lower()] = value
+    for name, values in (event.get("multiValueHeaders") or {}).items():
         headers[name.lower()] = ", ".join(values)
-    asked = _named(event, "multiValueQueryStringParameters") or _named(
-        event, "queryStringParameters"
-    )
-    if "elb" in event["requestContext"]:  # a balancer leaves them encoded
-        asked = [(unquote_plus(name), _decoded(value)) for name, value in asked]
-    query = urlencode(list(asked), doseq=True) if asked else ""
+    asked = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
+    query = _query(event, asked) if asked else ""
     return event["httpMethod"], event["path"], query, headers.items()
 
 
-def _named(event: "Event", field: str) -> "Sequence[tuple[str, Any]]":
-    held: Mapping[str, Any] | None = event.get(field)
-    return list(held.items()) if held else ()
+def _query(event: "Event", asked: "Mapping[str, str | list[str]]") -> str:
+    pairs = list(asked.items())
+    if "elb" in event["requestContext"]:  # a balancer leaves them encoded
+        pairs = [(unquote_plus(name), _decoded(value)) for name, value in pairs]
+    return urlencode(pairs, doseq=True)
 
 
 def _decoded(value: str | list[str]) -> str | list[str]:

@@ -45,14 +45,15 @@ def requested_version(request: "Request", *, also: str | None = None) -> Version
         BadRequestError: It is named twice, and differently.
         FieldError: It is neither a number nor an alias nor a digest.
     """
-    queried = [value for name, value in request.query() if name == "version"]
-    if len(queried) > 1:
-        raise BadRequestError("version occurs twice in the query.", field="version")
-    path = request.path.get("version")
-    sent = request.headers.all("x-maas-version")
-    # Lambda's events join what was sent twice; no address has a comma of its own.
-    named = [*(each.strip() for value in sent for each in value.split(",")), *queried]
-    wanted = [each for each in (path, also) if each is not None] + named
+    wanted = [each for each in (request.path.get("version"), also) if each is not None]
+    for sent in request.headers.all("x-maas-version"):
+        # Lambda's events join what was sent twice; no address has a comma of its own.
+        wanted += map(str.strip, sent.split(","))
+    if asked := request.query():
+        queried = [value for name, value in asked if name == "version"]
+        if len(queried) > 1:
+            raise BadRequestError("version occurs twice in the query.", field="version")
+        wanted += queried
     if len(set(wanted)) > 1:
         raise BadRequestError(
             "The path, x-maas-version, ?version= and the body name different versions.",

@@ -83,7 +83,7 @@ class PolicyCache:
         self._error: MaasError | None = None
         self._failures = 0
         self._confirmed = 0
-        self._current = False
+        self._live: PolicyView | None = None
         self._was_read = False
         self._generation = 0
         self._next_read = clock()
@@ -108,6 +108,9 @@ class PolicyCache:
             ModelNotFoundError: Nothing was ever read, and the registry knows no such model.
             NotReadyError: Nothing was ever read, and the registry does not answer.
         """
+        live = self._live
+        if live is not None and self._clock() < self._next_read:  # as a rule, and without a lock
+            return live
         with self._changed:
             confirmed = self._confirmed
             begun, frozen = self._begin(), self._is_frozen()
@@ -125,7 +128,7 @@ class PolicyCache:
         with self._changed:
             self._generation += 1
             self._reader = None
-            self._current = False
+            self._live = None
             self._was_read = False
             self._failures = 0
             self._next_read = self._clock()
@@ -182,7 +185,7 @@ class PolicyCache:
 
     def _settle(self, policy: Policy | None, error: MaasError | None, began: float) -> None:
         """Take over what a read brought, and set the time of the next one."""
-        self._current = False
+        self._live = None
         if policy is None:
             since = self._clock()
             wait = min(BACKOFF * 2 ** min(self._failures, 16), self._ttl)
@@ -197,7 +200,7 @@ class PolicyCache:
             if known is None or policy.revision >= known.revision:
                 self._held = policy
                 self._confirmed += 1
-                self._current = True
+                self._live = PolicyView(policy, "live")
         self._error = error
         self._next_read = since + wait * (1 - JITTER + 2 * JITTER * self._rng())
         self._reader = None
@@ -205,7 +208,7 @@ class PolicyCache:
 
     def _view(self, *, fresh: bool) -> PolicyView:
         if self._held is not None:
-            live = fresh or (self._current and self._clock() < self._next_read)
+            live = fresh or (self._live is not None and self._clock() < self._next_read)
             return PolicyView(self._held, "live" if live else "stale")
         if self._baked is not None:
             return PolicyView(self._baked, "baked")

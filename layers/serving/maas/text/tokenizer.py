@@ -68,6 +68,7 @@ class Tokenizer:
         with _ENCODING:
             rows = self._native.encode_batch_fast(list(texts))
             found = [row.ids for row in rows]
+            cut = [bool(row.overflowing) for row in rows]
         tokens = tuple(map(len, found))
         longest = max((1, *tokens))
         if min(tokens, default=0) == longest:  # as one text is, as a rule
@@ -80,7 +81,7 @@ class Tokenizer:
             for index, ids in enumerate(found):
                 input_ids[index, : len(ids)] = ids
                 attention_mask[index, : len(ids)] = 1
-        return Encoded(input_ids, attention_mask, tokens, tuple(bool(r.overflowing) for r in rows))
+        return Encoded(input_ids, attention_mask, tokens, tuple(cut))
 
     def decode(self, ids: "Sequence[int]") -> str:
         """Turn ids into the text that they stand for; special tokens are left out.

@@ -5,7 +5,8 @@ import random
 import threading
 import time
 import warnings
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import pytest
@@ -21,6 +22,15 @@ def watchdog() -> Watchdog:
     return Watchdog()
 
 
+@contextmanager
+def armed(watchdog: Watchdog, deadline: float, stop: Callable[[], None]) -> Iterator[None]:
+    key = watchdog.arm(deadline, stop)
+    try:
+        yield
+    finally:
+        watchdog.disarm(key)
+
+
 def test_a_block_that_outlives_its_deadline_is_told_once(watchdog: Watchdog) -> None:
     called: list[float] = []
     told = threading.Event()
@@ -30,7 +40,7 @@ def test_a_block_that_outlives_its_deadline_is_told_once(watchdog: Watchdog) -> 
         told.set()
 
     deadline = time.monotonic() + 0.03
-    with watchdog.armed(deadline, stop):
+    with armed(watchdog, deadline, stop):
         assert told.wait(WAIT)
     assert len(called) == 1
     assert deadline <= called[0] < deadline + LATE
@@ -38,7 +48,7 @@ def test_a_block_that_outlives_its_deadline_is_told_once(watchdog: Watchdog) -> 
 
 def test_a_deadline_that_has_passed_is_told_at_once(watchdog: Watchdog) -> None:
     told = threading.Event()
-    with watchdog.armed(time.monotonic() - 1, told.set):
+    with armed(watchdog, time.monotonic() - 1, told.set):
         assert told.wait(LATE)
 
 
@@ -47,14 +57,14 @@ def test_a_block_that_has_ended_is_never_told(watchdog: Watchdog) -> None:
     called: list[int] = []
     deadline = time.monotonic() + 0.03
     for number in range(100):
-        with watchdog.armed(deadline, partial(called.append, number)):
+        with armed(watchdog, deadline, partial(called.append, number)):
             pass
-    with pytest.raises(ValueError, match="ended"), watchdog.armed(deadline, lambda: None):
+    with pytest.raises(ValueError, match="ended"), armed(watchdog, deadline, lambda: None):
         raise ValueError("ended")
 
     # When the watchdog has dealt with a later deadline than theirs
     told = threading.Event()
-    with watchdog.armed(deadline + 0.01, told.set):
+    with armed(watchdog, deadline + 0.01, told.set):
         assert told.wait(WAIT)
 
     # Then it has called none of them
@@ -79,7 +89,7 @@ def test_deadlines_are_told_in_their_own_order_whatever_order_they_came_in(
     # When all of them come
     with ExitStack() as blocks:
         for deadline in deadlines:
-            blocks.enter_context(watchdog.armed(deadline, partial(stop, deadline)))
+            blocks.enter_context(armed(watchdog, deadline, partial(stop, deadline)))
         assert last.wait(WAIT)
 
     # Then each was told, none too early, none late, and in order
@@ -93,8 +103,8 @@ def test_deadlines_are_told_in_their_own_order_whatever_order_they_came_in(
 def test_an_earlier_deadline_wakes_it_from_waiting_for_a_later_one(watchdog: Watchdog) -> None:
     later, earlier = threading.Event(), threading.Event()
     with (
-        watchdog.armed(time.monotonic() + 60, later.set),
-        watchdog.armed(time.monotonic() + 0.02, earlier.set),
+        armed(watchdog, time.monotonic() + 60, later.set),
+        armed(watchdog, time.monotonic() + 0.02, earlier.set),
     ):
         assert earlier.wait(LATE)
     assert not later.is_set()
@@ -105,9 +115,9 @@ def test_many_threads_arm_it_at_once(watchdog: Watchdog) -> None:
 
     def block(event: threading.Event) -> None:
         for _ in range(50):
-            with watchdog.armed(time.monotonic() + 60, lambda: None):
+            with armed(watchdog, time.monotonic() + 60, lambda: None):
                 pass
-        with watchdog.armed(time.monotonic() + 0.01, event.set):
+        with armed(watchdog, time.monotonic() + 0.01, event.set):
             event.wait(WAIT)
 
     threads = [threading.Thread(target=block, args=(event,)) for event in told]
@@ -124,7 +134,7 @@ def test_one_thread_serves_all_and_none_exists_before_it_is_needed() -> None:
     watchdog = Watchdog()
     assert set(threading.enumerate()) == before
     for _ in range(20):
-        with watchdog.armed(time.monotonic() + 60, lambda: None):
+        with armed(watchdog, time.monotonic() + 60, lambda: None):
             pass
     new = set(threading.enumerate()) - before
     assert [(thread.name, thread.daemon) for thread in new] == [("watchdog", True)]
@@ -132,7 +142,7 @@ def test_one_thread_serves_all_and_none_exists_before_it_is_needed() -> None:
 
 def test_it_keeps_its_promise_after_a_fork(watchdog: Watchdog) -> None:
     # Given a watchdog that waits for a deadline in the parent
-    with watchdog.armed(time.monotonic() + 60, lambda: None):
+    with armed(watchdog, time.monotonic() + 60, lambda: None):
         while watchdog_is_busy(watchdog):
             pass
         # When a child of this process waits for a later and then for an earlier one
@@ -150,25 +160,25 @@ def test_it_keeps_its_promise_after_a_fork(watchdog: Watchdog) -> None:
 def watchdog_is_busy(watchdog: Watchdog) -> bool:
     """Whether its thread has not come to wait yet; told by an earlier deadline's answer."""
     told = threading.Event()
-    with watchdog.armed(time.monotonic(), told.set):
+    with armed(watchdog, time.monotonic(), told.set):
         return not told.wait(WAIT)
 
 
 def _earlier_is_told(watchdog: Watchdog) -> int:
     earlier = threading.Event()
-    with watchdog.armed(time.monotonic() + 60, lambda: None):
+    with armed(watchdog, time.monotonic() + 60, lambda: None):
         ready = time.monotonic() + 0.05
         while time.monotonic() < ready:
             time.sleep(0.005)  # until the new thread waits
-        with watchdog.armed(time.monotonic() + 0.02, earlier.set):
+        with armed(watchdog, time.monotonic() + 0.02, earlier.set):
             return 0 if earlier.wait(1.0) else 1
 
 
 def test_a_deadline_that_never_comes_does_not_end_the_thread(watchdog: Watchdog) -> None:
     called = threading.Event()
     never, soon = float("inf"), time.monotonic() + 0.01
-    with watchdog.armed(never, called.set), watchdog.armed(soon, called.set):
+    with armed(watchdog, never, called.set), armed(watchdog, soon, called.set):
         assert called.wait(5)
     called.clear()
-    with watchdog.armed(time.monotonic(), called.set):
+    with armed(watchdog, time.monotonic(), called.set):
         assert called.wait(5)

@@ -105,7 +105,7 @@ class _OpenInference:
 def _header_bytes(request: "Request") -> int | None:
     if not request.headers.all(HEADER_BYTES):
         return None
-    said = ", ".join(request.headers.all(HEADER_BYTES))  # twice is no number
+    said = request.headers.get(HEADER_BYTES)
     if not (said.isascii() and said.isdigit() and len(said) <= _DIGITS):
         raise BadRequestError("Inference-Header-Content-Length is not a number.")
     return int(said)

@@ -50,9 +50,7 @@ def encode_embed(response: "EmbedResponse") -> "EmbedAnswer | SimilarityAnswer":
 
     A model that embeds is asked for both at one address, as the client wants it.
     """
-    if response.similarities:
-        return list(response.similarities)
-    return [list(vector) for vector in response.vectors]
+    return response.similarities or response.vectors
 
 
 def _texts(inputs: str | list[str] | Comparison) -> tuple[str, ...]:

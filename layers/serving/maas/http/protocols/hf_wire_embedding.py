@@ -60,7 +60,7 @@ class EmbedBody(Struct, frozen=True):
     encoding_format: Encoding = None
 
 
-EmbedAnswer = list[list[float]]
+EmbedAnswer = tuple[tuple[float, ...], ...]
 """One vector per text, in the request's order."""
-SimilarityAnswer = list[float]
+SimilarityAnswer = tuple[float, ...]
 """Per text that was compared, the cosine of its vector and the source's, in the request's order."""

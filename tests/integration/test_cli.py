@@ -145,6 +145,7 @@ def test_runs_are_compared_on_the_same_test_rows(shipped: Laptop, tmp_path: Path
     assert shipped.run("compare", "nothing").exit_code == 3
 
 
+@pytest.mark.recipes
 def test_a_new_model_passes_its_own_test_at_once(empty: Laptop) -> None:
     made = empty.ok("new", "stars", "--folder", str(empty.home))
     assert empty.run("new", "stars", "--folder", str(empty.home)).exit_code == 4

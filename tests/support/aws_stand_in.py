@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.response import StreamingBody
 from botocore.validate import ParamValidator
+from support.aws_session import REGION, aws_session
 from support.doors import LambdaContext
 from support.sam_stand_in import SamStandIn
 
@@ -34,7 +34,6 @@ from maas_lab.packing.project import Project
 
 Event = dict[str, Any]
 Handler = Callable[[Event, object], Event]
-REGION = "eu-central-1"
 ACCOUNT = "123456789012"
 TIMED_OUT = {
     "errorType": "Sandbox.Timedout",
@@ -124,9 +123,7 @@ class AwsStandIn:
 
     def cloud(self, region: str = REGION) -> Cloud:
         """The clients, with keys that open nothing."""
-        session = boto3.Session(
-            aws_access_key_id="local", aws_secret_access_key="local", region_name=region
-        )
+        session = aws_session(region)
         sts, stacks = session.client("sts"), session.client("cloudformation")
         functions, dynamodb = session.client("lambda"), session.client("dynamodb")
         gateway = session.client("apigateway")

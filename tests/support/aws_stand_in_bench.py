@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from msgspec import structs
-from support.aws_stand_in import REGION, AwsStandIn
+from support.aws_session import REGION
+from support.aws_stand_in import AwsStandIn
 from support.sam_stand_in import SamStandIn, install_sam
 from support.shipping import make_project, package_into
 from support.tiny import Home, make_home

@@ -11,17 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.validate import ParamValidator
+from support.aws_session import REGION, aws_session
 from support.aws_stand_in import RefusalError
 
 from maas_lab.aws import Cloud
 from maas_lab.batch.aws import TrainingCloud
 
-REGION = "eu-central-1"
 QUEUE = f"arn:aws:batch:{REGION}:123456789012:job-queue/maas-training"
 DEFINITION = f"arn:aws:batch:{REGION}:123456789012:job-definition/maas-training:1"
 GROUP = "/aws/batch/maas-training"
@@ -129,9 +128,7 @@ class BatchStandIn:
     def _client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its class at run time
         if service in self._clients:
             return self._clients[service]
-        session = boto3.Session(
-            aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION
-        )
+        session = aws_session()
         once = Config(retries={"total_max_attempts": 1})  # no waits of botocore's own
         client: Any = session.client(service, config=once)  # type: ignore[call-overload]
         client.meta.events.register("provide-client-params.*.*", self._remember)

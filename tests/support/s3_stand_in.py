@@ -16,13 +16,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-import boto3
 from botocore.config import Config
+from support.aws_session import aws_session
 
 from maas_lab.batch.bucket import Bucket
 
 NAME = "jobs"
-REGION = "eu-central-1"
 Fault = Callable[["_Handler", bytes], None]
 
 
@@ -76,12 +75,9 @@ class S3StandIn:
 
     def bucket(self, tries: int = 1) -> Bucket:
         """A bucket whose requests end here, with keys that open nothing."""
-        client = boto3.client(
+        client = aws_session().client(
             "s3",
             endpoint_url=self.address,
-            region_name=REGION,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
             config=Config(retries={"total_max_attempts": tries}, connect_timeout=5, read_timeout=5),
         )
         return Bucket(client, NAME)

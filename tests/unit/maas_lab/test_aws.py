@@ -4,11 +4,11 @@ import io
 import json
 from typing import Any
 
-import boto3
 import botocore.exceptions
 import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
+from support.aws_session import aws_session
 
 from maas.errors import MaasError, NotFoundError, RefusedError, SettingsError, TryAgainError
 from maas_lab.aws import Cloud, client_config, configured_region, open_cloud
@@ -40,7 +40,7 @@ class Stubs:
     """A cloud whose clients answer what was put in."""
 
     def __init__(self) -> None:
-        session = boto3.Session(region_name="eu-central-1")
+        session = aws_session()
         self.sts, self.functions = session.client("sts"), session.client("lambda")
         self.gateway = session.client("apigateway")
         self.stacks, self.dynamodb = session.client("cloudformation"), session.client("dynamodb")

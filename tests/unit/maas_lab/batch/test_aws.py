@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
+from support.aws_session import aws_session
 
 from maas.errors import MaasError, NotFoundError, RefusedError, SettingsError, TryAgainError
 from maas_lab.batch.aws import (
@@ -40,7 +40,7 @@ class Stubs:
     """A cloud whose clients answer what was put in."""
 
     def __init__(self) -> None:
-        session = boto3.Session(region_name="eu-central-1")
+        session = aws_session()
         self.batch, self.logs = session.client("batch"), session.client("logs")
         self.cloud = TrainingCloud(batch=self.batch, logs=self.logs)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from support.s3_stand_in import NAME, REGION, S3StandIn
+from support.aws_session import REGION
+from support.s3_stand_in import NAME, S3StandIn
 from training.tiny import RECIPE, Lab, made_up_rows
 
 from maas.errors import ConflictError, NotFoundError, RefusedError, TryAgainError
@@ -109,6 +110,7 @@ def notice(count: int) -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
+@pytest.mark.training
 def test_p9_interrupted_twice_and_resumed_on_other_machines_it_ends_the_same(
     cloud: Cloud, s3: S3StandIn
 ) -> None:
@@ -139,6 +141,7 @@ def test_p9_interrupted_twice_and_resumed_on_other_machines_it_ends_the_same(
     assert len(s3.writes()) == before
 
 
+@pytest.mark.training
 def test_the_whole_job_in_processes_of_its_own(cloud: Cloud, tmp_path: Path) -> None:
     # Given what the image's first process is told
     command = [sys.executable, "-m", "maas_lab.batch.start", "--bucket", NAME, "--job", JOB]

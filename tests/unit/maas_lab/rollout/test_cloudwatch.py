@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
+from support.aws_session import aws_session
 
 from maas.errors import RefusedError, TryAgainError
 from maas_lab.rollout.aws import CloudWatchSource, RolloutCloud
@@ -20,7 +20,7 @@ class Stubs:
     """A source whose client answers what was put in."""
 
     def __init__(self) -> None:
-        session = boto3.Session(region_name="eu-central-1")
+        session = aws_session()
         metrics = session.client("cloudwatch")
         self.stub = Stubber(metrics)
         self.stub.activate()

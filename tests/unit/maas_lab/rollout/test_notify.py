@@ -4,9 +4,9 @@ import json
 import socket
 import time
 
-import boto3
 import pytest
 from botocore.stub import Stubber
+from support.aws_session import aws_session
 from support.counting import dripping, listening
 
 from maas.errors import FieldError, TryAgainError
@@ -114,6 +114,6 @@ def test_a_topic_is_published_to(cloud_topics: tuple[RolloutCloud, Stubber]) -> 
 def cloud_topics(monkeypatch: pytest.MonkeyPatch) -> tuple[RolloutCloud, Stubber]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
-    session = boto3.Session(region_name="eu-central-1")
+    session = aws_session()
     topics = session.client("sns")
     return RolloutCloud(metrics=session.client("cloudwatch"), topics=topics), Stubber(topics)

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
+from support.aws_session import aws_session
 from support.tiny import make_home
 
 from maas.errors import NotFoundError, RefusedError, TryAgainError
@@ -59,7 +59,7 @@ class Stubs:
     """CloudWatch, which answers what was put in."""
 
     def __init__(self) -> None:
-        client = boto3.Session(region_name="eu-central-1").client("cloudwatch")
+        client = aws_session().client("cloudwatch")
         self.stub = Stubber(client)
         self.stub.activate()
         self.metrics = VersionMetrics(client)

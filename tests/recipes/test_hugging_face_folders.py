@@ -29,6 +29,7 @@ from maas_lab.importing.importer import import_model
 from maas_lab.importing.wishes import Wishes
 from maas_lab.releasing import register_bundle
 
+pytestmark = pytest.mark.recipes
 TOKENS, TOPICS, QUESTIONS = (
     "token-classification",
     "zero-shot-classification",

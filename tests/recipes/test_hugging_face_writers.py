@@ -28,6 +28,7 @@ from maas_lab.importing.importer import import_model
 from maas_lab.importing.texts import TEXTS
 from maas_lab.importing.wishes import Wishes
 
+pytestmark = pytest.mark.recipes
 GENERATE = "text-generation"
 END, WORDS, CONTEXT, MOST = 256, 257, 96, 12
 _WIDE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}

@@ -1,11 +1,11 @@
 """Figures out of CloudWatch: what is asked of it, and what is made of its answers."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from botocore.stub import Stubber
 from support.aws_session import aws_session
+from support.metric_queries import metric_query
 
 from maas.errors import RefusedError, TryAgainError
 from maas_lab.rollout.aws import CloudWatchSource, RolloutCloud
@@ -32,7 +32,7 @@ class Stubs:
     ) -> None:
         period = int((until - since).total_seconds())
         queries = [
-            _query(f"{name}{number}", metric, statistic, number, period)
+            metric_query(f"{name}{number}", metric, statistic, number=number, period=period)
             for number in (3, 1, 2)
             for name, metric, statistic in (
                 ("requests", "Requests", "Sum"),
@@ -54,26 +54,8 @@ class Stubs:
         self.stub.add_response("get_metric_data", {"MetricDataResults": results}, asked)
 
 
-def _query(name: str, metric: str, statistic: str, number: int, period: int) -> dict[str, Any]:
-    dimensions = [("service", "maas"), ("model", "sentiment"), ("version", str(number))]
-    return {
-        "Id": name,
-        "MetricStat": {
-            "Metric": {
-                "Namespace": "maas",
-                "MetricName": metric,
-                "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions],
-            },
-            "Period": period,
-            "Stat": statistic,
-        },
-    }
-
-
 @pytest.fixture
-def stubs(monkeypatch: pytest.MonkeyPatch) -> Stubs:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+def stubs() -> Stubs:
     return Stubs()
 
 

@@ -3,11 +3,11 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.stub import Stubber
 from support.aws_session import aws_session
+from support.metric_queries import metric_query
 from support.tiny import make_home
 
 from maas.errors import NotFoundError, RefusedError, TryAgainError
@@ -70,7 +70,10 @@ class Stubs:
             for name, metric in SPREADS
             for statistic in (*PARTS, "Maximum")
         ]
-        queries = [_query(f"{name}{number}", metric, of, number) for name, metric, of in asked]
+        queries = [
+            metric_query(f"{name}{number}", metric, of, number=number, period=86_400)
+            for name, metric, of in asked
+        ]
         results = [
             {
                 "Id": f"{name}{number}",
@@ -86,26 +89,8 @@ class Stubs:
         return read_metrics(self.metrics, "sentiment", versions, since=SINCE, until=UNTIL)
 
 
-def _query(name: str, metric: str, statistic: str, number: int) -> dict[str, Any]:
-    dimensions = [("service", "maas"), ("model", "sentiment"), ("version", str(number))]
-    return {
-        "Id": name,
-        "MetricStat": {
-            "Metric": {
-                "Namespace": "maas",
-                "MetricName": metric,
-                "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions],
-            },
-            "Period": 86_400,
-            "Stat": statistic,
-        },
-    }
-
-
 @pytest.fixture
-def stubs(monkeypatch: pytest.MonkeyPatch) -> Stubs:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+def stubs() -> Stubs:
     return Stubs()
 
 

@@ -23,7 +23,7 @@ from maas.tasks.spans import Span, Spans
 from maas.tasks.task import Counts
 from maas.tasks.window_rows import recorded_difference
 from maas.tasks.window_task import WindowTask
-from maas.text.check import check_texts, check_windows
+from maas.text.check import check_texts
 
 if TYPE_CHECKING:
     from maas.bundle.golden import Golden
@@ -102,7 +102,6 @@ class Answerer(WindowTask):
         check_texts((request.context,), field="inputs.context", limits=_CONTEXT)
         started = time.perf_counter()
         cut = self._cut(request)
-        check_windows(len(cut.windows), field="inputs.context")
         tokenized = time.perf_counter()
         spans = Spans(request.context, most_tokens=request.answer_tokens, words=request.words)
         # Tokens of one word make one answer of several, so that more are looked at.
@@ -151,5 +150,10 @@ class Answerer(WindowTask):
                 field="parameters.doc_stride",
             )
         return self._tokenizer.cut(
-            request.context, before=question, most_before=first, most=most, overlap=overlap
+            request.context,
+            before=question,
+            most_before=first,
+            most=most,
+            overlap=overlap,
+            field="inputs.context",
         )

@@ -16,7 +16,7 @@ from maas.tasks.answers import Answer, TextsRequest
 from maas.tasks.entities import OUTSIDE, Entity, Strategy, entities_of, pieces_of, widest
 from maas.tasks.window_rows import recorded_difference
 from maas.tasks.window_task import WindowTask
-from maas.text.check import check_texts, check_windows
+from maas.text.check import check_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,11 +74,14 @@ class TokenClassifier(WindowTask):
         check_texts(request.texts, field="inputs")
         self._check_stride(request)
         started = time.perf_counter()
-        cuts = [
-            self._tokenizer.cut(text, most=self._rows.max_tokens, overlap=request.stride)
-            for text in request.texts
-        ]
-        check_windows(sum(len(cut.windows) for cut in cuts), field="inputs")
+        cuts: list[Cut] = []
+        for text in request.texts:
+            others = sum(len(cut.windows) for cut in cuts)
+            cuts.append(
+                self._tokenizer.cut(
+                    text, most=self._rows.max_tokens, overlap=request.stride, others=others
+                )
+            )
         tokenized = time.perf_counter()
         rows = tuple(self._answers(request, cuts, deadline))
         ran = time.perf_counter()

@@ -1,6 +1,6 @@
 """A tokenizer.json that cuts a long text into windows, and knows which characters a token is of.
 
-May import `maas.errors`, `maas.text.tokenizer` and tokenizers. For tasks that answer with places of
+May import `maas.errors`, `maas.text` and tokenizers. For tasks that answer with places of
 a text, or that put two texts into one row:
 
     tokenizer = load_windows(folder / "tokenizer.json")
@@ -17,6 +17,7 @@ from tokenizers import Encoding, processors
 from tokenizers import Tokenizer as NativeTokenizer
 
 from maas.errors import TokenizerError
+from maas.text.check import check_windows
 from maas.text.tokenizer import PAD_TOKEN, panics_as
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class WindowTokenizer:
         overlap: int | None = None,
         before: str | None = None,
         most_before: int | None = None,
+        field: str = "inputs",
+        others: int = 0,
     ) -> Cut:
         """Cut a text that has passed the character caps into windows, each behind another text.
 
@@ -117,8 +120,12 @@ class WindowTokenizer:
                 there is one window, and what does not fit is cut off.
             before: What comes first in each window.
             most_before: Tokens of that; what is longer is cut.
+            field: The request field that the text came from, for the message.
+            others: Windows of the request's other texts.
 
         Raises:
+            FieldError: There would be too many windows. They are counted before any is made: those
+                that overlap by all but one token are as many as the text has tokens.
             TokenizerError: The native library panicked or refused a text.
         """
         beside = None if before is None else self._encode(before, most_before)
@@ -126,6 +133,9 @@ class WindowTokenizer:
         if left <= (overlap or 0):
             return Cut(())
         whole = self._encode(text)
+        if overlap is not None:
+            behind_the_first = -(-max(0, len(whole) - left) // (left - overlap))
+            check_windows(others + 1 + behind_the_first, field=field)
         with panics_as(_FAILED):
             whole.truncate(left, stride=overlap or 0)
             cut_off = overlap is None and bool(whole.overflowing)

@@ -1,11 +1,13 @@
 """Windows of texts are what the native library makes of them, token by token and place by place."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from tokenizers import Encoding, Tokenizer, models, pre_tokenizers, processors
 
-from maas.errors import TokenizerError
+from maas.errors import FieldError, TokenizerError
+from maas.limits import LIMITS
 from maas.text.windows import Window, WindowTokenizer, load_windows
 
 TEXTS = (
@@ -85,6 +87,37 @@ def test_a_text_before_others_is_cut_as_the_library_does(
     others = (" a", " not a")
     for cut, other in zip(windows.pairs(text, others, most=16), others, strict=True):
         assert cut.windows == (wanted(native.encode(text, other), 0),)
+
+
+def test_windows_are_as_many_as_were_counted(native: Tokenizer, windows: WindowTokenizer) -> None:
+    # Given texts of a token for each letter: those whose windows are at the limit are cut
+    letters = 9 - windows.room()
+    put_before = len(native.encode("z", add_special_tokens=False)) - 1
+    for overlap in range(letters):
+        step = letters - overlap
+        longest = letters + step * (LIMITS.windows - 1) - put_before
+        cut = windows.cut("z" * longest, most=9, overlap=overlap)
+        assert len(cut.windows) == LIMITS.windows
+        assert len(windows.cut("z" * (longest - step), most=9, overlap=overlap).windows) == (
+            LIMITS.windows - 1
+        )
+        # Then those of one letter more are refused, as are those beside another text's
+        with pytest.raises(FieldError, match=f"got {LIMITS.windows + 1};") as refused:
+            windows.cut("z" * (longest + 1), most=9, overlap=overlap, field="inputs.context")
+        assert refused.value.field == "inputs.context"
+        with pytest.raises(FieldError, match=f"got {LIMITS.windows + 1};"):
+            windows.cut("z" * longest, most=9, overlap=overlap, others=1)
+
+
+def test_windows_that_are_too_many_are_not_made(windows: WindowTokenizer) -> None:
+    # Given a text whose windows overlap by all but one token, each as wide as a model may read
+    tracemalloc.start()
+    with pytest.raises(FieldError, match="got 19"):
+        windows.cut("z" * 20_000, most=512, overlap=511 - windows.room())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # Then none of them was made: a thousand would take 100 MB here
+    assert peak < 1_000_000
 
 
 def test_what_is_put_in_takes_room(native: Tokenizer, windows: WindowTokenizer) -> None:

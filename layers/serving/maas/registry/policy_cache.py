@@ -48,6 +48,10 @@ class PolicyView(Struct, frozen=True):
     source: Literal["live", "stale", "baked"]
 
 
+_NOT_LIVE: tuple[PolicyView | None, float] = (None, 0.0)
+"""What is current, and until when; one value, so that who reads it without a lock reads both."""
+
+
 class PolicyCache:
     """Holds one model's policy. Safe to share among threads.
 
@@ -83,7 +87,7 @@ class PolicyCache:
         self._error: MaasError | None = None
         self._failures = 0
         self._confirmed = 0
-        self._live: PolicyView | None = None
+        self._live: tuple[PolicyView | None, float] = _NOT_LIVE
         self._was_read = False
         self._generation = 0
         self._next_read = clock()
@@ -108,8 +112,8 @@ class PolicyCache:
             ModelNotFoundError: Nothing was ever read, and the registry knows no such model.
             NotReadyError: Nothing was ever read, and the registry does not answer.
         """
-        live = self._live
-        if live is not None and self._clock() < self._next_read:  # as a rule, and without a lock
+        live, until = self._live  # as a rule, and without a lock
+        if live is not None and self._clock() < until:
             return live
         with self._changed:
             confirmed = self._confirmed
@@ -128,7 +132,7 @@ class PolicyCache:
         with self._changed:
             self._generation += 1
             self._reader = None
-            self._live = None
+            self._live = _NOT_LIVE
             self._was_read = False
             self._failures = 0
             self._next_read = self._clock()
@@ -185,7 +189,7 @@ class PolicyCache:
 
     def _settle(self, policy: Policy | None, error: MaasError | None, began: float) -> None:
         """Take over what a read brought, and set the time of the next one."""
-        self._live = None
+        live = None
         if policy is None:
             since = self._clock()
             wait = min(BACKOFF * 2 ** min(self._failures, 16), self._ttl)
@@ -200,16 +204,18 @@ class PolicyCache:
             if known is None or policy.revision >= known.revision:
                 self._held = policy
                 self._confirmed += 1
-                self._live = PolicyView(policy, "live")
+                live = PolicyView(policy, "live")
         self._error = error
         self._next_read = since + wait * (1 - JITTER + 2 * JITTER * self._rng())
+        self._live = (live, self._next_read)
         self._reader = None
         self._changed.notify_all()
 
     def _view(self, *, fresh: bool) -> PolicyView:
         if self._held is not None:
-            live = fresh or (self._live is not None and self._clock() < self._next_read)
-            return PolicyView(self._held, "live" if live else "stale")
+            live, until = self._live
+            current = fresh or (live is not None and self._clock() < until)
+            return PolicyView(self._held, "live" if current else "stale")
         if self._baked is not None:
             return PolicyView(self._baked, "baked")
         if isinstance(self._error, ModelNotFoundError):

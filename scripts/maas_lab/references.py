@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 IMPORT_RECORD = "import.json"
 """The file of a bundle's card that says that the model was imported; it is written last."""
 _CARD = "card.md"
+_NAMED = 5
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})")
 
 
@@ -48,8 +49,20 @@ def find_bundle(settings: "Settings", reference: str | None) -> "Path":
             return folders[0].parent
     elif MODEL_NAME.fullmatch(reference) and (card := _last(settings.bundles, reference, _CARD)):
         return _beside(card)
-    run = open_run(settings.home, reference)
+    try:
+        run = open_run(settings.home, reference)
+    except NotFoundError as error:
+        raise NotFoundError(f"{error} {_there(settings.bundles)}", field=error.field) from None
     return bundle_of(run, settings.bundles)
+
+
+def _there(bundles: "Path") -> str:
+    """What could be meant beside a run, or how it is made."""
+    models = sorted({path.parent.parent.name for path in bundles.glob(f"*/*/{MANIFEST}")})
+    if not models:
+        return "No bundle is here either; maas import or maas bundle makes one."
+    more = f" and {len(models) - _NAMED} more" if len(models) > _NAMED else ""
+    return f"Bundles are here of {', '.join(models[:_NAMED])}{more}, by model or digest."
 
 
 def _newest(settings: "Settings") -> "Path":
@@ -59,7 +72,7 @@ def _newest(settings: "Settings") -> "Path":
     if card and (not runs or card.stat().st_mtime_ns >= touched(runs[-1])):
         return _beside(card)
     if not runs:
-        raise NotFoundError("No bundle yet; begin with: maas train sentiment-lstm")
+        raise NotFoundError("No bundle yet; begin with: maas train sentiment-lstm, or maas import")
     return bundle_of(runs[-1], settings.bundles)
 
 

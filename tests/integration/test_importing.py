@@ -104,7 +104,28 @@ def test_what_is_not_there_is_not_found(empty: Laptop, reference: str) -> None:
     result = empty.run("register", reference)
     assert result.exit_code == 3
     assert "Newest runs: none yet" in result.stderr
+    assert "maas import or maas bundle makes one" in result.stderr
     assert empty.run("register").exit_code == 3
+
+
+def test_who_has_bundles_and_no_run_is_told_of_them(empty: Laptop, tmp_path: Path) -> None:
+    made = empty.ok("import", str(saved(tmp_path, relu(), "one")))
+    for reference in ("nothing", str(made["folder"])):
+        result = empty.run("register", reference)
+        assert result.exit_code == 3
+        assert "Bundles are here of one, by model or digest." in result.stderr
+
+
+def test_a_version_is_shown_as_people_write_it(empty: Laptop, tmp_path: Path) -> None:
+    empty.ok("import", str(saved(tmp_path, zoo(), "zoo")))
+    empty.ok("register")
+    lines = empty.run("show", "zoo@1").stdout.splitlines()
+    inputs = next(at for at, line in enumerate(lines) if line.startswith("inputs"))
+    assert lines[inputs].split(maxsplit=1)[1] == "rows float32 [batch, 4]"
+    assert lines[inputs + 1].strip() == "codes int32 [batch, length]"
+    assert not any(line.startswith("labels") for line in lines)  # it has none
+    assert "('" not in "".join(lines)
+    assert empty.ok("show", "zoo@1")["labels"] == []
 
 
 def test_a_graph_that_reads_texts_is_asked_as_any_classifier(empty: Laptop, tmp_path: Path) -> None:

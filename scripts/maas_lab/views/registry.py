@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from maas.registry.curator import AliasChange
-    from maas.registry.records import AliasRecord, ModelRecord, VersionRecord
+    from maas.registry.records import AliasRecord, ModelRecord, TensorSpec, VersionRecord
     from maas.registry.registry import Registered, Registry
 
 
@@ -116,8 +116,26 @@ def reference_view(registry: "Registry", reference: str) -> View:
     if address is None:
         return _model_view(registry, registry.model(model))
     version = registry.version(model, address)
-    fields = _flat(_data(version))
-    return View(_data(version), table("field", "value", rows=fields))
+    return View(_data(version), table("field", "value", rows=_fields(version)))
+
+
+def _fields(version: "VersionRecord") -> list[tuple[object, ...]]:
+    """What is known of a version, as people write it; what is empty is left out."""
+    said = {
+        "inputs": _tensors_text(version.inputs),
+        "outputs": _tensors_text(version.outputs),
+        "labels": ", ".join(version.labels),
+        "tags": ", ".join(version.tags),
+    }
+    known = {key: said.get(key, value) for key, value in _data(version).items()}
+    return [(key, value) for key, value in _flat(known) if value not in ("", None)]
+
+
+def _tensors_text(specs: "Iterable[TensorSpec]") -> str:
+    """A line per tensor, such as `x float32 [batch, 4]`."""
+    return "\n".join(
+        f"{spec.name} {spec.dtype} [{', '.join(map(str, spec.shape))}]" for spec in specs
+    )
 
 
 def _model_view(registry: "Registry", model: "ModelRecord") -> View:

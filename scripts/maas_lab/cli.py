@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 our fault, 2 usage, 3 refused by a rule, 4 conflict, 5 try
 
 import io
 import sys
+from importlib.metadata import version as installed_version
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ from maas_lab import (
     signing_cli,
 )
 from maas_lab.output import Output
+from maas_lab.usage import Verbs
 from maas_lab.verbs import (
     Alias,
     Bundled,
@@ -43,6 +45,7 @@ from maas_lab.views import releases as release_views
 from maas_lab.views import serving as serving_views
 
 app = typer.Typer(
+    cls=Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -67,6 +70,24 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     app()
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"maas {installed_version('maas')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Say the version and end."
+        ),
+    ] = False,
+) -> None:
+    """Take what goes before a verb."""
 
 
 @verb

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,41 @@ def test_a_mistake_has_its_exit_code_and_one_clear_line(
     assert result.exit_code == exit_code, result.output
     assert said in result.stderr
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "field", "said"),
+    [
+        (["promote", "sentiment@2", "--weight", "101"], "invalid_field", "weight", "100"),
+        (["list", "--limit", "many"], "invalid_field", "limit", "integer"),
+        (["promote"], "invalid_field", "version", "Missing"),
+        (["promote", "sentiment@2", "--frob"], "invalid_field", "frob", "--frob"),
+        (["list", "sentiment", "more"], "bad_request", None, "more"),
+        (["fly"], "bad_request", None, "fly"),
+        (["registry", "fly"], "bad_request", None, "fly"),
+        (["new", "stars", "--task", "chess"], "invalid_field", "task", "chess"),
+    ],
+)
+def test_wrong_usage_is_an_object_where_json_was_asked_for(
+    empty: Laptop, arguments: list[str], code: str, field: str | None, said: str
+) -> None:
+    result = empty.run(*arguments, "--json")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    told = json.loads(result.stderr)
+    assert (told["code"], told["field"]) == (code, field)
+    assert said in told["error"]
+
+
+def test_what_follows_two_dashes_asks_for_no_json(empty: Laptop) -> None:
+    result = empty.run("promote", "sentiment@2", "--weight", "101", "--", "--json")
+    assert result.exit_code == 2
+    assert "Usage" in result.stderr
+
+
+def test_the_version_is_that_of_the_package(empty: Laptop) -> None:
+    result = empty.run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"maas {version('maas')}\n")
 
 
 def test_verbs_in_the_wrong_order_name_the_one_before(empty: Laptop) -> None:

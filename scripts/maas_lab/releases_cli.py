@@ -69,11 +69,11 @@ def block(version: Reference, why: Why = "", as_json: Json = False) -> None:
 
 @verb
 def unblock(version: Reference, why: Why = "", as_json: Json = False) -> None:
-    """Make a blocked version again what its last replay says: verified or registered."""
+    """Make a blocked version again what it was before; a retired one stays retired."""
     model, address = version_of(version)
     with build_registry(read_settings()) as registry:
         change = registry.unblock(model, address, reason=why)
-    Output(as_json=as_json).show(views.state_view(change))
+    Output(as_json=as_json).show(views.unblocked_view(change))
 
 
 @verb

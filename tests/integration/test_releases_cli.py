@@ -66,7 +66,9 @@ def test_a_version_is_blocked_and_unblocked(home: Home) -> None:
     refused = run(home, "promote", "sentiment@2")
     assert (refused.exit_code, "maas unblock" in refused.stderr) == (3, True)
     assert ok(home, "unblock", "sentiment@2")["status"] == "verified"
-    assert "already" in run(home, "unblock", "sentiment@2").stdout
+    again = run(home, "unblock", "sentiment@2")
+    assert again.exit_code == 0
+    assert "sentiment@2 is not blocked: it is verified; nothing was written" in again.stdout
 
 
 def test_the_only_version_of_an_alias_is_not_blocked(home: Home) -> None:
@@ -93,6 +95,10 @@ def test_a_version_is_retired(home: Home) -> None:
     assert run(home, "retire", "sentiment@1").exit_code == 3
     assert ok(home, "retire", "sentiment@2", "--why", "too slow")["status"] == "retired"
     assert run(home, "promote", "sentiment@2", "--force", "--reason", "want it").exit_code == 3
+    # For good: a block and its end leave it so
+    ok(home, "block", "sentiment@2")
+    assert ok(home, "unblock", "sentiment@2")["status"] == "retired"
+    assert run(home, "promote", "sentiment@2").exit_code == 3
 
 
 @pytest.mark.parametrize("verb", ["block", "unblock", "retire", "verify"])
@@ -264,6 +270,26 @@ def test_what_an_alias_was_and_back_to_it(home: Home) -> None:
     assert [each["action"] for each in events(home)[:2]] == ["rollback", "promote"]
     again = ok(home, "rollback", "sentiment", "--to", "3")
     assert again["changed"] is False
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("rollback", "sentiment", "--to", "999"),
+        ("rollback", "sentiment", "--to", "999", "--dry-run"),
+        ("show", "sentiment@production", "--at", "999"),
+        ("show", "sentiment", "--at", "999"),
+    ],
+    ids=" ".join,
+)
+def test_a_revision_that_never_was_is_not_there(home: Home, arguments: tuple[str, ...]) -> None:
+    before = len(events(home))
+    refused = run(home, *arguments, "--json")
+    assert refused.exit_code == 3
+    said = json.loads(refused.stderr)
+    assert f"sentiment has no revision 999; its newest is {before}" in said["error"]
+    assert said["field"] == "revision"
+    assert len(events(home)) == before
 
 
 def test_two_versions_are_compared(home: Home) -> None:

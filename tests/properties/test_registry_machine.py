@@ -38,7 +38,7 @@ class VersionsMachine(ReleasesMachine):
         self.add(seed)
 
     @precondition(lambda self: self.oracle.past and self.oracle.decides())
-    @rule(alias=ALIASES, back=st.integers(0, 8), dry=st.booleans())
+    @rule(alias=ALIASES, back=st.integers(-1, 8), dry=st.booleans())
     def rollback_to(self, alias: str, back: int, dry: bool) -> None:
         revision = max(1, self.oracle.changes - back)
         then = self.oracle.then(alias, revision)
@@ -70,9 +70,11 @@ class VersionsMachine(ReleasesMachine):
             return
         assert change.changed == (self.oracle.status(number) == "blocked")
         if change.changed:
+            earned = "verified" if self.oracle.passed[number - 1] else "registered"
             self.oracle.statuses[number - 1] = (
-                "verified" if self.oracle.passed[number - 1] else "registered"
+                "retired" if number in self.oracle.retired else earned
             )
+            assert change.record.status == self.oracle.status(number)
             self.oracle.changed()
 
     @precondition(lambda self: self.oracle.digests)
@@ -91,7 +93,7 @@ class VersionsMachine(ReleasesMachine):
             self.oracle.changed()
 
     @precondition(lambda self: self.oracle.past)
-    @rule(alias=ALIASES, back=st.integers(0, 8))
+    @rule(alias=ALIASES, back=st.integers(-1, 8))
     def what_was_is_told(self, alias: str, back: int) -> None:
         revision = max(1, self.oracle.changes - back)
         try:

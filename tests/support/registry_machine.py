@@ -181,6 +181,7 @@ class ReleasesMachine(RuleBasedStateMachine):
         assert change.changed == (status != "retired")
         if change.changed:
             self.oracle.statuses[number - 1] = "retired"
+            self.oracle.retired.add(number)
             self.oracle.changed()
 
     @precondition(lambda self: self.oracle.mostly_alive())

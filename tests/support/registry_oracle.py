@@ -50,6 +50,7 @@ class Oracle:
 
     Attributes:
         digests: By number, as are statuses, verdicts of the last replays, and tags.
+        retired: Who ever was retired, which is for good.
         aliases: All that each alias ever routed to, a revision each.
         before: What a rollback restores.
         shadows: Who sees some of an alias's requests too.
@@ -62,6 +63,7 @@ class Oracle:
     statuses: list[str] = field(default_factory=list)
     passed: list[bool] = field(default_factory=list)
     tags: list[set[str]] = field(default_factory=list)
+    retired: set[int] = field(default_factory=set)
     aliases: dict[str, list[Weights]] = field(default_factory=dict)
     before: dict[str, Weights | None] = field(default_factory=dict)
     shadows: dict[str, Shadow] = field(default_factory=dict)
@@ -119,7 +121,7 @@ class Oracle:
 
     def then(self, alias: str, revision: int) -> AliasState | None:
         states = [state for at, state in self.past.get(alias, ()) if at <= revision]
-        return states[-1] if states else None
+        return states[-1] if states and revision <= self.changes else None
 
     # ---- Changes ---------------------------------------------------------------------------------
 

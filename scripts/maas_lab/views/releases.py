@@ -62,6 +62,15 @@ def state_view(change: "VersionChange", aliases: "Sequence[AliasRecord]" = ()) -
     return View(data, "\n".join(lines))
 
 
+def unblocked_view(change: "VersionChange") -> View:
+    """What `maas unblock` made of a version, or that there was no block to take away."""
+    view, record = state_view(change), change.record
+    if change.changed:
+        return view
+    name = f"{record.model}@{record.number}"
+    return View(view.data, f"{name} is not blocked: it is {record.status}; nothing was written")
+
+
 def tags_view(change: "VersionChange") -> View:
     """A version's tags."""
     record = change.record

@@ -109,13 +109,14 @@ class Curator(Roller):
         return self._change_version(model, address, reason, rule)
 
     def unblock(self, model: str, address: VersionAddress, *, reason: str = "") -> VersionChange:
-        """Make a blocked version again what its last replay says."""
-        return self._change_version(
-            model,
-            address,
-            reason,
-            lambda current, version, stamp: states.unblock(current, version, stamp=stamp),
-        )
+        """Make a blocked version again what it was: retired, or what its last replay says."""
+
+        def rule(current: Current, version: VersionRecord, stamp: Stamp) -> Changed:
+            blocked = version.status == "blocked"
+            was = self.blocked_from(version.model, version.number) if blocked else None
+            return states.unblock(current, version, was=was, stamp=stamp)
+
+        return self._change_version(model, address, reason, rule)
 
     def tag(
         self,

@@ -11,6 +11,7 @@ the moment back to the alias's last change before it, and nothing else is read:
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import dropwhile
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -85,7 +86,7 @@ class Historian(Reader):
 
         Raises:
             ModelNotFoundError: There is no such model.
-            VersionNotServedError: The alias did not exist then.
+            VersionNotServedError: The alias did not exist then, or there is no such revision.
         """
         name = parse_alias(alias)
         for event in self._until(model, moment):
@@ -97,7 +98,12 @@ class Historian(Reader):
         )
 
     def aliases_at(self, model: str, moment: Moment) -> tuple[AliasThen, ...]:
-        """All aliases that a model has now, as they were at a moment; without those of later."""
+        """All aliases that a model has now, as they were at a moment; without those of later.
+
+        Raises:
+            ModelNotFoundError: There is no such model.
+            VersionNotServedError: There is no such revision.
+        """
         wanted = {alias.name for alias in self.aliases(model)}
         found: dict[str, AliasThen] = {}
         for event in self._until(model, moment):
@@ -107,25 +113,39 @@ class Historian(Reader):
                 break
         return tuple(found[name] for name in sorted(found))
 
+    def blocked_from(self, model: str, number: int) -> str | None:
+        """The state that a version had before its last block; None where history has none."""
+        subject = str(number)
+        for event in self._changes(model):
+            if event.action == "block" and event.subject == subject:
+                status = (event.before or {}).get("status")
+                return status if isinstance(status, str) else None
+        return None
+
     def _until(self, model: str, moment: Moment) -> Iterator[EventRecord]:
         """The changes until a moment, the newest first."""
-        after: int | None = None
-        if isinstance(moment, AtRevision) and moment.revision < VERSIONS_MAX:
-            after = moment.revision + 1
-        reached, more = False, True
+        match moment:
+            case AtRevision(revision=revision):
+                after = revision + 1 if revision < VERSIONS_MAX else None
+                for place, event in enumerate(self._changes(model, after=after)):
+                    if place == 0 and event.revision < revision:  # history has no gaps
+                        raise _no_revision(model, revision, newest=event.revision)
+                    yield event
+            case AtTime(at=at):
+                # Clocks of several writers may disagree; the revision alone orders history.
+                yield from dropwhile(lambda event: event.at > at, self._changes(model))
+
+    def _changes(self, model: str, *, after: int | None = None) -> Iterator[EventRecord]:
+        """The changes, page by page, newest first, from behind the model's revision `after`."""
+        more = True
         while more:
             page = self.history(model, limit=LIMITS.page_records, after=after)
-            for event in page.records:
-                # Clocks of several writers may disagree; the revision alone orders history.
-                reached = reached or _is_until(event, moment)
-                if reached:
-                    yield event
+            yield from page.records
             more, after = page.more, page.records[-1].revision if page.records else None
 
 
-def _is_until(event: EventRecord, moment: Moment) -> bool:
-    match moment:
-        case AtRevision(revision=revision):
-            return event.revision <= revision
-        case AtTime(at=at):
-            return event.at <= at
+def _no_revision(model: str, revision: int, *, newest: int) -> VersionNotServedError:
+    return VersionNotServedError(
+        f"{model} has no revision {revision}; its newest is {newest}. See maas history {model}.",
+        field="revision",
+    )

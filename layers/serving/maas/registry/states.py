@@ -6,7 +6,7 @@ given no traffic any more, `blocked` it answers nobody, however it is asked for:
 
     change = verify(current, version, verification, stamp=stamp)
     change = retire(current, version, stamp=stamp)
-    change = unblock(current, version, stamp=stamp)             # what blocks is in `blocks`
+    change = unblock(current, version, was="retired", stamp=stamp)    # what blocks is in `blocks`
 
 Each answers with the records to write, or with the version as it is where nothing would change.
 """
@@ -80,8 +80,18 @@ def retire(
     )
 
 
-def unblock(current: Current, version: VersionRecord, *, stamp: Stamp) -> NewState | VersionRecord:
-    """Make a blocked version again what its last replay says: verified or registered."""
+def unblock(
+    current: Current, version: VersionRecord, *, was: str | None, stamp: Stamp
+) -> NewState | VersionRecord:
+    """Make a blocked version again what it was before.
+
+    Args:
+        current: The model as it is.
+        version: The version, read at `current`'s revision.
+        was: Its state before its last block; None where nothing tells. Retired is for good; of the
+            others its last replay decides, which may be of later than the block.
+        stamp: When, who and why.
+    """
     if version.status != "blocked":
         return version
     policy = replace(
@@ -89,7 +99,8 @@ def unblock(current: Current, version: VersionRecord, *, stamp: Stamp) -> NewSta
         digests=current.policy.digests | {version.number: version.digest},
         blocked=tuple(n for n in current.policy.blocked if n != version.number),
     )
-    record = replace(version, status=_earned(version.verification))
+    status = "retired" if was == "retired" else _earned(version.verification)
+    record = replace(version, status=status)
     current = Current(current.model, policy)
     return changed(current, version, record, action="unblock", stamp=stamp)
 

@@ -11,7 +11,7 @@ from maas.errors import FieldError, ModelNotFoundError, RefusedError, VersionNot
 from maas.limits import LIMITS
 from maas.registry.addresses import ByNumber
 from maas.registry.historian import AtRevision, AtTime, parse_moment
-from maas.registry.records import Candidate, Route
+from maas.registry.records import VERSIONS_MAX, Candidate, Route
 from maas.registry.registry import Registry
 from maas.registry.sqlite import SqliteStore
 
@@ -72,7 +72,6 @@ def test_what_is_no_moment_is_refused(text: str) -> None:
         ("5", TWO, "to 2"),
         ("6", THREE, "to 3"),
         ("7", THREE, "to 3"),
-        ("90000000", THREE, "to 3"),
         ("2040-01-01", THREE, "to 3"),
     ],
 )
@@ -89,6 +88,22 @@ def test_before_its_first_promote_an_alias_was_not(registry: Registry, moment: s
         registry.alias_at("sentiment", "production", parse_moment(moment))
     with pytest.raises(ModelNotFoundError):
         registry.alias_at("nobody", "production", parse_moment(moment))
+
+
+@pytest.mark.parametrize("revision", [8, 999, VERSIONS_MAX - 1, VERSIONS_MAX])
+def test_a_revision_that_never_was_is_refused(registry: Registry, revision: int) -> None:
+    asked: tuple[Callable[[], object], ...] = (
+        lambda: registry.alias_at("sentiment", "production", AtRevision(revision)),
+        lambda: registry.aliases_at("sentiment", AtRevision(revision)),
+        lambda: registry.rollback("sentiment", to=AtRevision(revision)),
+    )
+    for ask in asked:
+        with pytest.raises(
+            VersionNotServedError, match=f"sentiment has no revision {revision}; its newest is 7"
+        ) as refused:
+            ask()
+        assert refused.value.field == "revision"
+    assert registry.model("sentiment").revision == 7
 
 
 def test_all_aliases_as_they_were(registry: Registry) -> None:

@@ -123,6 +123,30 @@ def test_a_retired_version_gets_no_traffic(two: Registry, invariants: Invariants
     invariants(two)
 
 
+@pytest.mark.parametrize("meanwhile", [None, Verification(8, 0.0, 0.1), FAILED])
+def test_a_retired_version_stays_so_through_a_block(
+    two: Registry, invariants: Invariants, meanwhile: Verification | None
+) -> None:
+    # Given a version that was blocked once while it was verified, and then was retired
+    two.block("sentiment", ByNumber(2))
+    two.unblock("sentiment", ByNumber(2))
+    two.retire("sentiment", ByNumber(2))
+    # When it is blocked, looked at, and unblocked
+    two.block("sentiment", ByNumber(2))
+    two.promote("sentiment", ByNumber(1), alias="canary")
+    if meanwhile is not None:
+        two.record_verification("sentiment", ByNumber(2), meanwhile)
+    change = two.unblock("sentiment", ByNumber(2))
+    # Then it is out of use as before, and history says so
+    assert (change.changed, change.record.status) == (True, "retired")
+    (event,) = two.history("sentiment", limit=1).records
+    assert (event.before, event.after) == ({"status": "blocked"}, {"status": "retired"})
+    assert two.policy("sentiment").blocked == ()
+    with pytest.raises(RefusedError, match="sentiment@2 is retired"):
+        two.promote("sentiment", ByNumber(2), force=True, reason="I want it")
+    invariants(two)
+
+
 def test_a_failed_replay_keeps_traffic_and_allows_no_more(
     three: Registry, invariants: Invariants
 ) -> None:

@@ -155,7 +155,6 @@ def linear(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, s
     [
         ({}, "One of instances, dataframe_split, dataframe_records and inputs"),
         ({"instances": ROWS, "inputs": ROWS}, "One of instances"),
-        ({"instances": ROWS, "params": {}}, "params: is not known here"),
         ({"dataframe_split": {"columns": ["a"], "data": ROWS}}, "as many cells as columns"),
         ({"dataframe_split": {"columns": [], "data": []}}, "must have a row at least"),
         ({"dataframe_split": {"columns": ["a"]}}, "data: is required"),

@@ -158,7 +158,6 @@ def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
         ({"instances": []}, "must be at least one"),
         ({"instances": {"x": ROWS}}, "instances: Expected `array | null`, got `object`"),
         ({"instances": ROWS, "signature_name": "other"}, "must be serving_default"),
-        ({"instances": ROWS, "parameters": {}}, "parameters: is not known here; remove it"),
         ({"instances": [[1, 2, 3], [1, 2]]}, "must be nested evenly"),
         ({"instances": [[1, 2]]}, "x: must have the shape [batch, 3]"),
         ({"instances": [["1", "2", "3"]]}, "must be given by name: x"),

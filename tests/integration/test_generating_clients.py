@@ -130,6 +130,10 @@ def test_hugging_faces_client_talks(url: str, home: TaskHome) -> None:
     parts = client.chat_completion(TALK, temperature=0, max_tokens=24, stream=True)
     said = [each.choices[0].delta.content or "" for each in parts]
     assert "".join(said) == spoken(wanted)
+    # And what was answered can be sent back, with all that the client makes of it
+    more = [*TALK, answer.choices[0].message, {"role": "user", "content": "so"}]
+    again = client.chat_completion(more, temperature=0, max_tokens=24)
+    assert again.usage.prompt_tokens > answer.usage.total_tokens
 
 
 # ---- OpenAI -------------------------------------------------------------------------------------
@@ -239,7 +243,13 @@ def test_the_asyncio_client_too(url: str, home: TaskHome) -> None:
     [
         ({"n": 2}, "one answer"),
         ({"logprobs": True}, "logprobs"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools: must be empty"),
+        ({"functions": [{"name": "f"}]}, "functions: must be empty"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        (
+            {"messages": [{"role": "assistant", "content": "a", "tool_calls": [{}]}, *TALK[-1:]]},
+            r"messages\[0\].tool_calls: must be empty",
+        ),
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"messages": TALK[:1]}, "a user message"),
         ({"messages": [{"role": "user", "content": "a</s>"}]}, "special token"),
@@ -251,6 +261,23 @@ def test_what_is_not_done_is_refused_by_name(
 ) -> None:
     with pytest.raises(UnprocessableEntityError, match=said):
         client.chat.completions.create(**({"model": "generator", "messages": TALK} | options))
+
+
+def test_what_changes_no_answer_is_ignored(client: OpenAI, home: TaskHome) -> None:
+    answer = client.chat.completions.create(
+        model="generator",
+        messages=TALK,
+        temperature=0,
+        tools=[],
+        parallel_tool_calls=False,
+        modalities=["text"],
+        reasoning_effort="low",
+        verbosity="low",
+        safety_identifier="somebody",
+        prompt_cache_key="a talk",
+        extra_body={"of_a_later_release": True},
+    )
+    assert answer.choices[0].message.content == spoken(answered(home.bundle))
 
 
 def test_errors_are_openais(

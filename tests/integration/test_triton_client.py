@@ -153,6 +153,8 @@ def test_the_asyncio_client_too(url: str, bundles: dict[int, TinyBundle]) -> Non
     async def ask() -> Any:  # noqa: ANN401 - what the client returns has no types
         async with triton_aio.InferenceServerClient(url) as client:
             assert await client.is_model_ready("sentiment")
+            (entry, *_) = await client.get_model_repository_index()
+            assert entry["name"] == "sentiment"
             answers = await asyncio.gather(
                 *(client.infer("sentiment", [texts_input()]) for _ in range(4))
             )

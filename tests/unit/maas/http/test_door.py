@@ -111,6 +111,16 @@ def test_text_goes_back_as_it_is_and_all_else_in_base64() -> None:
     assert answer_of(event, sent(b"", status=404))["isBase64Encoded"] is False
 
 
+def test_a_large_text_goes_back_as_what_takes_less_of_lambdas_own_json() -> None:
+    # Given as much text as is answered at the most, plain and in quotes that are escaped again
+    for text in (b'"' + b"a" * 4_200_000 + b'"', json.dumps('"\\' * 1_000_000).encode()):
+        answer = answer_of(rest_event(), sent(text, content_type="application/json"))
+        # Then what Lambda sends is within its 6 MB, and is the same text
+        assert len(json.dumps(answer)) < 6_291_556
+        body = answer["body"].encode()
+        assert (base64.b64decode(body) if answer["isBase64Encoded"] else body) == text
+
+
 @pytest.mark.parametrize("fault", ["waits", "no text"])
 def test_a_fault_of_ours_is_not_called_the_callers(fault: str) -> None:
     class Never:

@@ -115,10 +115,12 @@ class _Server:
 
 
 async def _only_ready(request: "Request") -> bool:
-    """What the body asks for; clients send none, too."""
-    check_type(request.headers)
+    """What the body asks for; clients send none, too, and name any type for it."""
     data = await read_body(request.receive, request.headers, limit=LIMITS.body_bytes)
-    return bool(data.strip()) and bool(convert_fields(parse_json(data), IndexBody).ready)
+    if not data.strip():
+        return False
+    check_type(request.headers)
+    return bool(convert_fields(parse_json(data), IndexBody).ready)
 
 
 def _entries(policy: "Policy") -> list[IndexEntry]:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _MAX_TOKENS = 16  # as OpenAI has it
 _DONE = b"data: [DONE]\n\n"
+_NO_TOOLS = "must be empty: the model calls none"
 _NOT_DONE: dict[str, tuple[object, str]] = {
     "n": (1, "must be 1: one answer is written"),
     "best_of": (1, "must be 1: one answer is written"),
@@ -51,6 +52,8 @@ _NOT_DONE: dict[str, tuple[object, str]] = {
     "presence_penalty": (0, "must be 0; use repetition_penalty"),
     "frequency_penalty": (0, "must be 0; use repetition_penalty"),
     "logit_bias": ({}, "must be empty"),
+    "tools": ([], _NO_TOOLS),
+    "functions": ([], _NO_TOOLS),
 }
 """What the client knows and no model here does: the one value that changes nothing, and why."""
 
@@ -99,7 +102,7 @@ def chat_request(body: "ChatBody") -> GenerateRequest:
         raise FieldError("must be one message at least", field="messages")
     most = body.max_completion_tokens
     return GenerateRequest(
-        messages=tuple(map(_message, body.messages)),
+        messages=tuple(_message(each, at) for at, each in enumerate(body.messages)),
         how=_sampling(body),
         max_new_tokens=body.max_tokens if most is None else most,
         stop=listed(body.stop or []),
@@ -122,7 +125,9 @@ def _check(body: "CompletionBody | ChatBody") -> None:
         raise FieldError("may only be given where stream is true", field="stream_options")
 
 
-def _message(message: "ChatMessage") -> Message:
+def _message(message: "ChatMessage", at: int) -> Message:
+    if message.tool_calls:
+        raise FieldError(_NO_TOOLS, field=f"messages[{at}].tool_calls")
     content = message.content
     text = content if isinstance(content, str) else "".join(part.text for part in content)
     return Message("system" if message.role == "developer" else message.role, text)

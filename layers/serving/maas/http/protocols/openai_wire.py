@@ -31,7 +31,7 @@ Dimensions = Annotated[int, Meta(ge=1)]
 ModelId = Annotated[str, Meta(min_length=1, max_length=104)]
 
 
-class EmbeddingsBody(Struct, frozen=True, forbid_unknown_fields=True):
+class EmbeddingsBody(Struct, frozen=True):
     """A request for embeddings.
 
     Attributes:

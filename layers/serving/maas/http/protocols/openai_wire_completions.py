@@ -5,7 +5,8 @@ May import `maas.limits`, the structs beside it, and msgspec. `openai_completion
     body = msgspec.convert(value, ChatBody, strict=True)
 
 Beyond OpenAI's own, both take `top_k` and `repetition_penalty`, which a client sends as its
-`extra_body`.
+`extra_body`. What is not known is ignored, as clients send more with each release; what would make
+another answer than the one that is given is known, and refused.
 """
 
 from typing import Annotated, Any, Literal
@@ -35,10 +36,11 @@ from maas.limits import LIMITS
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 Ending = Literal["stop", "length"]
 Said = Annotated[str, Meta(extra_json_schema={"maxLength": LIMITS.text_characters})]
+NoItems = Annotated[list[Any], Meta(extra_json_schema={"maxItems": 0})]
 _MESSAGES = {"minItems": 1, "maxItems": LIMITS.messages}
 
 
-class StreamOptions(Struct, frozen=True, forbid_unknown_fields=True):
+class StreamOptions(Struct, frozen=True):
     """How an answer is streamed.
 
     Attributes:
@@ -50,7 +52,7 @@ class StreamOptions(Struct, frozen=True, forbid_unknown_fields=True):
     include_obfuscation: bool | None = None
 
 
-class CompletionBody(Struct, frozen=True, forbid_unknown_fields=True):
+class CompletionBody(Struct, frozen=True):
     """A request to go on with texts.
 
     Attributes:
@@ -99,7 +101,7 @@ class CompletionBody(Struct, frozen=True, forbid_unknown_fields=True):
     user: str | None = None
 
 
-class ContentPart(Struct, frozen=True, forbid_unknown_fields=True):
+class ContentPart(Struct, frozen=True):
     """A part of what somebody said.
 
     Attributes:
@@ -111,7 +113,7 @@ class ContentPart(Struct, frozen=True, forbid_unknown_fields=True):
     type: Literal["text"]
 
 
-class ChatMessage(Struct, frozen=True, forbid_unknown_fields=True):
+class ChatMessage(Struct, frozen=True):
     """What somebody said.
 
     Attributes:
@@ -119,15 +121,21 @@ class ChatMessage(Struct, frozen=True, forbid_unknown_fields=True):
         content: What: a text, or parts that are put one behind the other.
         name: Ignored.
         refusal: Ignored.
+        tool_calls: Refused unless empty: no tools are known.
+        function_call: Refused.
+        audio: Refused: only texts are read.
     """
 
     role: Literal["system", "developer", "user", "assistant"]
     content: Said | list[ContentPart]
     name: str | None = None
     refusal: str | None = None
+    tool_calls: NoItems | None = None
+    function_call: None = None
+    audio: None = None
 
 
-class ResponseFormat(Struct, frozen=True, forbid_unknown_fields=True):
+class ResponseFormat(Struct, frozen=True):
     """What an answer is.
 
     Attributes:
@@ -137,7 +145,7 @@ class ResponseFormat(Struct, frozen=True, forbid_unknown_fields=True):
     type: Literal["text"]
 
 
-class ChatBody(Struct, frozen=True, forbid_unknown_fields=True):
+class ChatBody(Struct, frozen=True):
     """A request to answer a conversation.
 
     Attributes:
@@ -163,8 +171,13 @@ class ChatBody(Struct, frozen=True, forbid_unknown_fields=True):
         frequency_penalty: Refused unless 0; `repetition_penalty` is known.
         logit_bias: Refused unless empty.
         response_format: A text; no other is known.
-        tools: Refused.
+        tools: Refused unless empty.
         tool_choice: Refused unless `none`.
+        functions: Refused unless empty, the older name of tools.
+        function_call: Refused unless `none`.
+        modalities: `text` alone.
+        audio: Refused: only texts are answered.
+        web_search_options: Refused: nothing is searched.
         user: Ignored.
         metadata: Ignored.
         store: Ignored: nothing is stored.
@@ -190,8 +203,13 @@ class ChatBody(Struct, frozen=True, forbid_unknown_fields=True):
     frequency_penalty: NoPenalty | None = None
     logit_bias: NoObject | None = None
     response_format: ResponseFormat | None = None
-    tools: None = None
+    tools: NoItems | None = None
     tool_choice: Literal["none"] | None = None
+    functions: NoItems | None = None
+    function_call: Literal["none"] | None = None
+    modalities: list[Literal["text"]] | None = None
+    audio: None = None
+    web_search_options: None = None
     user: str | None = None
     metadata: dict[str, Any] | None = None
     store: bool | None = None

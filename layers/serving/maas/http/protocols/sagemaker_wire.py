@@ -13,7 +13,7 @@ from msgspec import Struct
 from maas.http.protocols.tfs_wire import Instances
 
 
-class SplitFrame(Struct, frozen=True, forbid_unknown_fields=True):
+class SplitFrame(Struct, frozen=True):
     """A table as pandas splits it.
 
     Attributes:
@@ -27,7 +27,7 @@ class SplitFrame(Struct, frozen=True, forbid_unknown_fields=True):
     index: list[Any] | None = None
 
 
-class InvocationBody(Struct, frozen=True, forbid_unknown_fields=True):
+class InvocationBody(Struct, frozen=True):
     """What a model is asked in one of these ways, all but the last by rows.
 
     Attributes:

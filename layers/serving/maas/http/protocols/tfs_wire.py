@@ -14,7 +14,7 @@ _INSTANCES: dict[str, Any] = {"minItems": 1}
 Instances = Annotated[list[Any], Meta(extra_json_schema=_INSTANCES)]
 
 
-class PredictBody(Struct, frozen=True, forbid_unknown_fields=True):
+class PredictBody(Struct, frozen=True):
     """A request: either `instances` or `inputs`.
 
     Attributes:

@@ -21,6 +21,7 @@ from maas.errors import BundleError, FieldError, RefusedError
 from maas_lab.files import CHUNK_BYTES
 from maas_lab.graphs import strip_graph
 from maas_lab.importing.class_labels import class_labels
+from maas_lab.importing.division import guard_divisions
 from maas_lab.importing.opsets import settle_opsets
 from maas_lab.importing.sequences import unroll_sequences
 from maas_lab.importing.zip_maps import cut_zip_maps
@@ -84,6 +85,7 @@ def read_foreign(path: "Path") -> Foreign:
     for field in _HIDDEN:
         model.ClearField(field)
     _settle_inputs(model, notes)
+    guard_divisions(model, notes)
     for value in (*model.graph.input, *model.graph.output):
         value.type.ClearField("denotation")
     model.graph.ClearField("quantization_annotation")

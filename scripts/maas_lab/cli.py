@@ -245,7 +245,10 @@ def predict(
     version: Annotated[str, typer.Argument(help="A model or version, such as sentiment@2.")],
     texts: Annotated[
         list[str],
-        typer.Argument(help="Texts, or files for a model of such; - reads one text a line."),
+        typer.Argument(
+            help="Texts; files for a model of pictures or sounds, or of tables (CSV with a header);"
+            " - reads one a line."
+        ),
     ],
     url: Annotated[
         str | None, typer.Option(help="A server, such as http://127.0.0.1:8080.")
@@ -253,7 +256,7 @@ def predict(
     top_k: Annotated[int | None, typer.Option(min=1, help="Labels per text.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask a model, in this process or by asking a server."""
+    """Ask a model of texts, pictures, sounds or tables, in this process or by asking a server."""
     from maas_lab.predicting import predict_here, predict_there, read_lines
 
     model, address = parse_reference(version)

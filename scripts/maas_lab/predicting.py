@@ -6,6 +6,7 @@ goes through the same app. What is sent depends on the model's task, which it is
     answer = predict_here(settings, "sentiment", None, ["a fine film"], top_k=1)
     answer.rows[0][0]["label"]
     predict_here(settings, "digits", None, ["seven.png"], top_k=None).rows    # inputs are files
+    predict_here(settings, "iris", None, ["rows.csv"], top_k=None).rows       # a label per row
 """
 
 import asyncio
@@ -18,9 +19,10 @@ import httpx
 import msgspec
 from msgspec.structs import replace
 
-from maas.bundle.task_rules import FILED
-from maas.errors import FieldError, MaasError, TryAgainError
+from maas.bundle.task_rules import BARE, FILED, PAIRED, TABULAR
+from maas.errors import BadRequestError, FieldError, MaasError, TryAgainError
 from maas.limits import LIMITS
+from maas_lab.examples import example_of, path_of
 from maas_lab.serving import build_local_app
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     Options = dict[str, Any]
 
 _TIMEOUT_SECONDS = 30.0
+_UNASKED = (BARE | PAIRED) - TABULAR
+"""The tasks that need more than a text or a file."""
+SERVED_AT = "http://127.0.0.1:8080"
+"""Where `maas serve` answers, unless it is told another place."""
 _LABELS = ("text-classification", "image-classification", "audio-classification")
 
 
@@ -46,6 +52,7 @@ class Prediction:
         digest: Its bundle's digest.
         rows: One answer per input, in their order, as Hugging Face's client gets it: labels with
             scores, best first; a vector's numbers; or an object with the text that was written.
+            Of tables, a label per row of the files.
     """
 
     task: str
@@ -95,21 +102,25 @@ def predict_here(
         settings: Where the registry and the bundles are.
         model: The model's name.
         address: Which version; whichever answers when None.
-        inputs: Texts, or paths of files for a model that looks or listens.
+        inputs: Texts, or paths of files for a model that looks, listens or reads tables.
         top_k: Labels per input; all when None.
 
     Raises:
         MaasError: As a server would answer it, or a file cannot be read.
     """
-    app, _ = build_local_app(replace(settings, log_level="ERROR"))
-    path = _path(model, address)
+    app, services = build_local_app(replace(settings, log_level="ERROR"))
+    path = path_of(model, address)
 
     async def ask() -> Prediction:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             task = _task(await client.get(path))
-            asked = _requests(task, inputs, top_k)
-            return _prediction(task, [await client.post(path, **options) for options in asked])
+            if task in _UNASKED:
+                bundle = services(model).turn(address).loaded.bundle
+                example = example_of(SERVED_AT, model, bundle, address)
+                raise _unasked(SERVED_AT, model, address, task=task, example=example)
+            asked, place = _requests(task, inputs, top_k), path + _below(task)
+            return _prediction(task, [await client.post(place, **options) for options in asked])
 
     return asyncio.run(ask())
 
@@ -128,18 +139,44 @@ def predict_there(
         TryAgainError: It cannot be reached.
         MaasError: What it answered, or a file cannot be read.
     """
-    path = url.rstrip("/") + _path(model, address)
+    url = url.rstrip("/")
+    path = url + path_of(model, address)
     try:
         with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
             task = _task(client.get(path))
-            responses = [client.post(path, **each) for each in _requests(task, inputs, top_k)]
+            if task in _UNASKED:
+                raise _unasked(url, model, address, task=task)
+            asked, place = _requests(task, inputs, top_k), path + _below(task)
+            responses = [client.post(place, **each) for each in asked]
     except (httpx.HTTPError, httpx.InvalidURL):
         raise TryAgainError("No server answers at this --url.", field="url") from None
     return _prediction(task, responses)
 
 
-def _path(model: str, address: "VersionAddress | None") -> str:
-    return f"/models/{model}" + (f"/versions/{address}" if address else "")
+def _below(task: str) -> str:
+    """Where below a model's own path it is asked: files of rows are SageMaker's and MLflow's."""
+    return "/invocations" if task in TABULAR else ""
+
+
+def _unasked(
+    url: str,
+    model: str,
+    address: "VersionAddress | None",
+    *,
+    task: str,
+    example: str | None = None,
+) -> BadRequestError:
+    """How a model is asked that this command cannot ask."""
+    tensors = task in BARE
+    if example is None:
+        place = url + path_of(model, address, tensors=tensors)
+        asked = f"{place}/infer" if tensors else place
+        example = f"POST {asked}; what it reads is told by curl {place}"
+    reads = "tensors" if tensors else "more than a text"
+    return BadRequestError(
+        f"{model} reads {reads}, and maas predict asks models of texts, pictures, sounds and"
+        f" tables. Ask a server: {example}"
+    )
 
 
 def _task(response: httpx.Response) -> str:
@@ -154,6 +191,10 @@ def _requests(task: str, inputs: "Sequence[str]", top_k: int | None) -> "Iterato
     if top_k is not None and task not in _LABELS:
         raise FieldError(f"is for labels, which a model for {task} has none of", field="top-k")
     parameters = {} if top_k is None else {"parameters": {"top_k": top_k}}
+    if task in TABULAR:
+        for name in inputs:
+            yield {"content": _file(name), "headers": {"content-type": "text/csv"}}
+        return
     if task in FILED:
         for name in inputs:
             data = _file(name)
@@ -177,6 +218,8 @@ def _prediction(task: str, responses: "Sequence[httpx.Response]") -> Prediction:
         if response.status_code != httpx.codes.OK:
             raise _as_error(response)
     answers = [response.json() for response in responses]
+    if task in TABULAR:
+        answers = [answer["predictions"] for answer in answers]
     return Prediction(
         task=task,
         version=int(responses[0].headers["x-maas-version"]),

@@ -34,6 +34,7 @@ from maas_lab.shadowing.tallies import Tallies
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from maas.bundle.verify import Bundle
     from maas.settings import Settings
 
 _GRACE_SECONDS = 5
@@ -64,7 +65,7 @@ def serve(
     host: str,
     port: int,
     policy_ttl: float,
-    ready: "Callable[[str, list[str]], None]",
+    ready: "Callable[[str, dict[str, Bundle]], None]",
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way get five seconds to end.
 
@@ -73,7 +74,7 @@ def serve(
         host: The address to listen on.
         port: The port; 0 takes a free one.
         policy_ttl: Seconds until a promote or rollback is seen.
-        ready: Told the URL and the models once requests are answered.
+        ready: Told the URL, and each model's version that answers, once requests are answered.
 
     Raises:
         TryAgainError: The port is taken.
@@ -123,14 +124,16 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _warm_up(services: Services) -> list[str]:
-    """Load what is promoted, so that the first request does not wait; say which models answer."""
-    answering = []
+def _warm_up(services: Services) -> "dict[str, Bundle]":
+    """Load what is promoted, so that the first request does not wait; say which models answer.
+
+    Where several versions of a model do, it is one of them.
+    """
+    answering = {}
     for model in services.models():
         try:
             services(model).warm_up()
+            answering[model] = services(model).turn(None).loaded.bundle
         except MaasError as error:
             print(f"maas: {model} does not answer yet: {error.__cause__ or error}", file=sys.stderr)  # noqa: T201
-        else:
-            answering.append(model)
     return answering

@@ -69,7 +69,7 @@ def test_a_foreign_graph_is_imported_registered_and_asked_over_http(
         else:
             assert found[name]["data"] == wanted.ravel().tolist()
     assert other.status_code == 400
-    assert "/infer" in other.json()["error"]
+    assert "POST /v2/models/zoo/infer" in other.json()["error"]
 
 
 def test_register_finds_what_was_imported(empty: Laptop, tmp_path: Path) -> None:

@@ -5,33 +5,45 @@ Imports the lab and rich's tables.
 
 import math
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 from rich.console import Group
 
-from maas.bundle.task_rules import FILED
+from maas.bundle.task_rules import FILED, TABULAR
 from maas_lab.benching.figures import FIGURES, Bench
 from maas_lab.benching.programs import REFERENCE
+from maas_lab.examples import example_of, path_of
 from maas_lab.output import View, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from maas.bundle.verify import Bundle
     from maas_lab.doctor import Finding
     from maas_lab.predicting import Prediction
 
+_EXAMPLES = 5
+"""Models that are shown how to ask; more would hide where the server is."""
 
-def serving_view(url: str, models: list[str]) -> View:
-    """Where requests are answered."""
+
+def serving_view(url: str, models: "Mapping[str, Bundle]") -> View:
+    """Where requests are answered, and how the first models are asked."""
     lines = [f"serving on {url} (Ctrl-C ends it)"]
-    for model in models:
-        lines.append(
-            f"  curl {url}/models/{model} -H 'content-type: application/json'"
-            """ -d '{"inputs": "A fine film."}'"""
-        )
-    return View({"url": url, "models": models}, "\n".join(lines))
+    lines += [_asked(url, *each) for each in islice(models.items(), _EXAMPLES)]
+    if len(models) > _EXAMPLES:
+        lines.append(f"  and {len(models) - _EXAMPLES} more models, which maas list names")
+    return View({"url": url, "models": list(models)}, "\n".join(lines))
+
+
+def _asked(url: str, model: str, bundle: "Bundle") -> str:
+    if example := example_of(url, model, bundle):
+        return f"  {example}"
+    if bundle.manifest.task in TABULAR:
+        return f"  {model} reads more columns than fit here: curl {url}{path_of(model)}"
+    return f"  {model} reads more than fits here: curl {url}{path_of(model, tensors=True)}"
 
 
 def prediction_view(inputs: "Sequence[str]", answer: "Prediction") -> View:
@@ -42,6 +54,9 @@ def prediction_view(inputs: "Sequence[str]", answer: "Prediction") -> View:
         "digest": answer.digest,
         "predictions": answer.rows,
     }
+    if answer.task in TABULAR:
+        labels = [(label, number) for number, label in enumerate(answer.rows, start=1)]
+        return View(data, table(f"version {answer.version}", "row", rows=labels))
     said = _SAID.get(answer.task, str)
     rows = [(said(row), _shortened(given)) for given, row in zip(inputs, answer.rows, strict=True)]
     column = "file" if answer.task in FILED else "text"

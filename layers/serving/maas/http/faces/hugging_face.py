@@ -11,7 +11,7 @@ from maas.http.body import check_type, is_json, parse_json
 from maas.http.callers import requested_caller
 from maas.http.describe import describe
 from maas.http.problems import encode_json
-from maas.http.protocols.hf import wire_of
+from maas.http.protocols.hf import TENSOR, tensors_error, wire_of
 from maas.http.versions import requested_version
 
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ class _HuggingFace:
         # Who answers comes first: what is read of a body, and how much of it, depends on the task.
         turn = await self._answering.turn(request, exchange)
         wire = wire_of(turn.task_name)
-        asked = wire.decode(await self._read(request, exchange, wire))
+        body = await self._read(request, exchange, wire)
+        if turn.task_name == TENSOR:
+            raise tensors_error(turn.loaded.bundle.manifest.name)
+        asked = wire.decode(body)
         return await answer_asked(self._answering, turn, asked, request=request, exchange=exchange)
 
     async def describe(self, request: "Request", exchange: "Exchange") -> bytes:
@@ -52,7 +55,7 @@ class _HuggingFace:
             exchange.turn = service.turn(address, caller=caller, deadline=exchange.deadline)
             return describe(service.model, exchange.turn, service.policy())
 
-        return encode_json(await self._answering.run(work))
+        return encode_json(await self._answering.wait(work))
 
     async def _read(self, request: "Request", exchange: "Exchange", wire: "Wire") -> object:
         """The body as the task reads it: what JSON says, or the bytes of another media type."""

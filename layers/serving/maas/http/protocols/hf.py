@@ -47,6 +47,10 @@ class Wire(Struct, frozen=True):
     events: "Callable[[], Events] | None" = None
 
 
+TENSOR = "tensor"
+"""The task that has no wire format here."""
+
+
 @cache
 def wire_of(task: str) -> Wire:
     """The wire format of a task that a manifest names."""
@@ -133,9 +137,14 @@ def _tensor() -> Wire:
 
 
 def _no_tensors(_body: object) -> NoReturn:
-    raise BadRequestError(
+    raise BadRequestError("This model reads tensors, and this wire format has none.")
+
+
+def tensors_error(model: str) -> BadRequestError:
+    """What is said to who asks a graph as it is in this wire format."""
+    return BadRequestError(
         "This model reads tensors: ask it by the Open Inference Protocol, at"
-        " POST /v2/models/{model}/infer."
+        f" POST /v2/models/{model}/infer."
     )
 
 
@@ -152,5 +161,5 @@ _WIRES: "dict[str, Callable[[], Wire]]" = {
     "summarization": _summarization,
     "text-generation": _generation,
     "tabular-classification": _table,
-    "tensor": _tensor,
+    TENSOR: _tensor,
 }

@@ -15,6 +15,7 @@ from support.tiny import NAN_WORD, PANIC_TEXT, WORDS, Client, Home, make_home
 
 from maas.http.app import App
 from maas.http.inference import inference_routes
+from maas.limits import LIMITS
 from maas.observe import Observer
 
 if TYPE_CHECKING:
@@ -66,6 +67,28 @@ def test_above_its_bound_it_refuses_at_once_and_answers_again_when_others_have_e
                 assert response.headers["content-type"] == "application/json"
         # And nothing of it stays
         assert [each.status_code for each in client.together("good", "good")] == [200, 200]
+
+
+@pytest.mark.usefixtures("log")
+def test_while_others_wait_for_their_versions_one_more_is_answered(hazardous: Home) -> None:
+    # Given versions that are not there until as many requests wait for them as there may be
+    all_wait = threading.Barrier(LIMITS.concurrency)
+    services = hazardous.services()
+
+    def opening(model: str) -> "Service":
+        all_wait.wait(10)
+        return services(model)
+
+    app = App(
+        inference_routes(cast("Services", opening), threads=True),
+        observer=Observer("INFO", metrics=False),
+        new_id=lambda: "request",
+        concurrency=LIMITS.concurrency,
+    )
+    # Then none of them keeps another from waiting, too
+    with Client(app) as client:
+        responses = client.together(*["good"] * LIMITS.concurrency)
+    assert {response.status_code for response in responses} == {200}
 
 
 BAD = (

@@ -9,6 +9,7 @@ May import everything of `maas` but the catalog and the layers above in `maas.ht
 
 import functools
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from maas.http.body import read_body
@@ -51,13 +52,16 @@ class Answering:
     ) -> None:
         self._services = services
         self._threads = threads
+        # As many as there may be requests: while each of them waits for a version to be opened, all
+        # others are answered.
+        self._waiting = ThreadPoolExecutor(LIMITS.concurrency, "waiting") if threads else None
         self._watch = watch
         self.statistics = Statistics()
 
     async def service(self, request: "Request", exchange: "Exchange") -> "Service":
         """The service of the model that the path names."""
         model = requested_model(request)
-        service = await self.run(lambda: self._services(model))
+        service = await self.wait(lambda: self._services(model))
         exchange.model = model
         return service
 
@@ -83,7 +87,7 @@ class Answering:
             caller = requested_caller(request)
             return service.turn(address, caller=caller, deadline=exchange.deadline)
 
-        exchange.turn = turn = await self.run(work)
+        exchange.turn = turn = await self.wait(work)
         for _, digest in turn.instead_of:
             self.statistics.count(digest, rows=0, nanoseconds=0, done=False, error=True)
         return turn
@@ -92,7 +96,7 @@ class Answering:
         self, service: "Service", address: "VersionAddress | None", exchange: "Exchange"
     ) -> "Turn":
         """Which version of a service answers."""
-        turn = await self.run(lambda: service.turn(address, deadline=exchange.deadline))
+        turn = await self.wait(lambda: service.turn(address, deadline=exchange.deadline))
         exchange.turn = turn
         return turn
 
@@ -145,13 +149,22 @@ class Answering:
             request.receive, request.headers, limit=limit, seconds=seconds, encoding=encoding
         )
 
-    async def run(self, work: "Callable[[], ResultT]") -> ResultT:
+    async def wait(self, work: "Callable[[], ResultT]") -> ResultT:
         """Whatever may wait, for a disk, a lock or the registry, waits off the event loop."""
+        return await self._off_the_loop(self._waiting, work)
+
+    async def run(self, work: "Callable[[], ResultT]") -> ResultT:
+        """A model runs off the event loop, too, and no more of them at a time than pays."""
+        return await self._off_the_loop(None, work)
+
+    async def _off_the_loop(
+        self, pool: "ThreadPoolExecutor | None", work: "Callable[[], ResultT]"
+    ) -> ResultT:
         if not self._threads:
             return work()
         import asyncio  # noqa: PLC0415 - on a server alone, which has it
 
-        return await asyncio.to_thread(work)
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
 
     async def _counted(
         self,

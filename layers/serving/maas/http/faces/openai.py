@@ -68,7 +68,7 @@ class _OpenAi:
         address = requested_version(request)
         if address is not None:
             await self._answering.turn_of(service, address, exchange)
-        policy = await self._answering.run(service.policy)
+        policy = await self._answering.wait(service.policy)
         pinned = None if address is None else str(address)
         return encode_json(models_of(service.model, policy, pinned=pinned))
 

@@ -57,7 +57,7 @@ class _TensorFlowServing:
 
         service = await self._answering.service(request, exchange)
         turn = await self._answering.turn(request, exchange)
-        policy = await self._answering.run(service.policy)
+        policy = await self._answering.wait(service.policy)
         pinned = requested_version(request) is not None
         return encode_json(status_of(service.model, turn, policy, pinned=pinned))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import onnx
 from onnx import TensorProto, helper
 
-from maas.errors import RefusedError
+from maas.errors import FieldError, RefusedError
 from maas.tasks.table import is_scores
 from maas.tasks.tensor import as_array
 from maas_lab.exporting.forms import GRAPH, PORTABLE
@@ -41,6 +41,12 @@ def fit_table(
     """
     notes = [*foreign.notes]
     labels = exported.labels or foreign.labels
+    if not labels:
+        raise FieldError(
+            "are needed, as the graph names none; give --labels a,b,c in the order of its scores."
+            " A model that tells no classes is served by --task tensor",
+            field="labels",
+        )
     _score_labels(foreign.model, len(labels), notes)
     columns = _columns(foreign.model, wishes.columns)
     fitted = fit_tensor(foreign, replace(exported, labels=()), folder, wishes)
@@ -72,8 +78,15 @@ def fit_table(
 def _columns(model: onnx.ModelProto, given: tuple[str, ...]) -> tuple[str, ...]:
     """Those that are given; else the inputs, where each is a column of its own."""
     sizes = [[dim.dim_value for dim in v.type.tensor_type.shape.dim] for v in model.graph.input]
-    if given or any(size[1:] != [1] for size in sizes):
+    told = all(len(size) == 2 and size[1] for size in sizes)
+    width = sum(size[1] for size in sizes) if told else 0
+    if given and width and len(given) != width:
+        raise FieldError(f"are {len(given)}, and the graph reads {width}", field="columns")
+    if given:
         return given
+    if any(size[1:] != [1] for size in sizes):
+        wanted = f"; give --columns a,b,c,d: {width or 'all'} of them, in the graph's order"
+        raise FieldError(f"is needed{wanted}", field="columns")
     return tuple(value.name for value in model.graph.input)
 
 

@@ -39,6 +39,7 @@ from maas_lab.importing.fit_windows import fit_windows
 from maas_lab.importing.forms import Outcome, has_trees, is_rounded, write_optimised
 from maas_lab.importing.imported import Imported
 from maas_lab.importing.reading import Foreign, read_foreign
+from maas_lab.importing.refusals import refusal
 from maas_lab.importing.report import write_report
 from maas_lab.importing.wishes import TABLE, TENSOR, name_of
 from maas_lab.releasing import replay_bundle
@@ -119,7 +120,7 @@ def _fitted(foreign: Foreign, exported: Exported, folder: Path, wishes: "Wishes"
     try:
         fitted = _FITS[wishes.task](foreign, exported, folder, wishes)
     except BundleError as error:
-        raise RefusedError(f"The model is refused: {error.described().rstrip('.')}.") from None
+        raise refusal(error) from None
     write_goldens(folder / GOLDEN, fitted.goldens)
     return fitted
 
@@ -190,12 +191,18 @@ def _prove(folder: Path, manifest: Manifest) -> None:
     try:
         parse_manifest(data)
         (folder / MANIFEST).write_bytes(data)
-        replay_bundle(verify_bundle(folder))
+        bundle = verify_bundle(folder)
+    except BundleError as error:
+        (folder / MANIFEST).unlink(missing_ok=True)
+        raise refusal(error) from None
+    try:
+        replay_bundle(bundle)
     except BundleError as error:
         rounded = any(own_golden(form) for form in manifest.forms)
         hint = "" if rounded else " Where it computes in float16, export the model in float32."
         raise RefusedError(
-            f"The model does not answer as a served one must: {error.described()}{hint}"
+            f"does not answer as a served one must: {error.described().rstrip('.')}.{hint}",
+            field="model",
         ) from None
     finally:
         (folder / MANIFEST).unlink(missing_ok=True)

@@ -186,7 +186,8 @@ class _Reading:
             raise BundleError(f"it has more than {self.limits.graph_nodes} nodes")
         node = read_message(data, NODE, self.budget)
         domain, operator = node.text("domain"), node.text("op_type")
-        what = f"node {_shown(node.text('name'))} ({_shown(operator)})"
+        name = node.text("name")
+        what = f"node {_shown(name)} ({_shown(operator)})" if name else f"node {_shown(operator)}"
         _refuse(node, _NODE, what)
         if domain not in self.domains or operator not in OPERATORS[domain]:
             raise BundleError(

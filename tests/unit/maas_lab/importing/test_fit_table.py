@@ -12,7 +12,7 @@ from support.foreign_graphs import FLOATS, graph_of, node, relu, saved, softmax
 from support.trees import WIDTH, chain, classic
 
 from maas.bundle.golden import read_golden
-from maas.errors import BundleError, FieldError, RefusedError
+from maas.errors import FieldError, RefusedError
 from maas.loading import load_version
 from maas.tasks.tensor import as_array
 from maas_lab.importing.class_labels import class_labels
@@ -207,8 +207,26 @@ def test_columns_are_the_inputs_where_each_is_one(tmp_path: "Path") -> None:
     )
     assert imported(tmp_path, model, columns=()).made.bundle.manifest.columns == ("age", "fare")
     # And must be given where they are not
-    with pytest.raises((RefusedError, BundleError, FieldError), match="1 to 1000, each named once"):
+    with pytest.raises(FieldError, match="is needed; give --columns a,b,c,d: 3 of them") as refusal:
         imported(tmp_path, relu(), columns=(), labels=("a", "b", "c"))
+    assert refusal.value.field == "columns"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "field", "said"),
+    [
+        ({"labels": ()}, "labels", "are needed, as the graph names none; give --labels a,b,c"),
+        ({"labels": ("a", "b")}, "labels", "are 2; the outputs end in 3"),
+        ({"columns": ("a", "b")}, "columns", "are 2, and the graph reads 3"),
+        ({"columns": ("a", "b", "b")}, "columns", "must be 1 to 1000, each named once"),
+    ],
+)
+def test_options_that_do_not_fit_are_told_by_their_names(
+    tmp_path: "Path", wishes: dict[str, Any], field: str, said: str
+) -> None:
+    with pytest.raises(FieldError) as refusal:
+        imported(tmp_path, relu(), **{"labels": ("a", "b", "c"), **wishes})
+    assert (refusal.value.field, str(refusal.value)[: len(said)]) == (field, said)
 
 
 def test_rows_are_drawn_from_what_trees_and_encoders_tell_apart() -> None:

@@ -256,13 +256,27 @@ def test_what_cannot_be_served_leaves_nothing(
     assert not list((tmp_path / "bundles").glob("*/*/manifest.json"))
 
 
+def test_an_operator_that_is_not_admitted_is_named_with_what_to_do(tmp_path: "Path") -> None:
+    model = graph_of([node("Frobnicate", ["x"], ["y"])], {"x": FLOATS}, {"y": FLOATS})
+    model.graph.node[0].ClearField("name")
+    with pytest.raises(RefusedError) as refusal:
+        imported(tmp_path, model)
+    told = str(refusal.value)
+    assert refusal.value.field == "model"
+    assert told.startswith(
+        "is refused: node 'Frobnicate' of 'ai.onnx' is no operator that is admit"
+    )
+    assert "Export the model without it" in told
+    assert "0011-graph-policy.md" in told
+
+
 @pytest.mark.parametrize(
     ("wishes", "field"),
     [
         ({"task": "chess"}, "task"),
         ({"name": "Two Words"}, "name"),
         ({"labels": ("a", "b")}, "labels"),
-        ({"labels": ("same",) * CLASSES}, None),
+        ({"labels": ("same",) * CLASSES}, "labels"),
     ],
 )
 def test_wishes_that_do_not_fit_name_their_field(

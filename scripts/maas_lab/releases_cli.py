@@ -52,7 +52,7 @@ def verify(
             reason=why,
         )
         routed = views.aliases_of(registry.policy(model), change.record.number)
-    Output(as_json=as_json).show(views.verified_view(change.record, routed))
+    Output(as_json=as_json).show(views.verified_view(change, routed))
     if not change.record.verification.passed:
         raise typer.Exit(3)
 

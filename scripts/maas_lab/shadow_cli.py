@@ -57,7 +57,7 @@ def set_(
             reason=why,
             key=required_key(settings),
         )
-    Output(as_json=as_json).show(shadow_view(change.record, changed=change.changed))
+    Output(as_json=as_json).show(shadow_view(change))
 
 
 @verb
@@ -67,7 +67,7 @@ def clear(model: Model, alias: Alias = DEFAULT_ALIAS, why: Why = "", as_json: Js
 
     with build_registry(read_settings()) as registry:
         change = registry.shadow(parse_model(model), None, alias=alias, reason=why)
-    Output(as_json=as_json).show(shadow_view(change.record, changed=change.changed))
+    Output(as_json=as_json).show(shadow_view(change))
 
 
 @verb

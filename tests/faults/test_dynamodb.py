@@ -158,7 +158,7 @@ def test_f5_a_change_that_is_cancelled_names_the_present_revision_and_writes_not
     before = copy_model(store, MODEL)
     # When DynamoDB cancels a change because of others, as often as it is asked
     wire.script(WRITE, [error("TransactionCanceledException", reasons=["None", code])] * 8)
-    with pytest.raises(ConflictError, match=r"nothing was written.* revision 2\.") as conflict:
+    with pytest.raises(ConflictError, match=r"nothing was written.* revision 4\.") as conflict:
         change(registry)
     assert (conflict.value.status, conflict.value.exit_code) == (409, 4)
     assert copy_model(store, MODEL) == before

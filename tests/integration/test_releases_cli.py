@@ -275,6 +275,57 @@ def test_what_an_alias_was_and_back_to_it(home: Home) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("promote", "sentiment@2", "--weight", "50"),
+        ("rollback", "sentiment"),
+        ("shadow", "set", "sentiment@2"),
+        ("block", "sentiment@2"),
+        ("retire", "sentiment@3"),
+        ("verify", "sentiment@2"),
+        ("tag", "sentiment@2", "good"),
+        ("describe", "sentiment@2", "longer texts"),
+        ("describe", "sentiment", "film reviews"),
+    ],
+    ids=" ".join,
+)
+def test_the_revision_that_a_verb_tells_is_that_of_history(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    # Given a model whose aliases and versions changed less often than it did
+    home = make_home(tmp_path / "home", versions=3)
+    for number, alias in ((2, "production"), (1, "production"), (3, "canary"), (1, "canary")):
+        ok(home, "promote", f"sentiment@{number}", "--alias", alias)
+    ok(home, "tag", "sentiment@2", "seen")
+    before = len(events(home))
+    # When something is changed, its revision is that of its event
+    told = ok(home, *arguments)
+    assert told["revision"] == events(home)[0]["revision"] == before + 1
+
+
+def test_the_revision_that_is_printed_can_be_followed(home: Home) -> None:
+    ok(home, "tag", "sentiment@2", "good")
+    said = run(home, "promote", "sentiment@2").stdout
+    assert "sentiment@production is now version 2 (revision 5)" in said
+    run(home, "rollback", "sentiment")
+    then = ok(home, "show", "sentiment@production", "--at", "5")
+    assert then["aliases"][0]["routes"] == [{"version": 2, "weight": 10_000}]
+    back = run(home, "rollback", "sentiment", "--to", "5").stdout
+    assert "sentiment@production is now version 2 (revision 7)" in back
+    # Where nothing was written, it is the revision at which it is so
+    again = run(home, "promote", "sentiment@2").stdout
+    assert "already; nothing was written (revision 7)" in again
+    # And what an alias or a version counts for itself is called otherwise
+    listed = ok(home, "list", "sentiment")
+    (alias,) = listed["aliases"]
+    assert (alias["alias_revision"], "revision" in alias) == (4, False)
+    tagged = next(version for version in listed["versions"] if version["number"] == 2)
+    assert (tagged["version_revision"], "revision" in tagged) == (2, False)
+    shown = ok(home, "show", "sentiment")
+    assert (shown["revision"], "revision" in shown["aliases"][0]) == (7, False)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
         ("rollback", "sentiment", "--to", "999"),
         ("rollback", "sentiment", "--to", "999", "--dry-run"),
         ("show", "sentiment@production", "--at", "999"),

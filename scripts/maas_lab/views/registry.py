@@ -5,13 +5,13 @@ Imports `maas`, the lab's records and rich's tables.
 
 from typing import TYPE_CHECKING
 
-import msgspec
 from rich.console import Group
 
 from maas.registry.addresses import parse_reference
 from maas.registry.reader import Listing
 from maas.registry.words import parse_tag
 from maas_lab.output import View, table
+from maas_lab.views.records import change_data, record_data
 from maas_lab.views.states import numbers_text, routes_text, state_text
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ def registered_view(outcome: "Registered") -> View:
         if outcome.created
         else f"{record.model}@{record.number} has this digest already; nothing was written"
     )
-    return View({"created": outcome.created, **_data(record)}, f"{done}\ndigest {record.digest}")
+    return View(
+        {"created": outcome.created, **record_data(record)}, f"{done}\ndigest {record.digest}"
+    )
 
 
 def alias_view(change: "AliasChange") -> View:
@@ -46,9 +48,7 @@ def alias_view(change: "AliasChange") -> View:
         else f"{record.model}@{record.name} is {routes_text(record.routes)} already;"
         " nothing was written"
     )
-    return View(
-        {"changed": change.changed, **_data(record)}, f"{done} (revision {record.revision})"
-    )
+    return View(change_data(change), f"{done} (revision {change.revision})")
 
 
 def models_view(registry: "Registry", limit: int) -> View:
@@ -59,7 +59,7 @@ def models_view(registry: "Registry", limit: int) -> View:
         aliases = registry.aliases(model.name)
         said = ", ".join(f"{alias.name} → {routes_text(alias.routes)}" for alias in aliases)
         rows.append((model.name, model.task, model.last_version, said or "nothing promoted"))
-        listed.append({**_data(model), "aliases": [_data(alias) for alias in aliases]})
+        listed.append({**record_data(model), "aliases": [record_data(alias) for alias in aliases]})
     data: dict[str, object] = {"models": listed, "more": page.more}
     if not rows:
         return View(
@@ -90,8 +90,8 @@ def versions_view(registry: "Registry", model: str, limit: int, *, tag: str | No
         for version in page.records
     ]
     data: dict[str, object] = {
-        "versions": [_data(version) for version in page.records],
-        "aliases": [_data(alias) for alias in aliases],
+        "versions": [record_data(version) for version in page.records],
+        "aliases": [record_data(alias) for alias in aliases],
         "more": page.more,
     }
     columns = ("version", "status", "tags", "digest", "accuracy", "registered", "answers")
@@ -116,7 +116,7 @@ def reference_view(registry: "Registry", reference: str) -> View:
     if address is None:
         return _model_view(registry, registry.model(model))
     version = registry.version(model, address)
-    return View(_data(version), table("field", "value", rows=_fields(version)))
+    return View(record_data(version), table("field", "value", rows=_fields(version)))
 
 
 def _fields(version: "VersionRecord") -> list[tuple[object, ...]]:
@@ -127,7 +127,7 @@ def _fields(version: "VersionRecord") -> list[tuple[object, ...]]:
         "labels": ", ".join(version.labels),
         "tags": ", ".join(version.tags),
     }
-    known = {key: said.get(key, value) for key, value in _data(version).items()}
+    known = {key: said.get(key, value) for key, value in record_data(version).items()}
     return [(key, value) for key, value in _flat(known) if value not in ("", None)]
 
 
@@ -142,9 +142,9 @@ def _model_view(registry: "Registry", model: "ModelRecord") -> View:
     """A model, what its aliases route to, and where it is deployed."""
     aliases, deployments = registry.aliases(model.name), registry.deployments(model.name)
     data = {
-        **_data(model),
-        "aliases": [_data(alias) for alias in aliases],
-        "deployments": [_data(deployment) for deployment in deployments],
+        **record_data(model),
+        "aliases": [record_data(alias) for alias in aliases],
+        "deployments": [record_data(deployment) for deployment in deployments],
     }
     routes = [(one.name, routes_text(one.routes), one.at[:19], one.by) for one in aliases]
     said: list[RenderableType] = [
@@ -177,7 +177,7 @@ def history_view(registry: "Registry", model: str, limit: int) -> View:
         for event in page.records
     ]
     columns = ("revision", "when", "who", "what", "of", "before → after", "why")
-    data = {"events": [_data(event) for event in page.records], "more": page.more}
+    data = {"events": [record_data(event) for event in page.records], "more": page.more}
     return View(data, _cut(table(*columns, rows=rows), more=page.more))
 
 
@@ -198,11 +198,6 @@ def _aliases_of(number: int, aliases: "Iterable[AliasRecord]") -> str:
 
 def _metric(version: "VersionRecord", name: str) -> str:
     return f"{version.metrics[name]:.3f}" if name in version.metrics else ""
-
-
-def _data(record: msgspec.Struct) -> dict[str, object]:
-    data: dict[str, object] = msgspec.to_builtins(record)
-    return data
 
 
 def _flat(data: dict[str, object], prefix: str = "") -> list[tuple[object, ...]]:

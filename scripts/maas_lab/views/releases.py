@@ -5,12 +5,12 @@ Imports `maas`, the lab's records and rich's tables.
 
 from typing import TYPE_CHECKING
 
-import msgspec
 from rich.console import Group
 
 from maas.errors import FieldError
 from maas.registry.addresses import ByAlias, parse_reference
 from maas_lab.output import View, table
+from maas_lab.views.records import change_data, record_data
 from maas_lab.views.states import routes_text
 
 if TYPE_CHECKING:
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from maas.registry.curator import AliasChange, ModelChange, VersionChange
     from maas.registry.historian import AliasThen, Moment
-    from maas.registry.records import AliasRecord, Policy, Verification, VersionRecord
+    from maas.registry.records import AliasRecord, Policy, Verification
     from maas.registry.registry import Registry
     from maas_lab.registry.differences import Differences
 
 
-def verified_view(record: "VersionRecord", routed: "Sequence[str]") -> View:
+def verified_view(change: "VersionChange", routed: "Sequence[str]") -> View:
     """What a replay of the golden requests showed."""
+    record = change.record
     proof, name = record.verification, f"{record.model}@{record.number}"
     where = "the bundle" if proof.where == "bundle" else "the function"
     if proof.passed:
@@ -38,7 +39,7 @@ def verified_view(record: "VersionRecord", routed: "Sequence[str]") -> View:
         lines.append(
             f"It goes on answering {', '.join(routed)}: roll back, promote another, or block it."
         )
-    return View({**_data(record), "answers": list(routed)}, "\n".join(lines))
+    return View({**change_data(change), "answers": list(routed)}, "\n".join(lines))
 
 
 def _start(proof: "Verification") -> str:
@@ -56,9 +57,9 @@ def state_view(change: "VersionChange", aliases: "Sequence[AliasRecord]" = ()) -
     done = "is now" if change.changed else "is already"
     lines = [f"{name} {done} {record.status}" + ("" if change.changed else "; nothing was written")]
     lines += [f"{record.model}@{alias.name} is {routes_text(alias.routes)}" for alias in aliases]
-    data = {"changed": change.changed, **_data(record)}
+    data = change_data(change)
     if aliases:
-        data["aliases"] = [_data(alias) for alias in aliases]
+        data["aliases"] = [record_data(alias) for alias in aliases]
     return View(data, "\n".join(lines))
 
 
@@ -76,21 +77,21 @@ def tags_view(change: "VersionChange") -> View:
     record = change.record
     said = ", ".join(record.tags) or "none"
     text = f"{record.model}@{record.number} has the tags: {said}"
-    return View({"changed": change.changed, **_data(record)}, text)
+    return View(change_data(change), text)
 
 
 def described_version_view(change: "VersionChange") -> View:
     """A version's description."""
     record = change.record
     text = f"{record.model}@{record.number}: {record.description or 'no description'}"
-    return View({"changed": change.changed, **_data(record)}, text)
+    return View(change_data(change), text)
 
 
 def described_model_view(change: "ModelChange") -> View:
     """A model's description."""
     record = change.record
     text = f"{record.name}: {record.description or 'no description'}"
-    return View({"changed": change.changed, **_data(record)}, text)
+    return View(change_data(change), text)
 
 
 def dry_view(change: "AliasChange", now: "AliasRecord") -> View:
@@ -106,8 +107,8 @@ def dry_view(change: "AliasChange", now: "AliasRecord") -> View:
     data: dict[str, object] = {
         "dry_run": True,
         "would_change": change.changed,
-        "now": _data(now),
-        "then": _data(record),
+        "now": record_data(now),
+        "then": record_data(record),
     }
     return View(data, text)
 
@@ -133,7 +134,7 @@ def _past_view(model: str, moment: str, found: "Sequence[AliasThen]") -> View:
         {
             "model": model,
             "alias": one.name,
-            **_data(one.state),
+            **record_data(one.state),
             "since": one.event.at,
             "by": one.event.by,
             "reason": one.event.reason,
@@ -179,8 +180,3 @@ def aliases_of(policy: "Policy", number: int) -> list[str]:
         for name, routes in policy.aliases.items()
         if any(route.version == number for route in routes)
     ]
-
-
-def _data(record: msgspec.Struct) -> dict[str, object]:
-    data: dict[str, object] = msgspec.to_builtins(record)
-    return data

@@ -11,6 +11,7 @@ from rich.console import Group
 from maas.registry.rollout_plans import command
 from maas_lab.output import View
 from maas_lab.rollout.progress import line_of
+from maas_lab.views.records import record_data
 from maas_lab.views.states import routes_text
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def state_view(model: str, alias: str, state: "RolloutState") -> View:
         "running": state.running,
         "overtaken": overtaken,
         "rollout": _data(record),
-        "alias": _data(state.alias) if state.alias else None,
+        "alias": record_data(state.alias) if state.alias else None,
     }
     steps = ", ".join(
         f"[{step} %]" if place == record.step else f"{step} %"
@@ -99,6 +100,6 @@ def _owed(record: "RolloutRecord") -> list[str]:
     ]
 
 
-def _data(record: msgspec.Struct) -> dict[str, object]:
-    data: dict[str, object] = msgspec.to_builtins(record)
-    return data
+def _data(record: "RolloutRecord") -> dict[str, object]:
+    owed = [record_data(one) for one in record.owed]
+    return record_data(record) | ({"owed": owed} if owed else {})

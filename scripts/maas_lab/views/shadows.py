@@ -14,12 +14,13 @@ from maas_lab.output import View, table
 from maas_lab.shadowing.figures import reached
 
 if TYPE_CHECKING:
-    from maas.registry.records import AliasRecord
+    from maas.registry.curator import AliasChange
     from maas_lab.shadowing.figures import Report, ShadowFigures
 
 
-def shadow_view(alias: "AliasRecord", *, changed: bool) -> View:
+def shadow_view(change: "AliasChange") -> View:
     """An alias's shadow as it is now."""
+    alias = change.record
     what = f"{alias.model}@{alias.name}"
     if alias.shadow is None:
         text = f"{what} has no shadow"
@@ -31,10 +32,10 @@ def shadow_view(alias: "AliasRecord", *, changed: bool) -> View:
         "model": alias.model,
         "alias": alias.name,
         "shadow": shadow,
-        "revision": alias.revision,
-        "changed": changed,
+        "revision": change.revision,
+        "changed": change.changed,
     }
-    return View(data, text if changed else f"{text} (no change)")
+    return View(data, text if change.changed else f"{text} (no change)")
 
 
 def report_view(found: "Report", plot: Path | None) -> View:

@@ -32,26 +32,39 @@ Changed: TypeAlias = NewState | VersionRecord
 
 @dataclass(frozen=True, slots=True)
 class VersionChange:
-    """A version as it is now, and whether this call changed it."""
+    """A version as it is now, and whether this call changed it.
+
+    Attributes:
+        record: The version.
+        changed: Whether this call changed it.
+        revision: The model's revision, as history counts, at which it is so.
+    """
 
     record: VersionRecord
     changed: bool
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChange:
-    """A model as it is now, and whether this call changed it."""
+    """A model as it is now; attributes as in `VersionChange`."""
 
     record: ModelRecord
     changed: bool
 
+    @property
+    def revision(self) -> int:
+        """The model's own, for its changes are all that history counts."""
+        return self.record.revision
+
 
 @dataclass(frozen=True, slots=True)
 class AliasChange:
-    """An alias as it is now, and whether this call changed it."""
+    """An alias as it is now; attributes as in `VersionChange`."""
 
     record: AliasRecord
     changed: bool
+    revision: int
 
 
 class Curator(Roller):
@@ -190,9 +203,9 @@ class Curator(Roller):
                 deployments=self.deployments(model),
             )
         if isinstance(change, AliasRecord):
-            return AliasChange(change, changed=False)
+            return AliasChange(change, changed=False, revision=current.model.revision)
         self._commit(change)
-        return AliasChange(change.alias, changed=True)
+        return AliasChange(change.alias, changed=True, revision=change.model.revision)
 
     def _change_version(
         self,
@@ -205,9 +218,9 @@ class Curator(Roller):
         current = self._current(model)
         change = rule(current, self.version(model, address), stamp)
         if isinstance(change, VersionRecord):
-            return VersionChange(change, changed=False)
+            return VersionChange(change, changed=False, revision=current.model.revision)
         self._commit(change)
-        return VersionChange(change.version, changed=True)
+        return VersionChange(change.version, changed=True, revision=change.model.revision)
 
     def _current(self, model: str) -> Current:
         """What a change starts from; later reads are covered by the model's revision here."""

@@ -26,7 +26,7 @@ from maas.registry.records import ModelRecord, Policy
 from maas.registry.rollout_plans import running
 from maas.registry.rollout_records import RolloutRecord
 from maas.registry.store import Item, Store
-from maas.registry.writes import subject_of, writes_of
+from maas.registry.writes import writes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,17 +178,16 @@ class Deployer(Historian):
         return DeploymentChange(change.deployment, changed=True)
 
     def _commit(self, change: Change) -> None:
-        """Write a change, or say where what it is of is now."""
+        """Write a change, or say at which revision the model is now."""
         try:
             self._store.transact(writes_of(change))
         except ConflictError as error:
             model = change.model.name
-            subject, key = subject_of(change)
-            (item,) = self._store.read([key])
+            (item,) = self._store.read([layout.model_key(model)])
             raise ConflictError(
                 f"{model} was changed by somebody else meanwhile and nothing was written; "
-                f"{subject} is at revision {item.revision if item else 0}. Look at it, then try "
-                "again."
+                f"it is at revision {item.revision if item else 0}. See maas history {model}, then "
+                "try again."
             ) from error
 
     def now(self) -> str:

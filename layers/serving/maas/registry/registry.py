@@ -77,7 +77,7 @@ class Registry(Curator):
         alias: str = DEFAULT_ALIAS,
         weight: int = 100,
         reason: str = "",
-        expected_revision: int | None = None,
+        expected_alias_revision: int | None = None,
         force: bool = False,
     ) -> AliasChange:
         """Give a version `weight` percent of an alias's traffic; the others share the rest.
@@ -88,7 +88,8 @@ class Registry(Curator):
             alias: The alias to change; the first promote makes it.
             weight: 1 to 100 percent. The others keep their proportions.
             reason: Why, for history.
-            expected_revision: The alias's revision that the caller saw (0: no alias yet).
+            expected_alias_revision: The alias's own count of changes that the caller saw, which
+                other changes of the model leave (0: no alias yet).
             force: Take a version too whose replay failed; a reason must be given.
 
         Raises:
@@ -102,7 +103,7 @@ class Registry(Curator):
         stamp = self._stamp(reason)
         parse_alias(alias)
         current, before = self._snapshot(model, alias)
-        _require_revision(model, alias, before, expected_revision)
+        _require_revision(model, alias, before, expected_alias_revision)
         version = self.version(model, address)
         change = rules.promote(
             current,
@@ -115,9 +116,9 @@ class Registry(Curator):
             force=force,
         )
         if isinstance(change, AliasRecord):
-            return AliasChange(change, changed=False)
+            return AliasChange(change, changed=False, revision=current.model.revision)
         self._commit(change)
-        return AliasChange(change.alias, changed=True)
+        return AliasChange(change.alias, changed=True, revision=change.model.revision)
 
     def rollback(
         self,
@@ -153,10 +154,10 @@ class Registry(Curator):
         then = None if to is None else self.alias_at(model, alias, to).state.routes
         change = self._restored(current, before, then, stamp)
         if isinstance(change, AliasRecord):
-            return AliasChange(change, changed=False)
+            return AliasChange(change, changed=False, revision=current.model.revision)
         if not dry_run:
             self._commit(change)
-        return AliasChange(change.alias, changed=True)
+        return AliasChange(change.alias, changed=True, revision=change.model.revision)
 
     def _restored(
         self,
@@ -215,6 +216,6 @@ def _require_revision(
 ) -> None:
     if expected is not None and expected != _revision(alias):
         raise ConflictError(
-            f"{name} of {model} is at revision {_revision(alias)}, not {expected}: somebody else "
-            "changed it. Look at it, then try again."
+            f"{name} of {model} is at alias_revision {_revision(alias)}, not {expected}: somebody "
+            "else changed it. Look at it, then try again."
         )

@@ -113,7 +113,7 @@ def advance(
         ConflictError: The rollout is over, or somebody else has changed the alias.
         RefusedError: The version is no longer verified, or a live deployment does not carry it.
     """
-    alias = _require_running(alias, rollout)
+    alias = _require_running(current, alias, rollout)
     if rollout.step + 1 == len(rollout.steps):
         done = replace(rollout, status="finished", revision=rollout.revision + 1)
         done = _owing(done, WEIGHT_TOTAL, stamp) if owes else done
@@ -141,7 +141,7 @@ def take_over(
     Raises:
         ConflictError: The rollout is over, or somebody else has changed the alias.
     """
-    alias = _require_running(alias, rollout)
+    alias = _require_running(current, alias, rollout)
     taken = replace(rollout, holder=holder, step_at=stamp.at, revision=rollout.revision + 1)
     return _write(current, alias, taken, stamp=stamp)
 
@@ -172,7 +172,7 @@ def stop(
         RefusedError: A version from before is retired or blocked, or a live deployment does not
             carry it.
     """
-    alias = _require_running(alias, rollout)
+    alias = _require_running(current, alias, rollout)
     require_answering(versions)
     require_carried(versions, deployments)
     ended = replace(
@@ -207,15 +207,17 @@ def _owing(ended: RolloutRecord, weight: int, stamp: Stamp) -> RolloutRecord:
     return replace(ended, owed=(*ended.owed, owed)[-OWED_MAX:])
 
 
-def _require_running(alias: AliasRecord | None, rollout: RolloutRecord) -> AliasRecord:
+def _require_running(
+    current: Current, alias: AliasRecord | None, rollout: RolloutRecord
+) -> AliasRecord:
     if rollout.status != "running":
         raise ConflictError(f"The {named(rollout)} is {rollout.status} already.")
     if alias is None or is_overtaken(alias, rollout):
         by = f"{alias.by} changed" if alias else "somebody removed"
-        now = f" It is at revision {alias.revision}." if alias else ""
         raise ConflictError(
             f"{by} {rollout.alias} of {rollout.model} during the rollout of version "
-            f"{rollout.version}, which ended it. Nothing was written.{now}"
+            f"{rollout.version}, which ended it. Nothing was written; {rollout.model} is at "
+            f"revision {current.model.revision}."
         )
     return alias
 

@@ -3,7 +3,6 @@
 Imports the records, the changes, the layout and the store's items:
 
     store.transact(writes_of(change))
-    subject_of(change)     # ("production", Key("MODEL#sentiment", "ALIAS#production"))
 """
 
 from msgspec import Struct
@@ -11,7 +10,6 @@ from msgspec import Struct
 from maas.registry.changes import (
     Change,
     NewDeployment,
-    NewDescription,
     NewRollout,
     NewRoutes,
     NewState,
@@ -60,22 +58,6 @@ def writes_of(change: Change) -> list[Write]:
             key = deployment_key(name, deployment.target)
             writes.append(_successor(key, deployment, deployment.revision))
     return writes
-
-
-def subject_of(change: Change) -> tuple[str, Key]:
-    """What a change is of, as people name it, and where its record lies."""
-    name = change.model.name
-    match change:
-        case NewVersion() | NewDescription():
-            return name, model_key(name)
-        case NewState(version=version):
-            return f"{name}@{version.number}", version_key(name, version.number)
-        case NewRoutes(alias=alias):
-            return alias.name, alias_key(name, alias.name)
-        case NewRollout(rollout=rollout):
-            return rollout.alias, alias_key(name, rollout.alias)
-        case NewDeployment(deployment=deployment):
-            return deployment.target, deployment_key(name, deployment.target)
 
 
 def _alias(alias: AliasRecord) -> Write:

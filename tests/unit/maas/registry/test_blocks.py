@@ -237,7 +237,7 @@ def test_after_a_promote_no_shadow_brings_a_rollout_back(registry: Registry) -> 
     registry.promote(MODEL, ByNumber(3), weight=50)
     registry.shadow(MODEL, ByNumber(2), sample=100)
     assert not registry.rollout(MODEL).running
-    with pytest.raises(ConflictError, match=r"ada changed production.*It is at revision 5"):
+    with pytest.raises(ConflictError, match=r"ada changed production.*sentiment is at revision 8"):
         registry.advance_rollout(MODEL, holder=HOLDER)
 
 

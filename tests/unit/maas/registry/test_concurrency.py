@@ -44,7 +44,9 @@ def test_of_many_threads_that_promote_one_wins_each_revision(
             try:
                 # Each round's change differs from the round's before, so that it is no no-op
                 version = ByNumber(1 + revision % 2)
-                two.promote("sentiment", version, expected_revision=revision, reason=f"{writer}")
+                two.promote(
+                    "sentiment", version, expected_alias_revision=revision, reason=f"{writer}"
+                )
             except ConflictError:
                 continue
             wins.append(revision + 1)
@@ -67,7 +69,7 @@ def test_of_several_processes_that_promote_one_wins_each_revision(
             start.wait(60)
             version = ByNumber(1 + revision % 2)
             try:
-                registry.promote("sentiment", version, expected_revision=revision)
+                registry.promote("sentiment", version, expected_alias_revision=revision)
             except ConflictError:
                 continue
             wins.put(revision + 1)

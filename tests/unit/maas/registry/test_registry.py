@@ -181,13 +181,13 @@ def test_what_does_not_exist_is_not_promoted(two: Registry, invariants: Invarian
 
 
 def test_an_expected_revision_guards_against_what_was_not_seen(two: Registry) -> None:
-    with pytest.raises(ConflictError, match="at revision 1, not 0") as conflict:
-        two.promote("sentiment", ByNumber(2), expected_revision=0)
+    with pytest.raises(ConflictError, match="at alias_revision 1, not 0") as conflict:
+        two.promote("sentiment", ByNumber(2), expected_alias_revision=0)
     assert conflict.value.exit_code == 4
-    two.promote("sentiment", ByNumber(2), expected_revision=1)
-    two.promote("sentiment", ByNumber(2), alias="canary", expected_revision=0)
-    with pytest.raises(ConflictError, match="at revision 2, not 1"):
-        two.promote("sentiment", ByNumber(2), expected_revision=1)
+    two.promote("sentiment", ByNumber(2), expected_alias_revision=1)
+    two.promote("sentiment", ByNumber(2), alias="canary", expected_alias_revision=0)
+    with pytest.raises(ConflictError, match="at alias_revision 2, not 1"):
+        two.promote("sentiment", ByNumber(2), expected_alias_revision=1)
 
 
 # ---- Roll back ----------------------------------------------------------------------------------

@@ -16,11 +16,14 @@ from msgspec.structs import replace
 from maas.registry.deployment_records import DeploymentRecord, TargetName
 from maas.registry.event_records import Action, EventRecord
 from maas.registry.records import (
+    AliasName,
     AliasRecord,
     Digest,
     ModelName,
     ModelRecord,
     Revision,
+    Route,
+    Shadow,
     VersionNumber,
     VersionRecord,
 )
@@ -42,6 +45,32 @@ class Health(Struct, frozen=True):
     status: Literal["ok"] = "ok"
 
 
+class Alias(Struct, frozen=True, omit_defaults=True):
+    """A name that routes to one version or shares its traffic among several.
+
+    Attributes:
+        model: The model's name.
+        name: The alias.
+        routes: Who answers, ascending by version.
+        previous: What a rollback restores; null at first.
+        alias_revision: The alias's own count of changes: 1, 2, 3 …, which is not the history's.
+        at: When it was changed last (ISO 8601, UTC).
+        by: Who changed it.
+        reason: Why, in the words of who changed it.
+        shadow: Who sees some of its requests too; left out where nobody does.
+    """
+
+    model: ModelName
+    name: AliasName
+    routes: tuple[Route, ...]
+    previous: tuple[Route, ...] | None
+    alias_revision: Revision
+    at: str
+    by: str
+    reason: str
+    shadow: Shadow | None = None
+
+
 class Deployment(Struct, frozen=True):
     """What is deployed somewhere.
 
@@ -51,7 +80,7 @@ class Deployment(Struct, frozen=True):
         status: `live` while it answers requests; `leaving` while its stack is being destroyed;
             `removed` once that is gone.
         digests: Full digest by number of each version that it answers for.
-        revision: The record's own count of changes: 1, 2, 3 …
+        deployment_revision: The record's own count of changes: 1, 2, 3 …
         at: When (ISO 8601, UTC).
         by: Who.
     """
@@ -60,7 +89,7 @@ class Deployment(Struct, frozen=True):
     target: TargetName
     status: Literal["live", "leaving", "removed"]
     digests: dict[VersionNumber, Digest]
-    revision: Revision
+    deployment_revision: Revision
     at: str
     by: str
 
@@ -136,7 +165,7 @@ class EventPage(Struct, frozen=True):
 class Aliases(Struct, frozen=True):
     """All aliases of a model, by name."""
 
-    aliases: tuple[AliasRecord, ...]
+    aliases: tuple[Alias, ...]
 
 
 class Deployments(Struct, frozen=True):
@@ -163,9 +192,19 @@ def seen_version(record: VersionRecord) -> VersionRecord:
     )
 
 
-def seen_alias(record: AliasRecord) -> AliasRecord:
+def seen_alias(record: AliasRecord) -> Alias:
     """An alias without what is private."""
-    return replace(record, by=_cleaned(record.by), reason=_cleaned(record.reason))
+    return Alias(
+        model=record.model,
+        name=record.name,
+        routes=record.routes,
+        previous=record.previous,
+        alias_revision=record.revision,
+        at=record.at,
+        by=_cleaned(record.by),
+        reason=_cleaned(record.reason),
+        shadow=record.shadow,
+    )
 
 
 def seen_deployment(record: DeploymentRecord) -> Deployment:
@@ -175,7 +214,7 @@ def seen_deployment(record: DeploymentRecord) -> Deployment:
         target=record.target,
         status=record.status,
         digests=record.digests,
-        revision=record.revision,
+        deployment_revision=record.revision,
         at=record.at,
         by=_cleaned(record.by),
     )

@@ -42,8 +42,8 @@ def test_arns_account_ids_and_paths_are_hidden(text: str, seen: str) -> None:
     ],
 )
 def test_other_texts_are_shown_as_they_are(text: str) -> None:
-    record = alias(text)
-    assert seen_alias(record) == record
+    seen = seen_alias(alias(text, by=text))
+    assert (seen.by, seen.reason) == (text, text)
 
 
 def test_of_a_lineage_only_what_names_content_is_shown() -> None:

@@ -78,8 +78,9 @@ def _recorded(bundle: "Bundle") -> str | None:
     """The shortest of the golden requests that JSON can say, where it is short enough."""
     manifest = bundle.manifest
     said = _table if manifest.task in TABULAR else _tensors
-    values = [said(golden, manifest) for golden in read_golden(bundle)]
-    bodies = [json.dumps(value, ensure_ascii=False) for value in values if _is_finite(value)]
+    goldens = [each for each in read_golden(bundle) if all(map(_is_filled, each.tensors))]
+    values = [said(golden, manifest) for golden in goldens]
+    bodies = [json.dumps(value) for value in values if _is_finite(value)]
     return min((each for each in bodies if len(each) <= LONGEST), key=len, default=None)
 
 
@@ -105,6 +106,10 @@ def _table(golden: "Golden", manifest: "Manifest") -> dict[str, Any]:
         cells |= zip(names, _elements(tensor)[: len(names)], strict=True)
     missing = {name: None for name in manifest.missing if not _is_finite(cells[name])}
     return {"table": {name: [cell] for name, cell in {**cells, **missing}.items()}}
+
+
+def _is_filled(tensor: "GoldenTensor") -> bool:
+    return bool(tensor.data or tensor.texts)
 
 
 def _elements(tensor: "GoldenTensor") -> list[Any]:

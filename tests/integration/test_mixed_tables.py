@@ -1,5 +1,7 @@
 """Tables of texts and numbers, some cells missing: what is served is what the original says."""
 
+import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -18,6 +20,7 @@ from maas.loading import load_version
 from maas.registry.addresses import ByNumber
 from maas.settings import Settings
 from maas.tasks.table import TableClassifier, TableRequest
+from maas_lab.examples import example_of
 from maas_lab.importing.importer import import_model
 from maas_lab.importing.wishes import Wishes
 
@@ -86,6 +89,17 @@ def test_scores_are_those_of_the_original(served: Served, name: str) -> None:
     assert (
         np.abs(np.array([[row[label] for label in labels] for row in found]) - wanted).max() < 1e-5
     )
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_the_command_that_is_shown_is_answered(served: Served, name: str) -> None:
+    example = example_of(served.url, name, served.bundles[name])
+    assert example is not None
+    _, url, _, header, _, body = shlex.split(example)
+    assert header == "content-type: application/json"
+    answer = httpx.post(url, json=json.loads(body))
+    assert answer.status_code == 200, example
+    assert len(answer.json()) == 1
 
 
 @pytest.mark.parametrize("name", MIXED)

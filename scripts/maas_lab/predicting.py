@@ -24,6 +24,7 @@ from maas.errors import BadRequestError, FieldError, MaasError, TryAgainError
 from maas.limits import LIMITS
 from maas_lab.examples import example_of, path_of
 from maas_lab.serving import build_local_app
+from maas_lab.urls import server_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -139,7 +140,7 @@ def predict_there(
         TryAgainError: It cannot be reached.
         MaasError: What it answered, or a file cannot be read.
     """
-    url = url.rstrip("/")
+    url = server_url(url)
     path = url + path_of(model, address)
     try:
         with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:

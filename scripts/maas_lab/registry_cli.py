@@ -14,7 +14,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from maas.errors import TryAgainError
+from maas.errors import FieldError, TryAgainError
 from maas.registry.addresses import parse_model
 from maas.registry.stores import open_store
 from maas.settings import read_settings
@@ -58,20 +58,35 @@ def export(
     models: Annotated[
         list[str] | None, typer.Argument(help="Models; all of them when left out.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Write models with all of their history as JSON lines, to keep or to move."""
     from maas_lab.files import write_file
     from maas_lab.registry.moves import export_lines
+    from maas_lab.registry.tally import Tally
 
-    settings = read_settings()
+    if as_json and file == "-":
+        raise FieldError("goes with a file: standard output gets the export itself", field="json")
+    settings, tally = read_settings(), Tally()
     with contextlib.closing(open_store(settings.registry, aws=settings.aws)) as store:
-        lines = export_lines(store, [parse_model(model) for model in models or ()])
+        lines = export_lines(store, [parse_model(model) for model in models or ()], tally=tally)
         if file == "-":
             for line in lines:
                 sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
-        else:
-            write_file(Path(file), lines)
+            return
+        write_file(Path(file), lines)
+    data: dict[str, object] = {
+        "file": file,
+        "models": tally.models,
+        "versions": tally.versions,
+        "events": tally.events,
+    }
+    text = (
+        f"{len(tally.models)} models with {tally.versions} versions and {tally.events} events"
+        f" are in {file}"
+    )
+    Output(as_json=as_json).show(View(data, text))
 
 
 @verb

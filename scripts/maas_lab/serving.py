@@ -6,6 +6,7 @@ bundle lies here; new ones are found without a restart.
     serve(settings, host="127.0.0.1", port=8080)
 """
 
+import errno
 import functools
 import signal
 import socket
@@ -18,7 +19,7 @@ import uvicorn
 from msgspec.structs import replace
 
 from maas.assembly import Services, build_services
-from maas.errors import MaasError, TryAgainError
+from maas.errors import FieldError, MaasError, TryAgainError
 from maas.http.app import App
 from maas.http.catalog import catalog_routes
 from maas.http.inference import check_promoted, inference_routes
@@ -77,6 +78,7 @@ def serve(
         ready: Told the URL, and each model's version that answers, once requests are answered.
 
     Raises:
+        FieldError: The address is none of this machine's.
         TryAgainError: The port is taken.
     """
     app, services = build_local_app(replace(settings, policy_ttl=policy_ttl))
@@ -118,6 +120,12 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.listen()
     except OSError as error:
         listening.close()
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise FieldError(
+                f"{host} is no address of this machine; give --host 127.0.0.1, or 0.0.0.0 for all"
+                " that it has",
+                field="host",
+            ) from None
         raise TryAgainError(
             f"Cannot listen on port {port} of {host} ({error.strerror}); choose another by --port."
         ) from None

@@ -176,6 +176,8 @@ def test_a_function_is_verified_over_http(home: Home) -> None:
         refused = run(other, "verify", "sentiment@3", "--url", url)
         assert refused.exit_code == 3
         assert ok(other, "show", "sentiment@3")["verification"]["passed"] is False
+    wrong = run(home, "verify", "sentiment@2", "--url", "foo", "--json")
+    assert (wrong.exit_code, json.loads(wrong.stderr)["field"]) == (2, "url")
     gone = run(home, "verify", "sentiment@2", "--url", url)
     assert gone.exit_code == 5
     assert ok(home, "show", "sentiment@2")["status"] == "verified"

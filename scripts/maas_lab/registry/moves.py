@@ -25,6 +25,7 @@ from maas.registry.store import (
 )
 from maas_lab.registry.copies import ModelCopy, copy_model, items_of, model_names
 from maas_lab.registry.lines import lines_of, read_copies
+from maas_lab.registry.tally import Tally
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -45,15 +46,23 @@ class ImportOutcome:
     present: int
 
 
-def export_lines(store: Store, models: Sequence[str]) -> Iterator[bytes]:
+def export_lines(
+    store: Store, models: Sequence[str], *, tally: Tally | None = None
+) -> Iterator[bytes]:
     """The lines of some models, or of all; each model as it is at one moment.
+
+    Args:
+        store: Where they are.
+        models: Their names; none for all that there are.
+        tally: Counts them while the lines are read.
 
     Raises:
         ModelNotFoundError: The store has no such model.
         ConflictError: A model was changed again and again while it was read.
     """
     names = sorted(set(models)) or list(model_names(store))
-    return lines_of((copy_model(store, name) for name in names), models=len(names))
+    copies = (copy_model(store, name) for name in names)
+    return lines_of(tally.counted(copies) if tally else copies, models=len(names))
 
 
 def import_file(store: Store, file: "BinaryIO") -> ImportOutcome:

@@ -1,6 +1,6 @@
 """A deployed function or a server, asked for one version as `maas verify --url` does.
 
-Imports httpx, `maas` and nothing of the lab.
+Imports httpx and `maas`; of the lab, what a URL is.
 
     with Remote(url, version, api_key) as remote:
         remote.form(), remote.infer(feeds)
@@ -18,6 +18,7 @@ import msgspec
 from maas.errors import BundleError, FieldError, TryAgainError
 from maas.http.protocols.oip_data import datatype_of, from_json, to_json
 from maas.http.protocols.oip_wire import InferAnswer
+from maas_lab.urls import server_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +41,9 @@ class Remote:
         version: The version, whose digest every answer must bear.
         api_key: Sent as `x-api-key`.
 
+    Raises:
+        FieldError: The URL is none.
+
     Attributes:
         warm: Seconds of each `infer` that was answered by a process which was there before.
         cold: Seconds of each request that had to wait for one to start.
@@ -47,7 +51,7 @@ class Remote:
 
     def __init__(self, url: str, version: "VersionRecord", api_key: str | None) -> None:
         self._version = version
-        self._url = url.rstrip("/")
+        self._url = server_url(url)
         headers = {"x-api-key": api_key} if api_key else {}
         self._client = httpx.Client(timeout=TIMEOUT_SECONDS, headers=headers)
         self.warm: list[float] = []

@@ -125,6 +125,11 @@ def test_a_copy_goes_from_the_file_to_the_table_and_back(
     registered(file, models=2).close()
     monkeypatch.setenv("MAAS_REGISTRY", file)
     copy = tmp_path / "copy.jsonl"
+    said = maas("export", str(copy)).stdout
+    assert said == f"2 models with 2 versions and 2 events are in {copy}\n"
+    told = json.loads(maas("export", str(copy), "model-1", "--json").stdout)
+    assert told == {"file": str(copy), "models": ["model-1"], "versions": 1, "events": 1}
+    assert maas("export", "--json").exit_code == 2  # lines and an object do not go together
     assert maas("export", str(copy)).exit_code == 0
     first = maas("export", "-").stdout_bytes
     assert first == copy.read_bytes()

@@ -18,7 +18,7 @@ from maas_lab.exporting.forms import GRAPH, PORTABLE
 from maas_lab.importing.fitted import Fitted
 from maas_lab.importing.forms import write_portable
 from maas_lab.importing.invented import invented
-from maas_lab.importing.recording import record_examples, record_invented
+from maas_lab.importing.recording import check_room, record_examples, record_invented
 from maas_lab.importing.signature import declared, input_specs, output_specs
 from maas_lab.importing.states import state_pairs
 from maas_lab.importing.table_values import table_values
@@ -52,11 +52,12 @@ def fit_tensor(
         )
     model = foreign.model
     inputs = input_specs(model)
+    check_room(inputs)
     states = state_pairs(inputs, tuple(map(declared, model.graph.output)))
     facts = write_portable(model, folder)
     graph = folder / PORTABLE / GRAPH
     if wishes.examples:
-        examples = [read_example(path, inputs) for path in wishes.examples]
+        examples = {str(path): read_example(path, inputs) for path in wishes.examples}
         recording = record_examples(graph, inputs, examples)
     else:
         requests = invented(

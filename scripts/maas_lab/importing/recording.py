@@ -6,6 +6,7 @@ Imports numpy and `maas`.
     recording.goldens, recording.answers
 """
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,10 +19,10 @@ from maas.engine.session import open_session
 from maas.errors import BundleError, DeadlineError, FieldError, ModelError, RefusedError
 from maas.limits import LIMITS
 from maas.tasks.tensor import difference, recorded
-from maas.tasks.tensors import as_texts, check_feeds
+from maas.tasks.tensors import as_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from maas.engine.session import Session
@@ -50,28 +51,27 @@ class Recording:
 
 
 def record_examples(
-    graph: "Path", specs: "Sequence[TensorSpec]", examples: "Iterable[Feeds]"
+    graph: "Path", specs: "Sequence[TensorSpec]", examples: "Mapping[str, Feeds]"
 ) -> Recording:
     """Ask a graph what its owner sent.
 
     Args:
         graph: Opened as it is, without any rewriting.
         specs: Its inputs.
-        examples: Arrays by input; texts as bytes.
+        examples: By the name of its file, arrays by input that fit those; texts as bytes.
 
     Raises:
-        FieldError: An example does not fit the inputs, or the graph fails on it.
+        FieldError: The graph fails on an example.
         RefusedError: Asked twice, the graph answers otherwise.
     """
     asking = _Asking(graph, specs)
     found = []
-    for feeds in examples:
-        check_feeds(specs, feeds)
+    for name, feeds in examples.items():
         answer = asking.answer(feeds)
         if answer is None:
             raise FieldError(
-                "the graph fails on it, takes longer than"
-                f" {_RUN_SECONDS:g} s, or answers more than can be kept",
+                f"{name}: the graph fails on it, takes longer than {_RUN_SECONDS:g} s, or answers"
+                " more than can be kept",
                 field="example",
             )
         found.append((feeds, answer))
@@ -102,10 +102,32 @@ def record_invented(
     if not found:
         raise RefusedError(
             "The graph fails on every request that was invented for it, or answers no finite"
-            ' number. Give it one that it takes: --example request.json, with {"inputs": [{"name",'
-            ' "shape", "datatype", "data"}]} as the Open Inference Protocol has it.'
+            " number, or more than can be kept. Give it one that it takes: --example request.json,"
+            ' with {"inputs": [{"name", "shape", "datatype", "data"}]} as the Open Inference Protocol has it.'
         )
     return _recording(specs, found)
+
+
+def check_room(specs: "Sequence[TensorSpec]") -> None:
+    """Refuse a graph whose smallest request is larger than one that is kept with its answer.
+
+    Raises:
+        RefusedError: With what is possible instead.
+    """
+    least = sum(
+        np.dtype(spec.dtype).itemsize
+        * math.prod(size if isinstance(size, int) else 1 for size in spec.shape)
+        for spec in specs
+        if spec.dtype != STRING
+    )
+    if least > _GOLDEN_BYTES:
+        raise RefusedError(
+            f"reads at least {least:,} bytes a request. A bundle keeps requests of up to"
+            f" {_GOLDEN_BYTES:,}, callers send up to {LIMITS.tensor_bytes:,} as bytes and"
+            f" {LIMITS.tensor_values:,} values as JSON. Export it for smaller inputs, or for uint8;"
+            " a classifier of pictures is sent files instead: --task image-classification.",
+            field="model",
+        )
 
 
 class _Asking:

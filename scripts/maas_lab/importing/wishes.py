@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from maas.errors import FieldError, MaasError
 from maas.http.protocols.oip import decode
+from maas.limits import LIMITS
 from maas.settings import MODEL_NAME
+from maas.tasks.tensors import check_feeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 TENSOR, TABLE = "tensor", "tabular-classification"
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", re.ASCII)
+_MANY = (
+    " Leave it out, and requests are invented; callers send so many as bytes (the protocol's binary"
+    " tensors)."
+)
 _UNSAID = frozenset(("model", "onnx", "inference", "optimized", "quantized", "standard"))
 
 
@@ -108,12 +114,22 @@ def read_example(path: Path, specs: "Sequence[TensorSpec]") -> "Mapping[str, Arr
     """A request in the Open Inference Protocol's JSON, as a server would take it.
 
     Raises:
-        FieldError: It cannot be read, or is no request.
+        FieldError: It cannot be read, or is no request that fits what the graph reads.
     """
+    data = _read(path, "example")
     try:
-        return decode(_read(path, "example"), None, specs).feeds
+        feeds = decode(data, None, specs).feeds
+        known = [spec.name for spec in specs]
+        if unknown := [name for name in feeds if name not in known]:
+            raise FieldError(
+                f"the graph reads no {', '.join(unknown)}; it reads {', '.join(known)}",
+                field="inputs",
+            )
+        check_feeds(specs, feeds)
     except MaasError as error:
-        raise FieldError(f"{path.name}: {error.described()}", field="example") from None
+        remedy = _MANY if f"more than {LIMITS.tensor_values} values" in str(error) else ""
+        raise FieldError(f"{path}: {error.described()}{remedy}", field="example") from None
+    return feeds
 
 
 def name_of(source: Path, wishes: Wishes) -> str:
@@ -141,4 +157,4 @@ def _read(path: Path, field: str) -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "this is no path"
-        raise FieldError(f"{path.name} cannot be read: {reason}", field=field) from None
+        raise FieldError(f"{path} cannot be read: {reason}", field=field) from None

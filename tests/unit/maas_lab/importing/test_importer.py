@@ -200,11 +200,12 @@ def test_a_graph_that_takes_nothing_invented_needs_an_example(tmp_path: "Path") 
 @pytest.mark.parametrize(
     ("example", "reason"),
     [
-        (("x", [1, 6], "FP32", [1.0] * 6), "the graph fails on it"),
-        (("x", [7], "FP32", [1.0] * 7), "must have the shape"),
-        (("z", [1, 7], "FP32", [1.0] * 7), "not known to this model"),
-        (("x", [1, 7], "INT64", [1] * 7), "must be float32"),
-        (("x", [1, 7], "FP99", [1] * 7), "e.json"),
+        (("x", [1, 6], "FP32", [1.0] * 6), "e.json: the graph fails on it"),
+        (("x", [7], "FP32", [1.0] * 7), "e.json: x: must have the shape"),
+        (("z", [1, 7], "FP32", [1.0] * 7), "e.json: inputs: the graph reads no z; it reads x"),
+        (("x", [1, 7], "INT64", [1] * 7), "e.json: x: must be float32"),
+        (("x", [1, 7], "FP99", [1] * 7), "e.json: inputs[0].datatype: must be one of"),
+        (("x", [1, 300_001], "FP32", [1] * 300_001), "Leave it out, and requests are invented"),
     ],
 )
 def test_an_example_that_does_not_fit_is_refused(
@@ -215,6 +216,36 @@ def test_an_example_that_does_not_fit_is_refused(
         imported(tmp_path, picky(), examples=(path,))
     assert reason in refusal.value.described()
     assert not list((tmp_path / "bundles").glob("*/*/manifest.json"))
+
+
+def test_an_example_that_is_not_there_is_named_once(tmp_path: "Path") -> None:
+    absent = tmp_path / "nope.json"
+    with pytest.raises(FieldError) as refusal:
+        imported(tmp_path, picky(), examples=(absent,))
+    told = f"example: {absent} cannot be read: No such file or directory"
+    assert refusal.value.described() == told
+
+
+def test_inputs_that_are_larger_than_a_request_are_refused_with_what_works(
+    tmp_path: "Path",
+) -> None:
+    # Given a graph of pictures of which none could be kept with its answer
+    def pictures(kind: int) -> onnx.ModelProto:
+        nodes = [
+            node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+            node("ReduceMean", ["f"], ["y"], axes=[2, 3], keepdims=0),
+        ]
+        wide = (kind, ["n", 3, 640, 640])
+        return graph_of(nodes, {"x": wide}, {"y": (TensorProto.FLOAT, ["n", 3])})
+
+    # Then how large they are is said; an example is not asked for, nor does one help
+    example = _request(tmp_path / "e.json", ("x", [1], "FP32", [1]))
+    for examples in ((), (example,)):
+        with pytest.raises(RefusedError, match="reads at least 4,915,200 bytes a request") as told:
+            imported(tmp_path, pictures(TensorProto.FLOAT), examples=examples)
+        assert "--example" not in str(told.value)
+    # And what is said to work does
+    assert imported(tmp_path, pictures(TensorProto.UINT8)).made.created
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ what never divides by -1 and answers alike; the least by -1 is the least, as num
 Smaller types are divided as INT32, in which the quotient has room, and `Mod` with `fmod` as floats.
 """
 
-import itertools
 from collections import ChainMap
 from typing import TYPE_CHECKING
 
@@ -19,10 +18,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from maas.bundle.operators import CLASSIC
 from maas.errors import RefusedError
+from maas_lab.importing.nesting import FreeNames, graphs_of, inner_graphs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy.typing as npt
 
     Types = ChainMap[str, int]
@@ -42,12 +40,9 @@ def guard_divisions(model: onnx.ModelProto, notes: list[str]) -> None:
     Raises:
         RefusedError: Nobody knows of which type a division is.
     """
-    graphs = list(_graphs(model.graph))
-    if not any(_divides(node) for graph in graphs for node in graph.node):
+    if not any(_divides(node) for graph in graphs_of(model.graph) for node in graph.node):
         return
-    names = {name for graph in graphs for node in graph.node for name in node.output}
-    names |= {each.name for graph in graphs for each in (*graph.input, *graph.initializer)}
-    guard = _Guard(names)
+    guard = _Guard(FreeNames(model.graph))
     guard.rewrite(model.graph, _typed(model), ChainMap(), ChainMap())
     if guard.numbers:
         model.graph.initializer.extend(guard.numbers.values())
@@ -58,14 +53,14 @@ class _Guard:
     """Writes divisions anew.
 
     Args:
-        taken: Names that values have.
+        names: For what it adds.
 
     Attributes:
         numbers: Constants that it reads, by type and value; they belong into the outermost graph.
     """
 
-    def __init__(self, taken: set[str]) -> None:
-        self._taken = taken
+    def __init__(self, names: FreeNames) -> None:
+        self._names = names
         self.numbers: dict[tuple[int, int], TensorProto] = {}
 
     def rewrite(
@@ -87,7 +82,7 @@ class _Guard:
         constants = constants.new_child(_constants(graph))
         nodes: list[onnx.NodeProto] = []
         for node, same in zip(graph.node, typed.node, strict=True):
-            for inner, twin in zip(_inner(node), _inner(same), strict=True):
+            for inner, twin in zip(inner_graphs(node), inner_graphs(same), strict=True):
                 self.rewrite(inner, twin, types, constants)
             nodes += self._guarded(node, types, constants) if _divides(node) else [node]
         if len(nodes) != len(graph.node):
@@ -110,7 +105,8 @@ class _Guard:
 
     def _written(self, node: onnx.NodeProto, kind: int) -> list[onnx.NodeProto]:
         one, minus = self._number(kind, 1), self._number(kind, -1)
-        is_minus, divisor = self._free(node), self._free(node)
+        stem = f"guarded/{node.op_type.lower()}"
+        is_minus, divisor = self._names.free(stem), self._names.free(stem)
         before = [
             helper.make_node("Equal", [node.input[1], minus], [is_minus]),
             helper.make_node("Where", [is_minus, one, node.input[1]], [divisor]),
@@ -120,7 +116,7 @@ class _Guard:
         safe.input[1] = divisor
         if node.op_type == "Mod":
             return [*before, safe]
-        quotient, sign = self._free(node), self._free(node)
+        quotient, sign = self._names.free(stem), self._names.free(stem)
         safe.output[0] = quotient
         return [
             *before,
@@ -133,18 +129,11 @@ class _Guard:
         found = self.numbers.get((kind, value))
         if found is None:
             dtype = helper.tensor_dtype_to_np_dtype(kind)
-            found = numpy_helper.from_array(np.array(value, dtype), self._name("number"))
+            found = numpy_helper.from_array(
+                np.array(value, dtype), self._names.free("guarded/number")
+            )
             self.numbers[kind, value] = found
         return str(found.name)
-
-    def _free(self, node: onnx.NodeProto) -> str:
-        return self._name(node.op_type.lower())
-
-    def _name(self, stem: str) -> str:
-        count = itertools.count(1)
-        name = next(n for n in (f"guarded/{stem}_{at}" for at in count) if n not in self._taken)
-        self._taken.add(name)
-        return name
 
 
 def _divides(node: onnx.NodeProto) -> bool:
@@ -155,7 +144,7 @@ def _divides(node: onnx.NodeProto) -> bool:
 
 def _constants(graph: onnx.GraphProto) -> "dict[str, npt.NDArray[np.generic] | None]":
     """Values that divisors may have; names of others hide what is around the graph."""
-    divisors = {node.input[1] for each in _graphs(graph) for node in each.node if _divides(node)}
+    divisors = {node.input[1] for each in graphs_of(graph) for node in each.node if _divides(node)}
     found: dict[str, npt.NDArray[np.generic] | None] = {each.name: None for each in graph.input}
     for node in graph.node:
         found.update((name, None) for name in node.output)
@@ -190,7 +179,7 @@ def _typed(model: onnx.ModelProto) -> onnx.GraphProto:
         helper.make_tensor_value_info(tensor.name, tensor.data_type, None)
         for tensor in model.graph.initializer
     )
-    for graph in _graphs(light.graph):
+    for graph in graphs_of(light.graph):
         _declare_foreign(graph)
         for value in (*graph.input, *graph.output, *graph.value_info):
             if value.type.HasField("tensor_type"):
@@ -217,14 +206,3 @@ def _types(graph: onnx.GraphProto) -> dict[str, int]:
     values = (*graph.input, *graph.value_info, *graph.output)
     found = {each.name: each.type.tensor_type.elem_type for each in values}
     return found | {each.name: each.data_type for each in graph.initializer}
-
-
-def _graphs(graph: onnx.GraphProto) -> "Iterator[onnx.GraphProto]":
-    yield graph
-    for node in graph.node:
-        for inner in _inner(node):
-            yield from _graphs(inner)
-
-
-def _inner(node: onnx.NodeProto) -> "Iterator[onnx.GraphProto]":
-    return (attribute.g for attribute in node.attribute if attribute.HasField("g"))

@@ -23,6 +23,7 @@ from maas_lab.graphs import strip_graph
 from maas_lab.importing.class_labels import class_labels
 from maas_lab.importing.division import guard_divisions
 from maas_lab.importing.opsets import settle_opsets
+from maas_lab.importing.recurrence import guard_recurrences
 from maas_lab.importing.sequences import unroll_sequences
 from maas_lab.importing.zip_maps import cut_zip_maps
 
@@ -86,6 +87,7 @@ def read_foreign(path: "Path") -> Foreign:
         model.ClearField(field)
     _settle_inputs(model, notes)
     guard_divisions(model, notes)
+    guard_recurrences(model)
     for value in (*model.graph.input, *model.graph.output):
         value.type.ClearField("denotation")
     model.graph.ClearField("quantization_annotation")

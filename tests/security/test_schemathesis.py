@@ -202,14 +202,10 @@ def named(document: "Json", home: "Home | TaskHome", task: str = TASK) -> "Json"
     schemas["TableBody"]["properties"]["table"] = {"enum": [TABLE]}
     schemas["InferBody"]["properties"]["inputs"] = {"enum": TENSORS}
     schemas["InferBody"]["properties"]["outputs"] = {"enum": OUTPUTS}
-    # One of two fields: no schema of a struct says so
-    schemas["PredictBody"] = {"anyOf": [_only(key, PREDICTED) for key in ("instances", "inputs")]}
-    frames: dict[str, Any] = {
-        "instances": PREDICTED,
-        "dataframe_records": RECORDS,
-        "dataframe_split": SPLIT,
-    }
-    schemas["InvocationBody"] = {"anyOf": [_only(key, value) for key, value in frames.items()]}
+    schemas["PredictBody"] = _one_of({"instances": PREDICTED, "inputs": PREDICTED})
+    schemas["InvocationBody"] = _one_of(
+        {"instances": PREDICTED, "dataframe_records": RECORDS, "dataframe_split": SPLIT}
+    )
     for kind in ("EmbedBody", "EmbeddingsBody"):
         for each in schemas[kind]["properties"]["dimensions"]["anyOf"]:
             each["maximum"] = DIMENSION
@@ -239,13 +235,17 @@ def _listed(items: "Json") -> "Json":
     return {"type": "array", "items": items, "minItems": 1, "maxItems": LIMITS.texts}
 
 
-def _only(key: str, value: "Json") -> "Json":
-    return {
-        "type": "object",
-        "properties": {key: value},
-        "required": [key],
-        "additionalProperties": False,
-    }
+def _one_of(fields: "dict[str, Json]") -> "Json":
+    """One of some fields and none of the others, which no schema of a struct says."""
+    kinds = [
+        {
+            "type": "object",
+            "properties": dict.fromkeys(fields, False) | {name: value},
+            "required": [name],
+        }
+        for name, value in fields.items()
+    ]
+    return {"anyOf": kinds}
 
 
 def run(

@@ -15,9 +15,8 @@ from google.protobuf.message import DecodeError
 from onnx import external_data_helper, inliner
 
 from maas.bundle.composites import Composite
-from maas.bundle.graph_policy import check_graph
 from maas.bundle.operators import IR_VERSIONS, ONNX_OPSETS
-from maas.errors import BundleError, FieldError, RefusedError
+from maas.errors import FieldError, RefusedError
 from maas_lab.files import CHUNK_BYTES
 from maas_lab.graphs import strip_graph
 from maas_lab.importing.class_labels import class_labels
@@ -103,36 +102,19 @@ def read_foreign(path: "Path") -> Foreign:
     )
 
 
-def check_admitted(data: bytes, files: "dict[str, int]") -> None:
-    """Hold a graph against the policy of what is served.
-
-    Args:
-        data: The graph's bytes.
-        files: Bytes by name of the files beside it.
-
-    Raises:
-        RefusedError: With the policy's reason and a remedy.
-    """
-    try:
-        check_graph(data, files)
-    except BundleError as error:
-        remedy = f"{_AGAIN} without it"
-        if "no operator" in str(error):
-            remedy += ", by ONNX's own operators; pre- and post-processing can stay outside"
-        raise RefusedError(f"The graph is refused: {error}. {remedy}.") from None
-
-
 def _parsed(path: "Path") -> onnx.ModelProto:
     try:
         model = onnx.load(path)
     except OSError as error:
-        raise FieldError(f"cannot be read: {error.strerror or 'no file'}", field="model") from None
+        reason = error.strerror or "no file"
+        raise FieldError(f"{path} cannot be read: {reason}", field="model") from None
     except (DecodeError, ValueError, onnx.checker.ValidationError):
         raise FieldError(
-            "is no ONNX model whose weights lie beside it; export it as .onnx", field="model"
+            f"{path} is no ONNX model whose weights lie beside it; export it as .onnx",
+            field="model",
         ) from None
     if not model.graph.node or not model.graph.output:
-        raise FieldError("is no ONNX model: it computes nothing", field="model")
+        raise FieldError(f"{path} is no ONNX model: it computes nothing", field="model")
     return model
 
 

@@ -103,7 +103,8 @@ def record_invented(
         raise RefusedError(
             "The graph fails on every request that was invented for it, or answers no finite"
             " number, or more than can be kept. Give it one that it takes: --example request.json,"
-            ' with {"inputs": [{"name", "shape", "datatype", "data"}]} as the Open Inference Protocol has it.'
+            ' with {"inputs": [{"name", "shape", "datatype", "data"}]} as the Open Inference'
+            " Protocol has it."
         )
     return _recording(specs, found)
 

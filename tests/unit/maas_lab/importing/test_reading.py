@@ -192,3 +192,4 @@ def test_what_is_no_model_is_refused_by_its_field(tmp_path: "Path", content: byt
         with pytest.raises(FieldError) as refusal:
             read_foreign(each)
         assert refusal.value.field == "model"
+        assert str(refusal.value).startswith(f"{each} ")

@@ -104,7 +104,9 @@ def register(
     with build_registry(settings) as registry:
         outcome = register_bundle(registry, folder, key=required_key(settings))
     output = Output(as_json=as_json)
-    warn_unshippable(outcome.record.model, output)
+    trained = "run" in outcome.record.lineage
+    again = "maas train RECIPE" if trained else "maas import …"
+    warn_unshippable(outcome.record.model, output, again=again)
     output.show(registry_views.registered_view(outcome))
 
 

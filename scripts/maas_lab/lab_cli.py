@@ -92,7 +92,7 @@ def train(
     )
     if smoke:
         loaded = smoke_variant(loaded)
-    warn_unshippable(loaded.name, output)
+    warn_unshippable(loaded.name, output, again=f"maas train {recipe}")
     if on == "batch":
         _refuse_on_batch({"--device": device, "--restart": restart})
         run = _train_on_batch(loaded, settings, output, stack=stack, region=region)
@@ -190,7 +190,7 @@ def import_(
     )
     output = Output(as_json=as_json)
     imported = import_model(source, read_settings().bundles, wishes)
-    warn_unshippable(imported.made.bundle.manifest.name, output)
+    warn_unshippable(imported.made.bundle.manifest.name, output, again="maas import …")
     output.show(import_view(imported))
 
 
@@ -230,7 +230,7 @@ def new(
 
     output = Output(as_json=as_json)
     made = make_model(name, task=task, folder=folder)
-    warn_unshippable(name, output)
+    warn_unshippable(name, output, again="maas train RECIPE")
     output.show(made_view(made))
 
 

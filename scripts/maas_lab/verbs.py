@@ -86,9 +86,9 @@ def chosen_run(settings: "Settings", reference: str | None) -> Run:
     return runs[-1]
 
 
-def warn_unshippable(model: str, output: "Output") -> None:
-    """Say early what maas package would refuse."""
-    if why := unshippable(model):
+def warn_unshippable(model: str, output: "Output", *, again: str) -> None:
+    """Say early what maas package would refuse, and which command makes it `again`."""
+    if why := unshippable(model, again=again):
         output.progress.print(f"note: {why}", markup=False, soft_wrap=True)
 
 

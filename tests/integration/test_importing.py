@@ -165,6 +165,15 @@ def test_a_bundle_that_is_gone_is_imported_again(empty: Laptop, tmp_path: Path) 
     empty.ok("promote", "gone@1")
 
 
+def test_a_name_that_does_not_ship_is_imported_again_under_another(
+    empty: Laptop, tmp_path: Path
+) -> None:
+    path = str(saved(tmp_path, relu(), "mine"))
+    for verb in (("import", path, "--name", "my-model"), ("register",)):
+        told = " ".join(empty.run(*verb).stderr.split())
+        assert told.endswith("make it under another one: maas import … --name mymodel")
+
+
 def test_a_refusal_is_one_line_with_its_remedy(empty: Laptop, tmp_path: Path) -> None:
     result = empty.run("import", str(saved(tmp_path, softmax(opset=9), "old")))
     assert result.exit_code == 3

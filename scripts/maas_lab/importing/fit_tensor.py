@@ -42,14 +42,10 @@ def fit_tensor(
     """Write the portable form and record what it answers.
 
     Raises:
-        FieldError: A tokenizer is given, labels do not fit, or an example does not.
+        FieldError: Labels do not fit, or an example does not.
         RefusedError: The graph cannot be served; with the remedy.
         BundleError: The graph holds what is not admitted.
     """
-    if exported.tokenizer is not None:
-        raise FieldError(
-            "is for a task that reads texts; say which one by --task", field="tokenizer"
-        )
     model = foreign.model
     inputs = input_specs(model)
     check_room(inputs)

@@ -38,6 +38,7 @@ from maas_lab.importing.fit_texts import fit_classifier, fit_embedder
 from maas_lab.importing.fit_windows import fit_windows
 from maas_lab.importing.forms import Outcome, has_trees, is_rounded, write_optimised
 from maas_lab.importing.imported import Imported
+from maas_lab.importing.options import check_options
 from maas_lab.importing.reading import Foreign, read_foreign
 from maas_lab.importing.refusals import refusal
 from maas_lab.importing.report import write_report
@@ -82,6 +83,7 @@ def import_model(source: Path, bundles: Path, wishes: "Wishes") -> Imported:
     name = name_of(source, wishes)
     if wishes.task not in _FITS:
         raise FieldError(f"must be one of {', '.join(sorted(_FITS))}", field="task")
+    check_options(wishes)
     with tempfile.TemporaryDirectory(prefix="maas-import-") as scratch:
         exported = _exported(source, Path(scratch), wishes)
         foreign = read_foreign(exported.graph)

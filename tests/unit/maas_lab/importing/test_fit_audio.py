@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from maas_lab.importing.imported import Imported
 
 LABELS = ("bark", "rain")
+SPEECH = {"task": "automatic-speech-recognition", "labels": ()}
 WEIGHTS = np.random.default_rng(0).normal(size=(2, 2)).astype(np.float32) * 4
 FLOATS, HALVES = TensorProto.FLOAT, TensorProto.FLOAT16
 SOUND = wav(noise(3))
@@ -194,8 +195,8 @@ def test_speech_is_spelled_by_its_vocabulary(tmp_path: "Path") -> None:
             None,
             "raw waveform",
         ),
-        (listening(), {"task": "automatic-speech-recognition"}, None, "of 3 dimensions"),
-        (speaking(), {"task": "automatic-speech-recognition"}, "tokenizer", "is needed"),
+        (listening(), SPEECH, None, "of 3 dimensions"),
+        (speaking(), SPEECH, "tokenizer", "is needed"),
         (
             graph_of(
                 [node("Relu", ["x"], ["y"])],

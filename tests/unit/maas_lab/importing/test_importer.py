@@ -1,6 +1,7 @@
 """From a foreign graph to a bundle: what was recorded holds in every form, and anywhere."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +26,6 @@ from maas_lab.importing.importer import import_model
 from maas_lab.importing.wishes import Wishes, read_labels
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from maas_lab.importing.imported import Imported
 
 HALF, WHOLE, TEXT = TensorProto.FLOAT16, TensorProto.INT64, TensorProto.STRING
@@ -308,6 +307,17 @@ def test_an_operator_that_is_not_admitted_is_named_with_what_to_do(tmp_path: "Pa
         ({"name": "Two Words"}, "name"),
         ({"labels": ("a", "b")}, "labels"),
         ({"labels": ("same",) * CLASSES}, "labels"),
+        ({"size": (8, 8)}, "size"),
+        ({"mean": (0.5,)}, "mean"),
+        ({"std": (0.5,)}, "std"),
+        ({"rate": 8_000}, "rate"),
+        ({"seconds": 0.0}, "seconds"),
+        ({"normalise": True}, "normalise"),
+        ({"columns": ("a",)}, "columns"),
+        ({"tokenizer": Path("tokenizer.json")}, "tokenizer"),
+        ({"max_tokens": 8}, "max-tokens"),
+        ({"task": "image-classification", "examples": (Path("e.json"),)}, "example"),
+        ({"task": "feature-extraction", "labels": ("a", "b")}, "labels"),
     ],
 )
 def test_wishes_that_do_not_fit_name_their_field(
@@ -316,6 +326,14 @@ def test_wishes_that_do_not_fit_name_their_field(
     with pytest.raises(MaasError) as refusal:
         imported(tmp_path, relu(), **wishes)
     assert refusal.value.field == field
+
+
+def test_an_option_of_another_task_says_which_task_takes_it(tmp_path: "Path") -> None:
+    with pytest.raises(FieldError) as refusal:
+        imported(tmp_path, relu(), size=(224, 224))
+    assert refusal.value.described() == (
+        "size: is for a task that reads pictures: --task image-classification; this one is tensor"
+    )
 
 
 @pytest.mark.parametrize(

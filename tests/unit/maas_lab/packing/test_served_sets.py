@@ -245,7 +245,7 @@ def test_a_name_that_aws_cannot_hold_is_refused_with_two_ways_on(home: Home) -> 
         for wishes in (parse_wishes(), parse_wishes(["senti-ment", "sentiment"])):
             with pytest.raises(RefusedError, match="senti-ment can be served here") as refusal:
                 wish_models(registry, wishes)
-            assert "maas train RECIPE --name sentiment" in str(refusal.value)
+            assert "train or import it again with --name sentiment" in str(refusal.value)
             assert str(refusal.value).endswith("Without it: maas package sentiment")
         with pytest.raises(RefusedError, match=r"--name sentiment\.$"):
             wish_models(registry, parse_wishes(["senti-ment"]))

@@ -29,8 +29,9 @@ def test_a_name_ships_where_the_template_takes_it(name: str, ships: bool) -> Non
 
 
 def test_the_remedy_names_one_that_ships() -> None:
-    said = unshippable("news-topics")
-    assert said.endswith("maas train RECIPE --name newstopics")
+    said = unshippable("news-topics", again="maas train RECIPE")
+    assert said.endswith("make it under another one: maas train RECIPE --name newstopics")
+    assert unshippable("news-topics").endswith("train or import it again with --name newstopics")
     assert unshippable("x").endswith("--name another")
 
 

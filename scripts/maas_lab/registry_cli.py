@@ -156,6 +156,8 @@ def _local_view(address: str) -> View:
 def _input(file: str) -> Iterator[BinaryIO]:
     """A file that can be read twice; what comes through a pipe is kept beside."""
     if file != "-":
+        if not Path(file).is_file():
+            raise FieldError(f"{file} is no file here", field="file")
         with Path(file).open("rb") as opened:
             yield opened
         return

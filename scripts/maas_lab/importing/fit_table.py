@@ -85,8 +85,11 @@ def _columns(model: onnx.ModelProto, given: tuple[str, ...]) -> tuple[str, ...]:
     if given:
         return given
     if any(size[1:] != [1] for size in sizes):
-        wanted = f"; give --columns a,b,c,d: {width or 'all'} of them, in the graph's order"
-        raise FieldError(f"is needed{wanted}", field="columns")
+        names = ",".join("abcd"[: width or None])
+        raise FieldError(
+            f"is needed; give --columns {names}: {width or 'all'} of them, in the graph's order",
+            field="columns",
+        )
     return tuple(value.name for value in model.graph.input)
 
 

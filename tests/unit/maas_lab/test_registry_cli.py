@@ -147,7 +147,9 @@ def test_a_copy_goes_from_the_file_to_the_table_and_back(
     # Then a cut copy ends with 3, an unknown model with 3, and a missing file with 2
     assert maas("import", given=first[:-20]).exit_code == 3
     assert maas("export", "-", "unknown").exit_code == 3
-    assert maas("import", str(tmp_path / "nothing")).exit_code == 2
+    absent = maas("import", str(tmp_path / "nothing"))
+    assert absent.exit_code == 2
+    assert absent.stderr == f"maas: file: {tmp_path / 'nothing'} is no file here\n"
 
 
 def test_the_doctor_finds_a_record_that_does_not_fit(

@@ -207,7 +207,7 @@ def test_columns_are_the_inputs_where_each_is_one(tmp_path: "Path") -> None:
     )
     assert imported(tmp_path, model, columns=()).made.bundle.manifest.columns == ("age", "fare")
     # And must be given where they are not
-    with pytest.raises(FieldError, match="is needed; give --columns a,b,c,d: 3 of them") as refusal:
+    with pytest.raises(FieldError, match="is needed; give --columns a,b,c: 3 of them") as refusal:
         imported(tmp_path, relu(), columns=(), labels=("a", "b", "c"))
     assert refusal.value.field == "columns"
 

@@ -351,6 +351,7 @@ def test_two_versions_are_compared(home: Home) -> None:
     rows = {row["what"]: (row["first"], row["second"]) for row in found["differences"]}
     assert rows["tags"] == ("none", "good")
     assert any(what.startswith("golden") for what in rows)
+    assert found["notes"] == []
     assert "is the" in run(home, "diff", "sentiment@1", "sentiment@2").stdout
     assert ok(home, "diff", "sentiment@1", "sentiment@1")["differences"] == []
     # Without a bundle the records are still compared
@@ -373,5 +374,6 @@ def test_graphs_and_signatures_are_compared(home: Home, tmp_path: Path) -> None:
     found = compare_versions(home.settings.bundles, text, image)
     whats = [row.what for row in found.rows]
     assert "task" in whats
+    assert "no golden request is of both" in found.notes[0]
     for start in ("input", "output", "operator", "bytes of"):
         assert any(what.startswith(start) for what in whats), start

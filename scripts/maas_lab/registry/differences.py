@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from maas.registry.records import TensorSpec, VersionRecord
 
 _CHARACTERS = 60
+_NOTHING_ALIKE = (
+    "Answers were not compared: no golden request is of both. To ask both alike, serve them and"
+    " send one request to each, by @N or x-maas-version."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ def compare_versions(
         notes.append(f"Sizes, graphs and golden answers were not compared: {error}")
     else:
         rows += [*_sizes(one, other), *_graphs(one, other), *_goldens(one, other)]
+        if not _asked(one).keys() & _asked(other).keys():
+            notes.append(_NOTHING_ALIKE)
     return Differences(_name(first), _name(second), tuple(rows), tuple(notes))
 
 

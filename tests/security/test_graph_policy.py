@@ -261,6 +261,18 @@ def test_s20_huge_steps_of_a_layer_are_refused(name: str, value: object) -> None
     assert f"a value of '{name}'" in refusal(lambda model: add_node(model, node))
 
 
+@pytest.mark.parametrize(
+    ("operator", "name"),
+    [("ConvTranspose", "group"), ("Attention", "q_num_heads"), ("Attention", "kv_num_heads")],
+)
+@pytest.mark.parametrize("value", [0, -1, 2**62])
+def test_s20_a_kernel_that_would_divide_by_nothing_is_refused(
+    operator: str, name: str, value: int
+) -> None:
+    node = NODE(operator, ["zero", "zero", "zero"], ["made"], **{name: value})
+    assert f"a value of '{name}'" in refusal(lambda model: add_node(model, node))
+
+
 # ---- S21: what a graph would do by what it says beside its nodes --------------------------------
 
 

@@ -40,6 +40,8 @@ _NODE = frozenset(("metadata_props", "overload", "device_configurations"))
 _VALUES = {1: "f", 2: "i", 3: "s", 4: "t", 5: "g", 6: "floats", 7: "ints", 8: "strings"}
 """Where an attribute of each admitted type has its value."""
 _STEPS = frozenset(("pads", "strides", "dilations", "kernel_shape", "output_shape", "blocksize"))
+_COUNTS = frozenset(("group", "q_num_heads", "kv_num_heads"))
+"""Kernels divide by these; 0 of them ends the process."""
 _LARGEST_STEP = 65_536
 _ATTRIBUTES, _DOMAINS = 64, 32
 
@@ -289,6 +291,8 @@ _DOC = "doc_string"
 def _is_admitted(name: str, values: "Values | None") -> bool:
     if name in _STEPS:
         return values is not None and all(abs(value) <= _LARGEST_STEP for value in values)
+    if name in _COUNTS:
+        return values is not None and all(1 <= value <= _LARGEST_STEP for value in values)
     return name != "to" or values is None or values[0] in TENSOR_TYPES
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from maas.bundle.verify import Bundle
     from maas.registry.records import TensorSpec, VersionRecord
 
+    Asked = dict[tuple[object, ...], Golden]
+
 _CHARACTERS = 60
 _NOTHING_ALIKE = (
     "Answers were not compared: no golden request is of both. To ask both alike, serve them and"
@@ -67,8 +69,9 @@ def compare_versions(
     except BundleError as error:
         notes.append(f"Sizes, graphs and golden answers were not compared: {error}")
     else:
-        rows += [*_sizes(one, other), *_graphs(one, other), *_goldens(one, other)]
-        if not _asked(one).keys() & _asked(other).keys():
+        firsts, seconds = _asked(one), _asked(other)
+        rows += [*_sizes(one, other), *_graphs(one, other), *_goldens(firsts, seconds)]
+        if firsts.keys().isdisjoint(seconds):
             notes.append(_NOTHING_ALIKE)
     return Differences(_name(first), _name(second), tuple(rows), tuple(notes))
 
@@ -148,9 +151,8 @@ def _operators(bundle: "Bundle") -> dict[str, str]:
     return {name: str(count) for name, count in sorted(counts.items())}
 
 
-def _goldens(one: "Bundle", other: "Bundle") -> "Iterator[Row]":
+def _goldens(firsts: "Asked", seconds: "Asked") -> "Iterator[Row]":
     """What the same golden requests were answered with."""
-    firsts, seconds = _asked(one), _asked(other)
     for at, (request, golden) in enumerate(firsts.items(), start=1):
         if request in seconds and (row := _answers(f"golden {at}", golden, seconds[request])):
             yield row
@@ -159,7 +161,8 @@ def _goldens(one: "Bundle", other: "Bundle") -> "Iterator[Row]":
         yield Row("golden requests of its own", *map(str, alone))
 
 
-def _asked(bundle: "Bundle") -> "dict[tuple[object, ...], Golden]":
+def _asked(bundle: "Bundle") -> "Asked":
+    """Golden requests with their answers, by what is asked."""
     return {
         (each.texts, each.pairs, each.images, each.clips, each.tensors): each
         for each in read_golden(bundle)

@@ -6,7 +6,6 @@ says which.
 
 import json
 import math
-import time
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,8 +25,6 @@ from maas_lab.scaffold import Task, make_model
 pytestmark = pytest.mark.recipes
 CACHE = Path(__file__).parents[2] / ".maas" / "cache"
 SHELF = read_shelf()
-SECONDS = 20
-"""Of computing, not of waiting for others on a busy machine; measured were 2 to 4."""
 
 
 @pytest.mark.parametrize("shelved", SHELF, ids=lambda shelved: shelved.name)
@@ -38,16 +35,13 @@ def test_a_recipe_at_toy_size_becomes_a_model_that_answers(
     data = None if shelved.complete else made_up_rows(tmp_path, shelved.recipe.task)
 
     # When it is shrunk in every size, trained, exported, bundled, registered, promoted and asked
-    started = time.process_time()
     rehearsed = rehearse(shelved.path, tmp_path, data=data, cache=CACHE)
-    spent = time.process_time() - started
 
-    # Then the answer has the shape of its task, and it took seconds
+    # Then the answer has the shape of its task
     PLAUSIBLE[shelved.recipe.task](rehearsed)
     effort.count("requests")
     assert rehearsed.built.promoted
     assert rehearsed.built.summary.target_met
-    assert spent < SECONDS
 
 
 @pytest.mark.parametrize("task", get_args(Task)[1 : effort.examples(2, 5)])

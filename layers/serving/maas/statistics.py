@@ -5,6 +5,7 @@ tally = statistics.of(digest)
 quantile(tally.latencies, 0.99)      # nanoseconds
 """
 
+import bisect
 import math
 import threading
 import time
@@ -14,8 +15,11 @@ from msgspec import Struct
 
 BUCKETS_PER_OCTAVE = 8
 """Buckets of latencies between one time and its double: a quantile is right within a tenth."""
-_FIRST = 2**16  # nanoseconds; what is shorter counts as this
-_LAST = 20 * BUCKETS_PER_OCTAVE  # 69 seconds, and what is longer
+_BOUNDS = tuple(
+    math.ceil(2 ** (16 + index / BUCKETS_PER_OCTAVE))
+    for index in range(20 * BUCKETS_PER_OCTAVE + 1)
+)
+"""Nanoseconds, from 66 µs to 69 s; what is shorter or longer counts as these."""
 
 
 class Tally(Struct, frozen=True):
@@ -62,7 +66,7 @@ class _Counts:
             errors=self.errors,
             rows=self.rows,
             last=self.last,
-            latencies={_bound(index): self.buckets[index] for index in sorted(self.buckets)},
+            latencies={_BOUNDS[index]: self.buckets[index] for index in sorted(self.buckets)},
         )
 
 
@@ -108,7 +112,7 @@ class Statistics:
 
 def latency_bound(nanoseconds: int) -> int:
     """The upper bound of the bucket that a latency counts in, as in `Tally.latencies`."""
-    return _bound(_bucket(nanoseconds))
+    return _BOUNDS[_bucket(nanoseconds)]
 
 
 def quantile(latencies: Mapping[int, int], part: float) -> int | None:
@@ -131,10 +135,4 @@ def quantile(latencies: Mapping[int, int], part: float) -> int | None:
 
 
 def _bucket(nanoseconds: int) -> int:
-    if nanoseconds <= _FIRST:
-        return 0
-    return min(math.ceil(BUCKETS_PER_OCTAVE * math.log2(nanoseconds / _FIRST)), _LAST)
-
-
-def _bound(index: int) -> int:
-    return math.ceil(_FIRST * 2 ** (index / BUCKETS_PER_OCTAVE))
+    return bisect.bisect_left(_BOUNDS, nanoseconds, 0, len(_BOUNDS) - 1)

@@ -12,6 +12,7 @@ A graph that reads at each step what it answered at the one before is run by ste
     (logits,), state = session.step({"input_ids": ids}, state, deadline=deadline)
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import onnxruntime
@@ -87,7 +88,7 @@ class Session:
             ModelError: The graph failed on these arrays.
         """
         outputs: list[npt.NDArray[np.generic]] = self._until(
-            deadline, lambda options: self._native.run(self._names, feeds, options)
+            deadline, self._native.run, self._names, feeds
         )
         return outputs
 
@@ -116,29 +117,20 @@ class Session:
         """
         given = {**state.values, **{name: _value(array) for name, array in feeds.items()}}
         outputs: list[onnxruntime.OrtValue] = self._until(
-            deadline, lambda options: self._native.run_with_ort_values(self._names, given, options)
+            deadline, self._native.run_with_ort_values, self._names, given
         )
         by_name = dict(zip(self._names, outputs, strict=True))
         values = {state.read[name]: by_name.pop(name) for name in state.read}
         return [value.numpy() for value in by_name.values()], State(state.read, values)
 
-    def _until(
-        self, deadline: float, work: "Callable[[onnxruntime.RunOptions], ResultT]"
-    ) -> "ResultT":
-        """Do work of the library that is stopped at a deadline."""
+    def _until(self, deadline: float, work: "Callable[..., ResultT]", *given: object) -> "ResultT":
+        """Do work of the library, whose options come last, and stop it at a deadline."""
         options = onnxruntime.RunOptions()
-        options.log_severity_level = _FATAL
-        stopped = False
-
-        def stop() -> None:
-            nonlocal stopped
-            stopped = options.terminate = True
-
-        key = _WATCHDOG.arm(deadline, stop)
+        key = _WATCHDOG.arm(deadline, partial(setattr, options, "terminate", True))
         try:
-            return work(options)
+            return work(*given, options)
         except Exception:  # noqa: BLE001 - the library's errors share no base but Exception
-            if stopped:
+            if options.terminate:
                 raise DeadlineError("The model did not finish before the deadline.") from None
             raise ModelError("The model failed on this input.") from None
         finally:

@@ -151,20 +151,11 @@ class Answering:
 
     async def wait(self, work: "Callable[[], ResultT]") -> ResultT:
         """Whatever may wait, for a disk, a lock or the registry, waits off the event loop."""
-        return await self._off_the_loop(self._waiting, work)
+        return await _in_thread(self._waiting, work) if self._threads else work()
 
     async def run(self, work: "Callable[[], ResultT]") -> ResultT:
         """A model runs off the event loop, too, and no more of them at a time than pays."""
-        return await self._off_the_loop(None, work)
-
-    async def _off_the_loop(
-        self, pool: "ThreadPoolExecutor | None", work: "Callable[[], ResultT]"
-    ) -> ResultT:
-        if not self._threads:
-            return work()
-        import asyncio  # noqa: PLC0415 - on a server alone, which has it
-
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+        return await _in_thread(None, work) if self._threads else work()
 
     async def _counted(
         self,
@@ -188,6 +179,12 @@ class Answering:
         if turn.shadow is not None and self._watch is not None:
             self._watch(turn, ask, answer, spent)
         return answer
+
+
+async def _in_thread(pool: "ThreadPoolExecutor | None", work: "Callable[[], ResultT]") -> ResultT:
+    import asyncio  # noqa: PLC0415 - on a server alone, which has it
+
+    return await asyncio.get_running_loop().run_in_executor(pool, work)
 
 
 def is_ours(failure: BaseException) -> bool:

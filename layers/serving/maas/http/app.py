@@ -30,7 +30,7 @@ from maas.http.router import Router
 from maas.limits import LIMITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from maas.http.asgi import Receive, Scope, Send
     from maas.http.methods import Routes
@@ -96,8 +96,7 @@ class App:
         scope = {**scope, "exchange": exchange, "path": self._stripped(scope["path"])}
         self._answering += 1
         try:
-            self._check_load()
-            _check_framing(scope)
+            self._admit(scope)
             _limit_to_remaining(exchange, context)
             methods, path = self._found(scope["path"])
             await methods(scope, receive, send, path)
@@ -108,15 +107,17 @@ class App:
         finally:
             self._answering -= 1
 
-    def _found(self, path: str) -> "tuple[Methods, dict[str, str]]":
+    def _admit(self, scope: "Scope") -> None:
+        if self._answering > self._concurrency:
+            raise OverloadedError("Too many requests at a time; try again.")
+        if _is_framed_twice(scope):
+            raise BadRequestError("Both content-length and transfer-encoding are given; send one.")
+
+    def _found(self, path: str) -> "tuple[Methods, Mapping[str, str]]":
         found = self._router.find(path)
         if found is None:
             raise NotFoundError("No route answers this path.")
         return found
-
-    def _check_load(self) -> None:
-        if self._answering > self._concurrency:
-            raise OverloadedError("Too many requests at a time; try again.")
 
     def _stripped(self, path: str) -> str:
         inside = path == self._base_path or path.startswith(self._base_path + "/")
@@ -152,14 +153,11 @@ def _is_end(error: BaseException) -> bool:
     return cancelled or isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit))
 
 
-def _check_framing(scope: "Scope") -> None:
-    """Refuse a body whose end a server before us may see elsewhere: a request could hide in it."""
-    if _is_framed_twice(scope):
-        raise BadRequestError("Both content-length and transfer-encoding are given; send one.")
-
-
 def _is_framed_twice(scope: "Scope") -> bool:
-    """Never behind Lambda, whose events hold a body that is whole."""
+    """Whether a server before us may see a body's end elsewhere: a request could hide in it.
+
+    Never behind Lambda, whose events hold a body that is whole.
+    """
     if "aws.event" in scope:
         return False
     return {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}

@@ -52,14 +52,18 @@ async def read_body(
         TooLargeError: The body is, or says that it is, above the limit.
         BadRequestError: `content-length` is no number, the caller went away or took too long.
     """
-    declared = headers.get("content-length", "0")
+    if declared := headers.all("content-length"):
+        _check_length(", ".join(declared), limit)
+    gathered = _gathered(receive, limit)
+    data = await (gathered if seconds is None else _in_time(gathered, seconds))
+    return _unpacked(data, encoding, limit) if encoding else data
+
+
+def _check_length(declared: str, limit: int) -> None:
     if not (declared.isascii() and declared.isdigit()):
         raise BadRequestError("content-length is not a number.")
     if len(declared) > 15 or int(declared) > limit:
         raise _too_large(limit)
-    gathered = _gathered(receive, limit)
-    data = await (gathered if seconds is None else _in_time(gathered, seconds))
-    return _unpacked(data, encoding, limit) if encoding else data
 
 
 async def _in_time(gathered: "Coroutine[None, None, bytes]", seconds: float) -> bytes:
@@ -166,11 +170,12 @@ def parse_json(data: bytes, *, limits: Limits = LIMITS) -> object:
         BadRequestError: It is empty, not UTF-8, not JSON, nested too deep, of too many values, or
             holds a duplicate key or a number that is not finite or too long.
     """
-    if not data.strip():
+    bare = data.strip(b" \t\n\r")
+    if not bare:
         raise BadRequestError("The body is empty; send a JSON object.")
-    _check_size(data, limits)
+    _check_size(bare, limits)
     try:
-        return _decoder(limits).decode(data.decode())
+        return _decoded(bare.decode(), limits.number_digits)
     except UnicodeDecodeError:
         raise BadRequestError("The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -179,12 +184,19 @@ def parse_json(data: bytes, *, limits: Limits = LIMITS) -> object:
         ) from None
 
 
+def _decoded(text: str, digits: int) -> object:
+    value, end = _decoder(digits).raw_decode(text)
+    if end < len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    return value
+
+
 @functools.cache
-def _decoder(limits: Limits) -> json.JSONDecoder:
+def _decoder(digits: int) -> json.JSONDecoder:
     def number(text: str) -> int | float:
         # The shortest text of a double has 17 digits at the most, and 3 of the exponent.
-        if len(text) > limits.number_digits and _digits(text) > limits.number_digits:
-            raise BadRequestError(f"A number has more than {limits.number_digits} digits.")
+        if len(text) > digits and _digits(text) > digits:
+            raise BadRequestError(f"A number has more than {digits} digits.")
         value = float(text) if set(text) & set(".eE") else int(text)
         if not math.isfinite(value):
             raise BadRequestError("A number is too large.")

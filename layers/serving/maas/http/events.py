@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Event = dict[str, Any]
 
+_HTTP_API = "2.0"
+"""The payload that only API Gateway's HTTP APIs send."""
 _SMALL_BYTES = 2**20
 """Bytes of a text that fits, however many of its characters are escaped."""
 _TEXT = ("text/", "application/json")
@@ -34,7 +36,9 @@ def request_of(event: "Event", context: object) -> tuple["Scope", bytes]:
         BadRequestError: The body is marked as base64 and is not.
         ValueError, TypeError, KeyError, AttributeError: The event is none of the three.
     """
-    method, path, query, headers = (_of_http if _is_http_api(event) else _of_rest)(event)
+    method, path, query, headers = (_of_rest if event.get("version") != _HTTP_API else _of_http)(
+        event
+    )
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -47,11 +51,6 @@ def request_of(event: "Event", context: object) -> tuple["Scope", bytes]:
         "aws.context": context,
     }
     return scope, _body_of(event)
-
-
-def _is_http_api(event: "Event") -> bool:
-    """Whether it is payload version 2, which only API Gateway's HTTP APIs send."""
-    return event.get("version") == "2.0"
 
 
 def _of_http(event: "Event") -> "tuple[str, str, str, Iterable[tuple[str, str]]]":
@@ -107,7 +106,7 @@ def answer_of(event: "Event", messages: "Iterable[Message]") -> "Event":
         messages: What the app has sent: a head, and a body in one part or more.
     """
     head, *parts = messages
-    body = b"".join(part.get("body", b"") for part in parts)
+    body = b"".join([part.get("body", b"") for part in parts])
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head["headers"]}
     is_text = headers.get("content-type", "").startswith(_TEXT)
     is_plain = is_text and "content-encoding" not in headers and not _grows(body)

@@ -51,7 +51,9 @@ def dump_json(value: object) -> bytes:
         ModelOutputError: It holds NaN or infinity, which msgspec itself would send as null.
     """
     data = msgspec.json.encode(value)
-    if b"null" not in data:  # nor a number that is not finite: ten times as fast as json's own look
+    # No null, nor a number that is not finite: ten times as fast as json's own look. By `find`, for
+    # `in` first tries whether the bytes are a number, and raises.
+    if data.find(b"null") < 0:
         return data
     plain = msgspec.to_builtins(value, str_keys=True)
     try:

@@ -3,14 +3,21 @@
     router = Router({"/models/{model}": endpoint})
     router.find("/models/sentiment")          # (endpoint, {"model": "sentiment"}), or None
 
-Imports nothing. Paths are a tree of segments, so that the time to find one does not grow with the
-number of routes; where a segment could be either, a written one goes before one that is left open,
-and one whose end is written between them.
+Imports the standard library alone. Paths are a tree of segments, so that the time to find one does
+not grow with the number of routes; where a segment could be either, a written one goes before one
+that is left open, and one whose end is written between them.
 """
 
-from typing import Generic, TypeVar
+import functools
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 EndpointT = TypeVar("EndpointT")
+_KEPT = 64
+"""Paths whose endpoints are kept: who asks again asks for the same few."""
 
 
 class _Place(Generic[EndpointT]):
@@ -38,6 +45,8 @@ class Router(Generic[EndpointT]):
         self._root: _Place[EndpointT] = _Place()
         for path, endpoint in routes.items():
             self._add(path, endpoint)
+        self.find = functools.lru_cache(_KEPT)(self._found)
+        """The endpoint of a path, and what stands where its route is open; None where none does."""
 
     def _add(self, path: str, endpoint: EndpointT) -> None:
         place, names = self._root, []
@@ -53,15 +62,14 @@ class Router(Generic[EndpointT]):
                 place = place.written.setdefault(segment, _Place())
         place.end, place.names = endpoint, tuple(names)
 
-    def find(self, path: str) -> tuple[EndpointT, dict[str, str]] | None:
-        """The endpoint of a path, and what stands where its route is open."""
+    def _found(self, path: str) -> "tuple[EndpointT, Mapping[str, str]] | None":
         first, *segments = path.split("/")
         found = None if first else _find(self._root, segments, 0, ())
         if found is None:
             return None
         place, values = found
         assert place.end is not None  # noqa: S101 - `_find` ends nowhere else
-        return place.end, dict(zip(place.names, values, strict=True))
+        return place.end, MappingProxyType(dict(zip(place.names, values, strict=True)))
 
 
 def _find(

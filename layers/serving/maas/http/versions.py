@@ -45,7 +45,9 @@ def requested_version(request: "Request", *, also: str | None = None) -> Version
         BadRequestError: It is named twice, and differently.
         FieldError: It is neither a number nor an alias nor a digest.
     """
-    wanted = [each for each in (request.path.get("version"), also) if each is not None]
+    wanted = [request.path["version"]] if "version" in request.path else []
+    if also is not None:
+        wanted.append(also)
     for sent in request.headers.all("x-maas-version"):
         # Lambda's events join what was sent twice; no address has a comma of its own.
         wanted += map(str.strip, sent.split(","))

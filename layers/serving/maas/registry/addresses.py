@@ -9,6 +9,7 @@ request paths, headers and command lines, so nothing of a refused text is repeat
     parse_reference("sentiment@production")  # ("sentiment", ByAlias("production"))
 """
 
+import functools
 import re
 from typing import TypeAlias
 
@@ -53,6 +54,7 @@ class ByDigest(Struct, frozen=True):
 VersionAddress: TypeAlias = ByNumber | ByAlias | ByDigest
 
 
+@functools.lru_cache(64)  # who asks again asks for the same few
 def parse_address(text: str) -> VersionAddress:
     """Read a version's address.
 

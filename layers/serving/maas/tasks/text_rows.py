@@ -69,7 +69,7 @@ class TextRows:
             numbers = self._run_once(encoded.input_ids, encoded.attention_mask, deadline)
         else:
             numbers = self._run_sorted(encoded, deadline)
-        if not np.logical_and.reduce(np.isfinite(numbers), axis=None):
+        if False in np.isfinite(numbers).tobytes():  # a reduction takes ten times as long
             raise ModelOutputError("The model's answer is not a finite number.")
         return numbers
 

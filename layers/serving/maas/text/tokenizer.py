@@ -43,9 +43,10 @@ class Encoded(Struct, frozen=True):
 class Tokenizer:
     """A loaded tokenizer.json with a token limit. Safe to share between threads."""
 
-    def __init__(self, native: NativeTokenizer, *, pad_id: int) -> None:
+    def __init__(self, native: NativeTokenizer, *, pad_id: int, max_tokens: int) -> None:
         self._native = native
         self._pad_id = pad_id
+        self._max_tokens = max_tokens
 
     @property
     def vocabulary_size(self) -> int:
@@ -68,15 +69,16 @@ class Tokenizer:
         with _ENCODING:
             rows = self._native.encode_batch_fast(list(texts))
             found = [row.ids for row in rows]
-            cut = [bool(row.overflowing) for row in rows]
+            cut = [
+                len(ids) >= self._max_tokens and bool(row.overflowing)
+                for ids, row in zip(found, rows, strict=True)
+            ]
         tokens = tuple(map(len, found))
-        longest = max((1, *tokens))
-        if min(tokens, default=0) == longest:  # as one text is, as a rule
+        if len(found) == 1 and found[0]:  # as a rule, and with nothing to pad
             input_ids = np.array(found, dtype=np.int64)
-            attention_mask = np.empty(input_ids.shape, dtype=np.int64)
-            attention_mask.fill(1)
+            attention_mask = np.array([[1] * len(found[0])], dtype=np.int64)
         else:
-            input_ids = np.full((len(rows), longest), self._pad_id, dtype=np.int64)
+            input_ids = np.full((len(found), max((1, *tokens))), self._pad_id, dtype=np.int64)
             attention_mask = np.zeros_like(input_ids)
             for index, ids in enumerate(found):
                 input_ids[index, : len(ids)] = ids
@@ -111,7 +113,7 @@ def load_tokenizer(path: "Path", *, max_tokens: int) -> Tokenizer:
         pad_id = native.token_to_id(PAD_TOKEN)
     if pad_id is None:
         raise TokenizerError(f"tokenizer.json has no {PAD_TOKEN} token.")
-    return Tokenizer(native, pad_id=pad_id)
+    return Tokenizer(native, pad_id=pad_id, max_tokens=max_tokens)
 
 
 class panics_as:  # noqa: N801 - read where it is used: with panics_as("…")

@@ -89,9 +89,9 @@ def test_texts_are_compared_with_the_first(embedder: Embedder, bundle: TinyEmbed
     vectors = bundle.vectors((*TEXTS, TEXTS[0]))
     assert np.allclose(response.similarities, vectors[1:] @ vectors[0], atol=1e-6)
     assert response.similarities[-1] == pytest.approx(1.0, abs=1e-6)
-    assert response.vectors == ()
+    assert response.vectors == []
     assert len(response.tokens) == len(TEXTS) + 1
-    assert ask(embedder, *TEXTS).similarities == ()
+    assert ask(embedder, *TEXTS).similarities == []
 
 
 def test_shorter_vectors_are_compared_alike(embedder: Embedder) -> None:

@@ -11,7 +11,7 @@ from maas.http.body import check_type, is_json, parse_json
 from maas.http.callers import requested_caller
 from maas.http.describe import describe
 from maas.http.problems import encode_json
-from maas.http.protocols.hf import TENSOR, tensors_error, wire_of
+from maas.http.protocols.hf import wire_of
 from maas.http.versions import requested_version
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ class _HuggingFace:
         turn = await self._answering.turn(request, exchange)
         wire = wire_of(turn.task_name)
         body = await self._read(request, exchange, wire)
-        if turn.task_name == TENSOR:
-            raise tensors_error(turn.loaded.bundle.manifest.name)
         asked = wire.decode(body)
-        return await answer_asked(self._answering, turn, asked, request=request, exchange=exchange)
+        return await answer_asked(
+            self._answering, turn, wire, asked, request=request, exchange=exchange
+        )
 
     async def describe(self, request: "Request", exchange: "Exchange") -> bytes:
         service = await self._answering.service(request, exchange)
@@ -69,6 +69,7 @@ class _HuggingFace:
 async def answer_asked(
     answering: "Answering",
     turn: "Turn",
+    wire: "Wire",
     asked: "Asked",
     *,
     request: "Request",
@@ -79,11 +80,11 @@ async def answer_asked(
     Args:
         answering: The models of this process.
         turn: Who answers.
-        asked: What the wire format of its task decoded.
+        wire: The wire format of its task.
+        asked: What that has decoded.
         request: Where it came from.
         exchange: Told of what is answered.
     """
-    wire = wire_of(turn.task_name)
     if wire.events is not None and cast("GenerateRequest", asked).streamed:
         from maas.http.streaming import streamed  # noqa: PLC0415 - on a local server alone
 

@@ -72,7 +72,7 @@ class _SageMaker:
         if file or is_hugging_face(value, task=turn.task_name):
             asked = wire.decode(value)
             return await answer_asked(
-                self._answering, turn, asked, request=request, exchange=exchange
+                self._answering, turn, wire, asked, request=request, exchange=exchange
             )
         return await self._predictions(turn, decode_rows(value, reads), exchange)
 

@@ -137,14 +137,9 @@ def _tensor() -> Wire:
 
 
 def _no_tensors(_body: object) -> NoReturn:
-    raise BadRequestError("This model reads tensors, and this wire format has none.")
-
-
-def tensors_error(model: str) -> BadRequestError:
-    """What is said to who asks a graph as it is in this wire format."""
-    return BadRequestError(
+    raise BadRequestError(
         "This model reads tensors: ask it by the Open Inference Protocol, at"
-        f" POST /v2/models/{model}/infer."
+        " POST /v2/models/{model}/infer."
     )
 
 

@@ -6,6 +6,7 @@ of this task lie at the root, where keys that are unknown are ignored:
     body = msgspec.convert(value, EmbedBody, strict=True)
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -60,7 +61,7 @@ class EmbedBody(Struct, frozen=True):
     encoding_format: Encoding = None
 
 
-EmbedAnswer = tuple[tuple[float, ...], ...]
+EmbedAnswer = Sequence[Sequence[float]]
 """One vector per text, in the request's order."""
-SimilarityAnswer = tuple[float, ...]
+SimilarityAnswer = Sequence[float]
 """Per text that was compared, the cosine of its vector and the source's, in the request's order."""

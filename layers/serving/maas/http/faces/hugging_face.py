@@ -11,7 +11,7 @@ from maas.http.body import check_type, is_json, parse_json
 from maas.http.callers import requested_caller
 from maas.http.describe import describe
 from maas.http.problems import encode_json
-from maas.http.protocols.hf import wire_of
+from maas.http.protocols.hf import TENSOR, tensors_error, wire_of
 from maas.http.versions import requested_version
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class _HuggingFace:
         turn = await self._answering.turn(request, exchange)
         wire = wire_of(turn.task_name)
         body = await self._read(request, exchange, wire)
+        if turn.task_name == TENSOR:
+            raise tensors_error(turn.loaded.bundle.manifest.name)
         asked = wire.decode(body)
         return await answer_asked(
             self._answering, turn, wire, asked, request=request, exchange=exchange

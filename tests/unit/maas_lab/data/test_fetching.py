@@ -81,7 +81,17 @@ def test_a_client_that_brings_something_else_is_told(
 
     with pytest.raises(TryAgainError, match="brought another file"):
         obtain(NPM, tmp_path / "cache")
-    assert not (tmp_path / "cache").exists()
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_nothing_is_fetched_that_could_not_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+
+    def fetch(archive: Archive, folder: Path) -> None:
+        raise AssertionError(json.dumps([archive.package, str(folder)]))
+
+    with pytest.raises(NotADirectoryError):
+        obtain(NPM, tmp_path / "home" / "cache", fetch=fetch)
 
 
 def test_a_missing_client_is_named_with_what_can_be_done(

@@ -100,8 +100,8 @@ class _Line(Struct, omit_defaults=True, kw_only=True):
             message: What happened.
         """
         self.level, self.message, self.service = level, message, _SERVICE
-        seconds, milliseconds = divmod(int(at * 1000), 1000)
-        self.timestamp = f"{_second(seconds)}.{str(milliseconds + 1000)[1:]}+00:00"
+        seconds, microseconds = divmod(round(at * 1e6), 1_000_000)
+        self.timestamp = f"{_second(seconds)}.{microseconds // 1000:03}+00:00"
         self.xray_trace_id = trace_id()
         # Not by an Encoder: msgspec 0.22's dies where there is no memory for what it writes into.
         return msgspec.json.encode(self).decode()
@@ -170,7 +170,7 @@ class Observer:
             clips=exchange.clips or None,
             tokens=exchange.tokens,
             truncated=exchange.truncated,
-            milliseconds=round(spent * 100) / 100,
+            milliseconds=round(spent * 100) / 100,  # `round(spent, 2)` would go by way of a text
         )
         turn = exchange.turn
         if turn:

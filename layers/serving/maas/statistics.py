@@ -19,7 +19,7 @@ _BOUNDS = tuple(
     math.ceil(2 ** (16 + index / BUCKETS_PER_OCTAVE))
     for index in range(20 * BUCKETS_PER_OCTAVE + 1)
 )
-"""Nanoseconds, from 66 µs to 69 s; what is shorter or longer counts as these."""
+"""Each bucket's upper one in nanoseconds, 66 µs to 69 s; what is longer counts in the last."""
 
 
 class Tally(Struct, frozen=True):

@@ -108,13 +108,14 @@ def obtain(
     Raises:
         TryAgainError: The archive is not in the cache and cannot be fetched.
         RefusedError: The archive's checksum is not the expected one, or a tool is missing.
+        OSError: The cache cannot be made, read or written.
     """
     kept = cache / archive.file_name
     if kept.is_file():
         content = read_bounded(kept)
         _verify(archive, content, kept)
         return content
-    cache.mkdir(parents=True, exist_ok=True)  # before a download that it could not keep
+    cache.mkdir(parents=True, exist_ok=True)  # if it cannot be, before a download
     say(f"Fetching {archive.file_name} from the package registry")
     with tempfile.TemporaryDirectory(prefix="maas-") as folder:
         fetch(archive, Path(folder))

@@ -74,6 +74,23 @@ def test_a_line_tells_its_time_and_its_trace(
     assert "xray_trace_id" not in untraced
 
 
+def test_the_time_of_a_line_is_its_own_to_the_millisecond(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observer = Observer("INFO", metrics=False)
+    for at in (1.0, 1.007, 1.9999, 2.0, 951_782_400.25, 1.0625):
+        monkeypatch.setattr("maas.observe.time.time", lambda at=at: at)
+        observer.answered(exchange(), status=200)
+    assert [line["timestamp"] for line in lines(log.getvalue())] == [
+        "1970-01-01T00:00:01.000+00:00",
+        "1970-01-01T00:00:01.007+00:00",
+        "1970-01-01T00:00:01.999+00:00",
+        "1970-01-01T00:00:02.000+00:00",
+        "2000-02-29T00:00:00.250+00:00",
+        "1970-01-01T00:00:01.062+00:00",
+    ]
+
+
 @pytest.mark.parametrize(
     "said", ["Root=canary;Sampled=1", "Root=1-5759e988\udcff", "Root=1-57 59", "Root=", "canary"]
 )

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from maas.statistics import BUCKETS_PER_OCTAVE, Statistics, Tally, quantile
+from maas.statistics import BUCKETS_PER_OCTAVE, Statistics, Tally, latency_bound, quantile
 
 A, B = "sha256:a", "sha256:b"
 
@@ -54,6 +54,13 @@ def test_a_latency_is_kept_within_a_tenth(milliseconds: float) -> None:
     ((bound, count),) = statistics.of(A).latencies.items()
     assert count == 1
     assert spent <= bound <= spent * 2 ** (1 / BUCKETS_PER_OCTAVE) + 1
+
+
+@pytest.mark.parametrize("nanoseconds", [70_000, 4_900_000, 10**9])
+def test_a_buckets_bound_belongs_to_it(nanoseconds: int) -> None:
+    bound = latency_bound(nanoseconds)
+    assert latency_bound(bound) == bound
+    assert latency_bound(bound + 1) > bound
 
 
 @pytest.mark.parametrize("nanoseconds", [0, 1, 2**16, 10**12])

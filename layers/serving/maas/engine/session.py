@@ -173,7 +173,7 @@ def open_session(path: "Path", *, optimised: bool, threads: int) -> Session:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = _FATAL
+    options.log_severity_level = _FATAL  # and that of its runs, which inherit it
     options.graph_optimization_level = level.ORT_DISABLE_ALL if optimised else level.ORT_ENABLE_ALL
     # Spinning threads steal the CPU share that Lambda meters.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

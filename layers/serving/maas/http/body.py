@@ -52,8 +52,8 @@ async def read_body(
         TooLargeError: The body is, or says that it is, above the limit.
         BadRequestError: `content-length` is no number, the caller went away or took too long.
     """
-    if declared := headers.all("content-length"):
-        _check_length(", ".join(declared), limit)
+    if (declared := headers.get("content-length", "0")) != "0":
+        _check_length(declared, limit)
     gathered = _gathered(receive, limit)
     data = await (gathered if seconds is None else _in_time(gathered, seconds))
     return _unpacked(data, encoding, limit) if encoding else data
@@ -170,12 +170,11 @@ def parse_json(data: bytes, *, limits: Limits = LIMITS) -> object:
         BadRequestError: It is empty, not UTF-8, not JSON, nested too deep, of too many values, or
             holds a duplicate key or a number that is not finite or too long.
     """
-    bare = data.strip(b" \t\n\r")
-    if not bare:
+    if not data.strip():
         raise BadRequestError("The body is empty; send a JSON object.")
-    _check_size(bare, limits)
+    _check_size(data, limits)
     try:
-        return _decoded(bare.decode(), limits.number_digits)
+        return _decoded(data.decode(), limits.number_digits)
     except UnicodeDecodeError:
         raise BadRequestError("The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -185,10 +184,14 @@ def parse_json(data: bytes, *, limits: Limits = LIMITS) -> object:
 
 
 def _decoded(text: str, digits: int) -> object:
-    value, end = _decoder(digits).raw_decode(text)
-    if end < len(text):
-        raise json.JSONDecodeError("Extra data", text, end)
-    return value
+    bare, decoder = text.strip(" \t\n\r"), _decoder(digits)
+    try:
+        value, end = decoder.raw_decode(bare)
+    except json.JSONDecodeError:
+        end = -1
+    if end == len(bare):
+        return value
+    return decoder.decode(text)  # in more steps, and it says where the text is wrong
 
 
 @functools.cache

@@ -36,9 +36,8 @@ def request_of(event: "Event", context: object) -> tuple["Scope", bytes]:
         BadRequestError: The body is marked as base64 and is not.
         ValueError, TypeError, KeyError, AttributeError: The event is none of the three.
     """
-    method, path, query, headers = (_of_rest if event.get("version") != _HTTP_API else _of_http)(
-        event
-    )
+    read = _of_http if event.get("version") == _HTTP_API else _of_rest
+    method, path, query, headers = read(event)
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},

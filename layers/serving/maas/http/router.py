@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EndpointT = TypeVar("EndpointT")
-_KEPT = 64
-"""Paths whose endpoints are kept: who asks again asks for the same few."""
+_KEPT, _KEPT_CHARACTERS = 64, 256
+"""Paths whose endpoints are kept, for who asks again asks for the same few; and how long ones."""
 
 
 class _Place(Generic[EndpointT]):
@@ -45,8 +45,7 @@ class Router(Generic[EndpointT]):
         self._root: _Place[EndpointT] = _Place()
         for path, endpoint in routes.items():
             self._add(path, endpoint)
-        self.find = functools.lru_cache(_KEPT)(self._found)
-        """The endpoint of a path, and what stands where its route is open; None where none does."""
+        self._kept = functools.lru_cache(_KEPT)(self._found)
 
     def _add(self, path: str, endpoint: EndpointT) -> None:
         place, names = self._root, []
@@ -61,6 +60,10 @@ class Router(Generic[EndpointT]):
             else:
                 place = place.written.setdefault(segment, _Place())
         place.end, place.names = endpoint, tuple(names)
+
+    def find(self, path: str) -> "tuple[EndpointT, Mapping[str, str]] | None":
+        """The endpoint of a path, and what stands where its route is open; None where none is."""
+        return self._kept(path) if len(path) <= _KEPT_CHARACTERS else self._found(path)
 
     def _found(self, path: str) -> "tuple[EndpointT, Mapping[str, str]] | None":
         first, *segments = path.split("/")

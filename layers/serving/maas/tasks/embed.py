@@ -4,12 +4,12 @@ May import `maas.bundle`, `maas.engine`, `maas.text`, `maas.tasks`, `maas.errors
 
     embedder = Embedder(manifest, tokenizer, session)
     answer = embedder.predict(EmbedRequest(texts=("a fine film",)), deadline=deadline)
-    answer.vectors[0]                     # (0.0123, …), as many numbers as the model has dimensions
+    answer.vectors[0]                     # [0.0123, …], as many numbers as the model has dimensions
 
 Or how near texts are to the first of them:
 
     request = EmbedRequest(texts=("a fine film", "a good movie", "rain"), compare=True)
-    embedder.predict(request, deadline=deadline).similarities        # (0.83, 0.07)
+    embedder.predict(request, deadline=deadline).similarities        # [0.83, 0.07]
 """
 
 import time
@@ -157,7 +157,7 @@ def rounded(numbers: "npt.NDArray[np.float32]") -> "npt.NDArray[np.float64]":
     Args:
         numbers: float32 of any shape.
     """
-    wide = numbers.astype(np.float64)  # and in place, where `round` would make three of it
+    wide = numbers.astype(np.float64)  # from here in place, where `round` would make another
     wide *= _SCALE
     np.rint(wide, out=wide)
     wide /= _SCALE

@@ -160,6 +160,28 @@ def test_every_double_is_taken_as_python_writes_it(number: float) -> None:
     assert parse_json(json.dumps([number, -number]).encode()) == [number, -number]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'\n\n  {"a":1,}',
+        b' \t{"a"',
+        b"{} x",
+        b"{}\n\n{}",
+        b'{"a":1   ',
+        b'"a\n',
+        b"\x0b1",
+        b"1\x0c",
+    ],
+)
+def test_what_is_wrong_and_where_is_told_as_the_standard_library_tells_it(data: bytes) -> None:
+    with pytest.raises(json.JSONDecodeError) as wrong:
+        json.loads(data)
+    with pytest.raises(BadRequestError) as refused:
+        parse_json(data)
+    where = f"{wrong.value.msg} at character {wrong.value.pos}."
+    assert str(refused.value) == f"The body is not JSON: {where}"
+
+
 @pytest.mark.parametrize(("more", "accepted"), [(-1, True), (0, True), (1, False)])
 def test_values_are_counted_and_not_those_in_strings(more: int, *, accepted: bool) -> None:
     numbers = [1] * (LIMITS.json_values - 3 + more)  # the object, the string and the list count too

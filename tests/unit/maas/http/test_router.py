@@ -80,3 +80,14 @@ def test_what_is_found_is_what_was_asked(segments: list[str]) -> None:
             assert value
             route = route.replace(f"{{{name}}}", value)
         assert route == path
+
+
+def test_what_is_kept_of_a_path_is_short_and_stays_as_it_is() -> None:
+    router = Router({"/models/{model}": "model"})
+    for model in ("a", "a" * 100_000):  # the first one's answer is given again
+        first, again = router.find(f"/models/{model}"), router.find(f"/models/{model}")
+        assert first == again == ("model", {"model": model})
+        assert (first is again) == (model == "a")
+        assert first is not None
+        with pytest.raises(TypeError):
+            first[1]["model"] = "b"

@@ -41,9 +41,9 @@ class _HuggingFace:
         # Who answers comes first: what is read of a body, and how much of it, depends on the task.
         turn = await self._answering.turn(request, exchange)
         wire = wire_of(turn.task_name)
-        body = await self._read(request, exchange, wire)
         if turn.task_name == TENSOR:
             raise tensors_error(turn.loaded.bundle.manifest.name)
+        body = await self._read(request, exchange, wire)
         asked = wire.decode(body)
         return await answer_asked(
             self._answering, turn, wire, asked, request=request, exchange=exchange
